@@ -1,0 +1,1 @@
+"""Domains: the phone (`envs.android`) and the home (`envs.playhouse`)."""

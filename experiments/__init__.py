@@ -1,0 +1,1 @@
+"""One module a study, each runnable as `python -m experiments.NAME --help`."""

@@ -1,0 +1,1 @@
+"""One module an algorithm: a function that returns a ready `AlgorithmConfig`."""

@@ -1,0 +1,1 @@
+"""Ray Serve application builders with typed arguments, and the YAML that deploys them."""
