@@ -1,0 +1,73 @@
+"""The seam between rewards and the model that embeds images and texts."""
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from vlm_rewards.errors import InvalidFrameError
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """A frozen dual encoder: the f and g of equation 1.
+
+    `tests/vlm_rewards/encoders/test_encoder_conformance.py` holds what every implementation must do.
+    """
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """(height, width) in pixels that the image tower reads; render reward frames at this size."""
+        ...
+
+    @property
+    def embedding_dim(self) -> int:
+        """D."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Hex sha256 over all that decides an embedding: weights, preprocessing, tokenizer, precision."""
+        ...
+
+    def embed_images(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Embeds frames.
+
+        Args:
+            frames: uint8 (N, H, W, 3), RGB, any H and W; they are brought to `image_size` if they differ.
+
+        Returns:
+            float32 (N, D), each row of length 1.
+
+        Raises:
+            InvalidFrameError: frames of another dtype or shape.
+        """
+        ...
+
+    def embed_texts(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Embeds texts.
+
+        Args:
+            texts: M strings.
+
+        Returns:
+            float32 (M, D), each row of length 1.
+        """
+        ...
+
+
+def check_frames(frames: npt.NDArray) -> npt.NDArray[np.uint8]:
+    """Returns `frames` if an encoder can read them.
+
+    Raises:
+        InvalidFrameError: not a uint8 array (N, H, W, 3) with H and W of at least 1.
+    """
+    if not isinstance(frames, np.ndarray):
+        raise InvalidFrameError(f"frames must be a numpy array uint8 (N, H, W, 3), not {type(frames).__name__}")
+    if frames.dtype != np.uint8:
+        raise InvalidFrameError(f"frames must be uint8 in 0..255, not {frames.dtype}; scale and convert them first")
+    if frames.ndim != 4 or frames.shape[3] != 3 or 0 in frames.shape[1:3]:
+        hint = "; add a leading batch axis" if frames.ndim == 3 else ""
+        raise InvalidFrameError(f"frames must have shape (N, H, W, 3), not {frames.shape}{hint}")
+    return frames

@@ -1,0 +1,53 @@
+"""The words around a goal in the prompt that the text encoder reads."""
+
+from pydantic import field_validator
+
+from vlm_rewards.errors import ConfigError
+from vlm_rewards.goals.goal import Goal
+from vlm_rewards.strict_config import StrictConfig
+
+PLACEHOLDER = "[TASK]"
+
+# The four prompts of the paper's figure 5. C and D describe the achieved state, A and B give an instruction.
+PAPER_TEMPLATES = {
+    "A": "Open [TASK]",
+    "B": "Open the [TASK] app",
+    "C": "Screenshot of [TASK]",
+    "D": "Screenshot of [TASK] on Android",
+}
+
+
+class PromptTemplate(StrictConfig):
+    """A sentence with the placeholder [TASK], which a goal's subject replaces.
+
+    Attributes:
+        text: the sentence; holds [TASK] at least once.
+    """
+
+    text: str
+
+    @field_validator("text")
+    @classmethod
+    def _holds_the_placeholder(cls, text: str) -> str:
+        if PLACEHOLDER not in text:
+            known = ", ".join(PAPER_TEMPLATES)
+            raise ValueError(f"{text!r} lacks {PLACEHOLDER}; write it where the goal goes, or name one of {known}")
+        return text
+
+    @classmethod
+    def named(cls, name: str) -> "PromptTemplate":
+        """Returns one of the paper's templates ("A" to "D"), or `name` itself as a template if it holds [TASK].
+
+        Raises:
+            ConfigError: neither a known name nor a sentence with [TASK].
+        """
+        if name in PAPER_TEMPLATES:
+            return cls(text=PAPER_TEMPLATES[name])
+        if PLACEHOLDER in name:
+            return cls(text=name)
+        known = ", ".join(PAPER_TEMPLATES)
+        raise ConfigError(f"unknown template {name!r}; use one of {known}, or a sentence that holds {PLACEHOLDER}")
+
+    def fill(self, goal: Goal) -> str:
+        """Returns the prompt of `goal`."""
+        return self.text.replace(PLACEHOLDER, goal.subject)

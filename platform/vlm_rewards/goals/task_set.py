@@ -1,0 +1,69 @@
+"""The goals of one environment."""
+
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from vlm_rewards.errors import ConfigError
+from vlm_rewards.goals.goal import Goal
+from vlm_rewards.strict_config import StrictConfig, near_matches
+
+Split = Literal["train", "held_out"]
+
+
+class TaskSet(StrictConfig):
+    """Named, versioned goals, all of which are known to be achievable in the environment.
+
+    Attributes:
+        name: such as `open_common_apps`.
+        version: raised whenever goals or captions change, since rewards change with them.
+        goals: the goals to train on.
+        held_out: goals seen in evaluation only.
+        unachieved_captions: full captions of states in which no goal holds, such as the home screen. Used verbatim
+            by the negatives `goals_and_states`.
+    """
+
+    name: str = Field(min_length=1)
+    version: int = Field(ge=0)
+    goals: tuple[Goal, ...] = Field(min_length=1)
+    held_out: tuple[Goal, ...] = ()
+    unachieved_captions: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _ids_are_unique(self) -> "TaskSet":
+        ids = [goal.id for goal in self.all_goals]
+        repeated = sorted({goal_id for goal_id in ids if ids.count(goal_id) > 1})
+        if repeated:
+            raise ValueError(f"goal ids occur more than once: {', '.join(repeated)}; give each goal its own id")
+        if any(not caption.strip() for caption in self.unachieved_captions):
+            raise ValueError("unachieved_captions holds an empty caption; remove it")
+        return self
+
+    @property
+    def all_goals(self) -> tuple[Goal, ...]:
+        """The goals of both splits, training goals first."""
+        return self.goals + self.held_out
+
+    def goal(self, goal_id: str) -> Goal:
+        """Returns a goal of either split.
+
+        Raises:
+            ConfigError: no goal has this id.
+        """
+        for goal in self.all_goals:
+            if goal.id == goal_id:
+                return goal
+        hint = near_matches(goal_id, (goal.id for goal in self.all_goals))
+        raise ConfigError(f"unknown goal {goal_id!r} in task set {self.name!r}; {hint}")
+
+    def split(self, split: Split) -> tuple[Goal, ...]:
+        """Returns the goals of one split.
+
+        Raises:
+            ConfigError: not `train` or `held_out`.
+        """
+        if split == "train":
+            return self.goals
+        if split == "held_out":
+            return self.held_out
+        raise ConfigError(f"unknown split {split!r}; use 'train' or 'held_out'")
