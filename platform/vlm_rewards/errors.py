@@ -57,3 +57,7 @@ class RewardOverloadedError(RewardServiceError):
     """The reward service refused the request because its queue is full."""
 
     retryable: ClassVar[bool] = True
+
+
+class TrackingError(VLMRewardsError):
+    """The MLflow store cannot be opened or written."""

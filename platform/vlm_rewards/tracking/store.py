@@ -1,0 +1,72 @@
+"""Opening an MLflow store: a sqlite file by default, a server by URI, with an error that says what to do."""
+
+import os
+import shutil
+from pathlib import Path
+
+# MLflow reads these when it is imported: its own defaults wait 120 s and try 7 times on a server that is not there.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_DISABLE_AUTO_LOGGING", "true")
+
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+from sqlalchemy.exc import SQLAlchemyError
+
+from vlm_rewards.errors import TrackingError
+
+SQLITE_PREFIX = "sqlite:///"
+MINIMUM_FREE_BYTES = 64 * 1024 * 1024
+
+
+def default_uri(folder: Path) -> str:
+    """Return the URI of the sqlite store in `folder`."""
+    return f"{SQLITE_PREFIX}{folder.resolve() / 'mlflow.db'}"
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """Return the file behind a sqlite URI, or None for any other store."""
+    return Path(uri.removeprefix(SQLITE_PREFIX)) if uri.startswith(SQLITE_PREFIX) else None
+
+
+def open_experiment(uri: str, experiment: str) -> tuple[MlflowClient, str]:
+    """Connect to the store at `uri` and create `experiment` if it is new.
+
+    The experiment is created here, once, before any parallel trial: several processes that migrate a fresh sqlite
+    schema at the same time fail.
+
+    Returns:
+        The client and the experiment id.
+
+    Raises:
+        TrackingError: The disk is full, the server does not answer, or the URI is not one that MLflow knows.
+    """
+    database = sqlite_file(uri)
+    if database is not None:
+        database.parent.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(database.parent).free
+        if free < MINIMUM_FREE_BYTES:
+            raise TrackingError(
+                f"the disk that holds the MLflow store {database} has {free / 1e6:.0f} MB left: free at least "
+                f"{MINIMUM_FREE_BYTES / 1e6:.0f} MB, or point --mlflow-uri at another disk or a server"
+            )
+    try:
+        client = MlflowClient(tracking_uri=uri)
+        found = client.get_experiment_by_name(experiment)
+        if found is not None:
+            if found.lifecycle_stage == "deleted":
+                client.restore_experiment(found.experiment_id)
+            return client, found.experiment_id
+        artifacts = None if database is None else (database.parent / "mlartifacts").as_uri()
+        return client, client.create_experiment(experiment, artifact_location=artifacts)
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        raise TrackingError(
+            f"the MLflow store {uri} cannot be opened ({first_line(error)}): check the URI and that the server runs, "
+            "or leave --mlflow-uri out to use a local sqlite file"
+        ) from error
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's text, or its type where it has none."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
