@@ -1,0 +1,176 @@
+"""MlflowRun against real sqlite stores."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from mlflow.tracking import MlflowClient
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from vlm_rewards.errors import TrackingError
+from vlm_rewards.tracking import MlflowRun
+from vlm_rewards.tracking.store import default_uri
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A sqlite store whose schema exists: making it takes seconds."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    start(folder).finish()
+    return folder
+
+
+def start(folder, **options):
+    return MlflowRun.start(
+        **{
+            "uri": default_uri(folder),
+            "experiment": "test",
+            "name": "run",
+            "params": {"lr": 0.1},
+            "tags": {"git_sha": "abc"},
+            "spill_folder": folder / "spill",
+        }
+        | options
+    )
+
+
+def reader(folder):
+    return MlflowClient(tracking_uri=default_uri(folder))
+
+
+def log_until_something_gives(run):
+    with run:
+        for step in range(200):
+            run.log_metrics({f"metric_{i}": float(i) for i in range(200)}, step=step)
+
+
+def test_params_metrics_tags_and_artifacts_arrive(store, tmp_path):
+    picture = tmp_path / "picture.txt"
+    picture.write_text("seen")
+    with start(store, params={f"p{i}": i for i in range(250)}) as run:
+        run.log_metrics({"a": 1.5, "undefined": float("nan")}, step=10)
+        run.log_metrics({"a": 2.5}, step=20)
+        run.log_artifact(picture, "pictures")
+    found = reader(store).get_run(run.run_id)
+    assert found.info.status == "FINISHED"
+    assert len(found.data.params) == 250
+    assert found.data.tags["git_sha"] == "abc"
+    assert [(m.step, m.value) for m in reader(store).get_metric_history(run.run_id, "a")] == [(10, 1.5), (20, 2.5)]
+    assert "undefined" not in found.data.metrics
+    assert [f.path for f in reader(store).list_artifacts(run.run_id, "pictures")] == ["pictures/picture.txt"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(ValueError("bad news"), "FAILED"), (KeyboardInterrupt(), "KILLED"), (SystemExit(1), "KILLED")],
+)
+def test_an_error_closes_the_run_and_says_why(store, error, status):
+    run = start(store)
+    with pytest.raises(type(error)), run:
+        raise error
+    found = reader(store).get_run(run.run_id)
+    assert found.info.status == status
+    assert type(error).__name__ in found.data.tags["end_reason"]
+
+
+def test_a_resumed_run_continues_with_strictly_rising_steps(store):
+    first = start(store)
+    first.log_metrics({"a": 1.0}, step=10)
+    first.log_metrics({"a": 2.0}, step=20)
+    # The checkpoint was at step 10: step 20 is trained, and logged, a second time.
+    with start(store, resume_run_id=first.run_id) as second:
+        second.log_metrics({"a": 9.0}, step=20)
+        second.log_metrics({"a": 3.0}, step=30)
+    assert second.run_id == first.run_id
+    steps = [m.step for m in reader(store).get_metric_history(first.run_id, "a")]
+    assert steps == [10, 20, 30]
+    assert reader(store).get_run(first.run_id).info.status == "FINISHED"
+
+
+def test_a_run_whose_process_was_killed_is_closed_by_the_next_start(store):
+    code = (
+        "import os, signal, sys; from pathlib import Path\n"
+        "from vlm_rewards.tracking import MlflowRun\n"
+        "run = MlflowRun.start(uri=sys.argv[1], experiment='test', name='victim', params={}, tags={}, "
+        "spill_folder=Path(sys.argv[2]))\n"
+        "print(run.run_id, flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, default_uri(store), str(store)], capture_output=True, text=True, env=os.environ
+    )
+    victim = done.stdout.strip()
+    assert reader(store).get_run(victim).info.status == "RUNNING"
+    alive = start(store)
+    start(store).finish()
+    assert reader(store).get_run(victim).info.status == "KILLED"
+    assert reader(store).get_run(alive.run_id).info.status == "RUNNING", "a living process's run was closed"
+    alive.finish()
+
+
+def test_a_full_disk_is_one_clear_error_and_leaves_no_running_run(tmp_path):
+    start(tmp_path).finish()
+    database = tmp_path / "mlflow.db"
+    reserve = tmp_path / "mlflow.reserve"
+    run = start(tmp_path)
+    assert reserve.stat().st_blocks * 512 >= 2 * 1024 * 1024, "the reserve is sparse and holds nothing back"
+    pages = database.stat().st_size // 4096
+
+    @event.listens_for(Engine, "begin")
+    def limit(connection):
+        # Sqlite's own SQLITE_FULL, as long as the reserve is not given back.
+        room = pages + (1 if reserve.exists() else 1_000_000)
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {room}")
+
+    try:
+        with pytest.raises(TrackingError, match="is full: free some space"):
+            log_until_something_gives(run)
+    finally:
+        event.remove(Engine, "begin", limit)
+    found = reader(tmp_path).get_run(run.run_id)
+    assert found.info.status == "FAILED"
+    assert "full" in found.data.tags["end_reason"]
+
+
+def test_metrics_are_kept_while_the_store_is_away(store, monkeypatch):
+    run = start(store)
+    real = run._client.log_batch
+
+    def away(*_, **__):
+        raise OSError("connection refused")
+
+    monkeypatch.setattr(run._client, "log_batch", away)
+    run.log_metrics({"a": 1.0}, step=1)
+    run.log_metrics({"a": 2.0}, step=2)
+    monkeypatch.setattr(run._client, "log_batch", real)
+    run.log_metrics({"a": 3.0}, step=3)
+    run.finish()
+    assert [m.value for m in reader(store).get_metric_history(run.run_id, "a")] == [1.0, 2.0, 3.0]
+
+
+def test_metrics_that_never_arrive_are_spilled_and_the_run_says_so(store, monkeypatch, tmp_path):
+    run = start(store, spill_folder=tmp_path)
+
+    def away(*_, **__):
+        raise OSError("connection refused")
+
+    monkeypatch.setattr(run._client, "log_batch", away)
+    run.log_metrics({"a": 1.0}, step=1)
+    with pytest.raises(TrackingError, match="could not be delivered"):
+        run.finish()
+    rows = [json.loads(line) for line in (tmp_path / "undelivered_metrics.jsonl").read_text().splitlines()]
+    assert [(row["key"], row["value"], row["step"]) for row in rows] == [("a", 1.0, 1)]
+    assert reader(store).get_run(run.run_id).info.status == "FAILED"
+
+
+def test_a_server_that_is_down_is_one_clear_error(tmp_path):
+    with pytest.raises(TrackingError, match="check the URI and that the server runs"):
+        start(tmp_path, uri="http://127.0.0.1:9")
+
+
+def test_an_unknown_store_is_one_clear_error(tmp_path):
+    with pytest.raises(TrackingError, match="cannot be opened"):
+        start(tmp_path, uri="nonsense://somewhere")
