@@ -1,0 +1,204 @@
+"""Drawing in dp onto an oversampled image that is averaged down to the wanted size."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from PIL import Image, ImageDraw
+
+from envs.android.apps import RGB
+from envs.android.device.fonts import atlas, fit_text, icon_mask, text_mask
+from envs.android.device.geometry import WIDTH
+from envs.android.device.pictures import picture
+
+# Text below this many oversampled pixels an em is a smear anyway.
+_MIN_FONT_PX = 4
+
+
+def oversampling(width: int) -> int:
+    """How many times finer than a screen of `width` pixels its canvas is."""
+    return 3 if width < 120 else 2
+
+
+class Canvas:
+    """A picture under construction. Coordinates and sizes are in dp; colours are (r, g, b) bytes."""
+
+    def __init__(self, width: int, height: int, scale: float, color: RGB, oversample: int) -> None:
+        """Makes a canvas.
+
+        Args:
+            width: final width in pixels.
+            height: final height in pixels.
+            scale: final pixels a dp.
+            color: fills the canvas.
+            oversample: how many times finer than the final picture to draw.
+        """
+        self._oversample = oversample
+        self.scale = scale * oversample
+        self.image = Image.new("RGB", (width * oversample, height * oversample), color)
+        self.draw = ImageDraw.Draw(self.image)
+
+    @classmethod
+    def screen(cls, width: int, height: int, color: RGB) -> "Canvas":
+        """A canvas of a whole screen that is width x height pixels in the end."""
+        return cls(width, height, width / WIDTH, color, oversampling(width))
+
+    def finish(self) -> Image.Image:
+        """The picture, averaged down to its final size."""
+        return self.image.reduce(self._oversample)
+
+    def px(self, dp: float) -> int:
+        """Oversampled pixels of a length in dp."""
+        return round(dp * self.scale)
+
+    def rect(self, x: float, y: float, w: float, h: float, color: RGB) -> None:
+        """A filled rectangle."""
+        s = self.scale
+        self.image.paste(color, (round(x * s), round(y * s), round((x + w) * s), round((y + h) * s)))
+
+    def rrect(self, x: float, y: float, w: float, h: float, radius: float, color: RGB) -> None:
+        """A filled rectangle with rounded corners."""
+        s = self.scale
+        x0, y0, x1, y1 = round(x * s), round(y * s), round((x + w) * s), round((y + h) * s)
+        r = min(round(radius * s), (x1 - x0) // 2, (y1 - y0) // 2)
+        paste = self.image.paste
+        if r < 2:
+            paste(color, (x0, y0, x1, y1))
+            return
+        corners = _corner_masks(r)
+        if y1 - y0 > 2 * r:
+            paste(color, (x0, y0 + r, x1, y1 - r))
+        if x1 - x0 > 2 * r:
+            paste(color, (x0 + r, y0, x1 - r, y0 + r))
+            paste(color, (x0 + r, y1 - r, x1 - r, y1))
+        paste(color, (x0, y0), corners[0])
+        paste(color, (x1 - r, y0), corners[1])
+        paste(color, (x0, y1 - r), corners[2])
+        paste(color, (x1 - r, y1 - r), corners[3])
+
+    def circle(self, cx: float, cy: float, radius: float, color: RGB) -> None:
+        """A filled disc."""
+        d = max(1, self.px(2 * radius))
+        self.image.paste(color, (round(cx * self.scale - d / 2), round(cy * self.scale - d / 2)), disc_mask(d))
+
+    def line(self, points: Sequence[tuple[float, float]], width: float, color: RGB) -> None:
+        """A polyline, at least one oversampled pixel wide."""
+        s = self.scale
+        self.draw.line([(x * s, y * s) for x, y in points], color, max(1, self.px(width)), joint="curve")
+
+    def polygon(self, points: Sequence[tuple[float, float]], color: RGB) -> None:
+        """A filled polygon."""
+        s = self.scale
+        self.draw.polygon([(x * s, y * s) for x, y in points], color)
+
+    def arc(self, cx: float, cy: float, radius: float, start: float, end: float, width: float, color: RGB) -> None:
+        """An arc from `start` to `end` degrees, clockwise from three o'clock."""
+        s = self.scale
+        box = ((cx - radius) * s, (cy - radius) * s, (cx + radius) * s, (cy + radius) * s)
+        self.draw.arc(box, start, end, color, max(1, self.px(width)))
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        size: float,
+        color: RGB,
+        weight: str = "regular",
+        anchor: str = "left",
+        max_width: float | None = None,
+    ) -> None:
+        """One line of text.
+
+        Args:
+            x: left edge, centre or right edge, as `anchor` says.
+            y: middle of the line.
+            text: the line.
+            size: dp an em.
+            color: of the letters.
+            weight: "light", "regular" or "medium".
+            anchor: "left", "center" or "right".
+            max_width: shortens the text with an ellipsis beyond this width.
+        """
+        font_px = max(_MIN_FONT_PX, self.px(size))
+        if max_width is not None:
+            text = fit_text(text, weight, font_px, max_width * self.scale)
+        mask = text_mask(text, weight, font_px)
+        left = x * self.scale
+        if anchor == "center":
+            left -= mask.size[0] / 2
+        elif anchor == "right":
+            left -= mask.size[0]
+        # The middle of capitals sits a third of an em above the baseline.
+        top = y * self.scale + 0.36 * font_px - atlas(weight, font_px).ascent
+        self.image.paste(color, (round(left), round(top)), mask)
+
+    def paragraph(
+        self,
+        x: float,
+        y: float,
+        w: float,
+        text: str,
+        size: float,
+        color: RGB,
+        lines: int = 2,
+        weight: str = "regular",
+        pitch: float = 1.35,
+    ) -> int:
+        """Text wrapped at `w` dp into at most `lines` lines, the first centred on y. Returns the lines used."""
+        font_px = max(_MIN_FONT_PX, self.px(size))
+        glyphs = atlas(weight, font_px)
+        used, line = 0, ""
+        words = text.split()
+        for i, word in enumerate(words):
+            longer = f"{line} {word}" if line else word
+            if line and glyphs.width(longer) > w * self.scale:
+                if used == lines - 1:
+                    line = f"{line} {' '.join(words[i:])}"
+                    break
+                self.text(x, y + used * size * pitch, line, size, color, weight)
+                used, line = used + 1, word
+            else:
+                line = longer
+        self.text(x, y + used * size * pitch, line, size, color, weight, max_width=w)
+        return used + 1
+
+    def icon(self, cx: float, cy: float, name: str, size: float, color: RGB) -> None:
+        """An icon (a name listed in assets/icons.txt), centred on (cx, cy)."""
+        d = max(2, self.px(size))
+        mask = icon_mask(name, d)
+        self.image.paste(color, (round(cx * self.scale - d / 2), round(cy * self.scale - d / 2)), mask)
+
+    def picture(self, x: float, y: float, w: float, h: float, number: int, radius: float = 0.0) -> None:
+        """A made-up photograph (see pictures.py), cropped to the box."""
+        x0, y0 = self.px(x), self.px(y)
+        w_px, h_px = max(1, self.px(x + w) - x0), max(1, self.px(y + h) - y0)
+        r = min(self.px(radius), w_px // 2, h_px // 2)
+        mask = rounded_mask(w_px, h_px, r) if r >= 2 else None
+        self.image.paste(picture(number, w_px, h_px), (x0, y0), mask)
+
+
+@lru_cache(maxsize=512)
+def disc_mask(d: int) -> Image.Image:
+    """A smooth disc of diameter d as an "L" mask."""
+    return rounded_mask(d, d, d // 2 + 1)
+
+
+@lru_cache(maxsize=1024)
+def rounded_mask(w: int, h: int, radius: int) -> Image.Image:
+    """A smooth rounded rectangle as an "L" mask."""
+    fine = 4 if w * h < 40_000 else 2
+    mask = Image.new("L", (w * fine, h * fine))
+    box = (0, 0, w * fine - 1, h * fine - 1)
+    if 2 * radius >= max(w, h):
+        ImageDraw.Draw(mask).ellipse(box, 255)
+    else:
+        ImageDraw.Draw(mask).rounded_rectangle(box, radius * fine, 255)
+    return mask.reduce(fine)
+
+
+@lru_cache(maxsize=128)
+def _corner_masks(r: int) -> tuple[Image.Image, Image.Image, Image.Image, Image.Image]:
+    disc = disc_mask(2 * r)
+    boxes = ((0, 0, r, r), (r, 0, 2 * r, r), (0, r, r, 2 * r), (r, r, 2 * r, 2 * r))
+    top_left, top_right, bottom_left, bottom_right = (disc.crop(box) for box in boxes)
+    return top_left, top_right, bottom_left, bottom_right

@@ -1,0 +1,156 @@
+"""From the phone's state to its picture, through bounded caches that all phones of a process share."""
+
+from collections.abc import Callable, Hashable
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+from PIL import Image
+
+from envs.android.apps import AppCatalogue
+from envs.android.device.cache import ByteCache
+from envs.android.device.geometry import ASPECT
+from envs.android.device.launcher_view import draw_drawer, home_backdrop, paste_home_icons
+from envs.android.device.layout import LauncherLayout
+from envs.android.device.profile import Profile
+from envs.android.device.screens import AppState, draw_screen, kind_of
+from envs.android.device.system_ui import draw_shade, put_status_bar
+
+# Composed screens without status bar; at 96 x 60 one takes 17 kB, at 400 x 250 300 kB.
+SCREEN_CACHE_BYTES = 64 << 20
+
+
+class Surface(StrEnum):
+    """What fills the screen, below the notification shade."""
+
+    HOME = "home"
+    DRAWER = "drawer"
+    APP = "app"
+
+
+class View(NamedTuple):
+    """All that a picture depends on, apart from profile, layout and clock.
+
+    Attributes:
+        surface: what fills the screen.
+        page: the launcher's page.
+        drawer_screen: the drawer's screenful.
+        app: index of the app in front, -1 if none is.
+        app_state: its state.
+        page_shift: dp by which the home pages are dragged to the right.
+        drawer: how far the drawer covers the home page, in [0, 1].
+        shade: how far the notification shade is pulled down, in [0, 1].
+    """
+
+    surface: Surface = Surface.HOME
+    page: int = 0
+    drawer_screen: int = 0
+    app: int = -1
+    app_state: AppState = AppState()
+    page_shift: float = 0.0
+    drawer: float = 0.0
+    shade: float = 0.0
+
+
+class Renderer:
+    """Draws the phones of one catalogue of apps. Holds no state of any phone, only caches."""
+
+    def __init__(self, catalogue: AppCatalogue) -> None:
+        self._apps = catalogue.apps
+        self._screens = ByteCache(SCREEN_CACHE_BYTES)
+
+    def render(
+        self, view: View, profile: Profile, layout: LauncherLayout, now: datetime, height: int, width: int
+    ) -> np.ndarray:
+        """Draws the screen at the wanted size.
+
+        Args:
+            view: what to show.
+            profile: the seed's choices.
+            layout: of the launcher.
+            now: the phone's time.
+            height: pixels down.
+            width: pixels across. Where height / width is not 1.6 the screen is centred on black.
+
+        Returns:
+            A fresh uint8 array (height, width, 3).
+        """
+        w = min(width, round(height / ASPECT))
+        h = min(height, round(w * ASPECT))
+        image = self._surface(view, profile, layout, now, w, h).copy()
+        if view.shade > 0:
+            self._pull_shade(image, view.shade, profile, now)
+        else:
+            put_status_bar(image, now, profile.battery)
+        if (h, w) == (height, width):
+            return np.array(image)
+        frame = np.zeros((height, width, 3), np.uint8)
+        top, left = (height - h) // 2, (width - w) // 2
+        frame[top : top + h, left : left + w] = np.asarray(image)
+        return frame
+
+    def _surface(
+        self, view: View, profile: Profile, layout: LauncherLayout, now: datetime, w: int, h: int
+    ) -> Image.Image:
+        """What lies below status bar and shade; cached, not to be drawn on."""
+        if view.surface is Surface.APP:
+            return self._app(view, profile, now, w, h)
+        if view.drawer >= 1:
+            return self._drawer(view, profile, layout, w, h)
+        home = self._home(view, profile, layout, w, h)
+        if view.drawer <= 0:
+            return home
+        slid = home.copy()
+        slid.paste(self._drawer(view, profile, layout, w, h), (0, round(h * (1 - view.drawer))))
+        return slid
+
+    def _app(self, view: View, profile: Profile, now: datetime, w: int, h: int) -> Image.Image:
+        app, variant = self._apps[view.app], profile.variants[view.app]
+        # The date is part of the content; the time only where the screen shows it.
+        shown = now if kind_of(app).shows_time else now.replace(year=2025, month=1, day=1, hour=0, minute=0)
+        shown = shown.replace(second=0, microsecond=0)
+        state = view.app_state
+        return self._cached(
+            ("app", view.app, variant, profile.dark, state, shown, w, h),
+            lambda: draw_screen(app, variant, profile.dark, state, shown, w, h).finish(),
+        )
+
+    def _home(self, view: View, profile: Profile, layout: LauncherLayout, w: int, h: int) -> Image.Image:
+        def draw() -> Image.Image:
+            image = home_backdrop(profile.wallpaper, len(layout.pages), view.page, profile.dark, w, h)
+            paste_home_icons(image, self._apps, layout, view.page, view.page_shift)
+            return image
+
+        key = ("home", layout.key, profile.wallpaper, profile.dark, view.page, view.page_shift, w, h)
+        return self._cached(key, draw)
+
+    def _drawer(self, view: View, profile: Profile, layout: LauncherLayout, w: int, h: int) -> Image.Image:
+        return self._cached(
+            ("drawer", layout.key, profile.dark, view.drawer_screen, w, h),
+            lambda: draw_drawer(self._apps, layout, view.drawer_screen, profile.dark, w, h),
+        )
+
+    def _pull_shade(self, image: Image.Image, pulled: float, profile: Profile, now: datetime) -> None:
+        w, h = image.size
+        # The shade's own variants: a dozen is plenty.
+        variant = profile.variants[0] % 16
+        shown = now.replace(second=0, microsecond=0)
+        shade = self._cached(
+            ("shade", variant, profile.dark, profile.battery, shown, w, h),
+            lambda: draw_shade(w, h, variant, profile.dark, shown, profile.battery),
+        )
+        image.paste((0, 0, 0), (0, 0, w, h), Image.new("L", (w, h), round(150 * pulled)))
+        image.paste(shade, (0, round(shade.size[1] * (pulled - 1))))
+
+    def _cached(self, key: Hashable, make: Callable[[], Image.Image]) -> Image.Image:
+        return self._screens.get(key, make, lambda image: 3 * image.size[0] * image.size[1])
+
+
+_renderers: dict[int, tuple[AppCatalogue, Renderer]] = {}
+
+
+def shared_renderer(catalogue: AppCatalogue) -> Renderer:
+    """The process's renderer of a catalogue, so that all phones share sprites and screens."""
+    # Kept beside the renderer, the catalogue lives on and its id stays its own.
+    return _renderers.setdefault(id(catalogue), (catalogue, Renderer(catalogue)))[1]

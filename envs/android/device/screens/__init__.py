@@ -1,0 +1,59 @@
+"""The screens of the apps: drawing them, and what taps and swipes change in them."""
+
+import random
+from datetime import datetime
+
+from envs.android.apps import App, parse_color
+from envs.android.device.canvas import Canvas
+from envs.android.device.geometry import NAVIGATION_TOP
+from envs.android.device.gestures import Swipe
+from envs.android.device.palette import make_theme
+from envs.android.device.screens import rows, title_page
+from envs.android.device.screens.base import KINDS, AppState, ScreenContext, kind_of
+from envs.android.device.screens.widgets import tab_at
+
+__all__ = ["KINDS", "AppState", "draw_screen", "kind_of", "swipe_in_app", "tap_in_app"]
+
+# Importing a module registers its kinds.
+_MODULES = (rows, title_page)
+
+
+def draw_screen(app: App, variant: int, dark: bool, state: AppState, now: datetime, width: int, height: int) -> Canvas:
+    """Draws an app's screen, without status bar and gesture handle.
+
+    Args:
+        app: whose screen.
+        variant: which content (see Profile.variants).
+        dark: dark theme.
+        state: what taps and swipes have changed.
+        now: the phone's time; only kinds with `shows_time` depend on it.
+        width: final pixels across.
+        height: final pixels down.
+    """
+    kind = kind_of(app)
+    theme = make_theme(parse_color(app.accent), dark, kind.warmth)
+    # A string seed is digested by SHA-512: the same in every process.
+    context = ScreenContext(app, theme, state, now, random.Random(f"{app.package} {variant}"))
+    canvas = Canvas.screen(width, height, theme.background)
+    kind.draw(canvas, context)
+    return canvas
+
+
+def tap_in_app(app: App, state: AppState, x: float, y: float) -> AppState:
+    """What a tap at (x, y), in dp, makes of the app's state."""
+    if y >= NAVIGATION_TOP:
+        return state
+    tab = tab_at(len(app.screen.get("nav", ())), x, y)
+    if tab is not None:
+        return state._replace(tab=tab)
+    on_tap = kind_of(app).on_tap
+    return on_tap(state, x, y) if on_tap else state
+
+
+def swipe_in_app(app: App, state: AppState, swipe: Swipe) -> AppState:
+    """What a swipe makes of the app's state; it never leaves the app."""
+    if swipe is Swipe.UP:
+        return state._replace(scroll=min(state.scroll + 1, kind_of(app).scrolls))
+    if swipe is Swipe.DOWN:
+        return state._replace(scroll=max(state.scroll - 1, 0))
+    return state

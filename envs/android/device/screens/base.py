@@ -1,0 +1,134 @@
+"""What every app screen shares: its context, its state, and the registry of screen kinds."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from envs.android.apps import App
+from envs.android.device.canvas import Canvas
+from envs.android.device.palette import Theme
+from vlm_rewards.errors import ConfigError
+
+
+class AppState(NamedTuple):
+    """What taps and swipes have changed in an app since it was started.
+
+    Attributes:
+        scroll: how many swipes up its content has moved.
+        tab: the entry of its bottom bar that is lit.
+        text: what was typed.
+    """
+
+    scroll: int = 0
+    tab: int = 0
+    text: str = ""
+
+
+@lru_cache(maxsize=1)
+def _banks() -> dict[str, tuple[str, ...]]:
+    # CSafeLoader: the pure Python loader would take longer than all other start-up together.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    path = Path(__file__).parent / "texts.yaml"
+    return {name: tuple(map(str, texts)) for name, texts in yaml.load(path.read_text(), loader).items()}
+
+
+def bank(name: str) -> tuple[str, ...]:
+    """The texts of a bank in texts.yaml; raises ConfigError if there is no such bank."""
+    try:
+        return _banks()[name]
+    except KeyError:
+        raise ConfigError(f"no bank of texts {name!r}; screens/texts.yaml has {', '.join(_banks())}") from None
+
+
+@dataclass(frozen=True)
+class ScreenContext:
+    """Everything a screen may be drawn from.
+
+    `rng` is seeded by the app and its content variant: equal contexts draw equal pictures.
+    """
+
+    app: App
+    theme: Theme
+    state: AppState
+    now: datetime
+    rng: random.Random
+
+    def param(self, name: str, default: Any = None) -> Any:
+        """A parameter of the app's `screen` entry in apps.yaml."""
+        return self.app.screen.get(name, default)
+
+    def pick(self, name: str) -> str:
+        """One text of a bank."""
+        texts = bank(name)
+        return texts[int(self.rng.random() * len(texts))]
+
+    def several(self, name: str, count: int) -> list[str]:
+        """`count` texts of a bank; no text comes twice before all have come once."""
+        texts = bank(name)
+        chosen: list[str] = []
+        while len(chosen) < count:
+            chosen += self.rng.sample(texts, min(len(texts), count - len(chosen)))
+        return chosen
+
+    def below(self, bound: int) -> int:
+        """A whole number from 0 to bound - 1."""
+        return int(self.rng.random() * bound)
+
+    def choose(self, options: Sequence[Any]) -> Any:
+        """One of the options."""
+        return options[int(self.rng.random() * len(options))]
+
+
+Draw = Callable[[Canvas, ScreenContext], None]
+# (state, x dp, y dp) -> what a tap there makes of the state.
+OnTap = Callable[[AppState, float, float], AppState]
+
+
+@dataclass(frozen=True)
+class ScreenKind:
+    """One kind of screen.
+
+    Attributes:
+        draw: paints it, status bar and gesture handle excluded.
+        scrolls: how many swipes its content moves at most.
+        on_tap: what a tap changes, None if nothing but the bottom bar reacts.
+        shows_time: the picture depends on the minute.
+        warmth: how far its background takes on the accent, in [0, 1].
+    """
+
+    draw: Draw
+    scrolls: int = 0
+    on_tap: OnTap | None = None
+    shows_time: bool = False
+    warmth: float = 0.3
+
+
+KINDS: dict[str, ScreenKind] = {}
+
+
+def screen_kind(
+    name: str, *, scrolls: int = 0, on_tap: OnTap | None = None, shows_time: bool = False, warmth: float = 0.3
+) -> Callable[[Draw], Draw]:
+    """Registers the decorated function as the screen kind `name` of apps.yaml."""
+
+    def register(draw: Draw) -> Draw:
+        KINDS[name] = ScreenKind(draw, scrolls, on_tap, shows_time, warmth)
+        return draw
+
+    return register
+
+
+def kind_of(app: App) -> ScreenKind:
+    """The kind of the app's screen; raises ConfigError if apps.yaml names an unknown one."""
+    try:
+        return KINDS[app.screen["kind"]]
+    except KeyError:
+        raise ConfigError(
+            f"app {app.name!r}: screen.kind {app.screen.get('kind')!r} is not one of {', '.join(sorted(KINDS))}"
+        ) from None
