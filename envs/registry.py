@@ -1,0 +1,41 @@
+"""Making an environment of ours by its Gymnasium id."""
+
+import importlib
+from typing import Any
+
+import gymnasium as gym
+
+from vlm_rewards.errors import ConfigError
+from vlm_rewards.strict_config import near_matches
+
+# Namespace of the Gymnasium id -> the package whose import registers the ids. Imported on demand: a phone experiment
+# needs no MuJoCo, and the other way round.
+DOMAINS = {"android": "envs.android"}
+
+
+def make_env(env_id: str, **options: Any) -> gym.Env:
+    """Build the environment `env_id` with `options` for its constructor.
+
+    Raises:
+        ConfigError: Unknown id, an option that the environment does not have, or a domain whose extra is not installed.
+    """
+    namespace = env_id.partition("/")[0]
+    if namespace not in DOMAINS:
+        raise ConfigError(f"unknown environment {env_id!r}; domains are {', '.join(sorted(DOMAINS))}")
+    try:
+        importlib.import_module(DOMAINS[namespace])
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"environment {env_id!r} needs the Python package {error.name!r}: pip install 'vlm-rewards[{namespace}]'"
+        ) from error
+    if env_id not in gym.registry:
+        ours = [known for known in gym.registry if known.partition("/")[0] in DOMAINS]
+        raise ConfigError(f"unknown environment {env_id!r}; {near_matches(env_id, ours)}")
+    try:
+        # The passive checker compares every observation with the space: tests do that once, training need not.
+        return gym.make(env_id, disable_env_checker=True, **options)
+    except TypeError as error:
+        if "unexpected keyword" not in str(error):
+            raise
+        unknown = str(error).rpartition("argument ")[2].split(".")[0]
+        raise ConfigError(f"environment {env_id!r} has no option {unknown}; see its constructor's docstring") from error

@@ -1,0 +1,60 @@
+"""Presets: YAML files beside the experiments, with typed overrides from the command line."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vlm_rewards.errors import ConfigError
+from vlm_rewards.strict_config import near_matches, read_yaml
+
+PRESETS = Path(__file__).parent / "presets"
+
+
+def preset_names(study: str) -> list[str]:
+    """Return the names of the presets that a study ships with."""
+    return sorted(path.stem for path in (PRESETS / study).glob("*.yaml"))
+
+
+def load_preset(study: str, preset: str, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """Return a preset's values with overrides applied.
+
+    Args:
+        study: Folder of `experiments/presets/`.
+        preset: Name of a shipped preset, or the path of a YAML file.
+        overrides: `key.subkey=value` each; the value is read as YAML, so numbers, lists and booleans keep their type.
+
+    Raises:
+        ConfigError: no such preset, or an override that cannot be read or leads through a value that has no keys.
+    """
+    path = PRESETS / study / f"{preset}.yaml"
+    if not path.is_file():
+        path = Path(preset)
+        if path.suffix not in {".yaml", ".yml"}:
+            raise ConfigError(f"unknown preset {preset!r}; {near_matches(preset, preset_names(study))}")
+    values = read_yaml(path)
+    for override in overrides:
+        apply_override(values, override)
+    return values
+
+
+def apply_override(values: dict[str, Any], override: str) -> None:
+    """Set one `key.subkey=value` in `values`.
+
+    Raises:
+        ConfigError: the text is not of that form, or leads through a value that has no keys.
+    """
+    keys, equals, text = override.partition("=")
+    if not equals or not all(keys.split(".")):
+        raise ConfigError(f"cannot read the override {override!r}; write it as key.subkey=value")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"the value of the override {override!r} is not valid YAML; quote it") from error
+    *parents, last = keys.split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+        if not isinstance(values, dict):
+            raise ConfigError(f"the override {override!r} leads through {parent!r}, which has no keys below it")
+    values[last] = value

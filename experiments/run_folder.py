@@ -1,0 +1,123 @@
+"""The folder of one training run: its settings, its progress and its newest checkpoint, never half-written."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from vlm_rewards.errors import ConfigError
+
+CONFIG_FILE = "config.yaml"
+STATE_FILE = "state.json"
+
+
+@dataclass(frozen=True)
+class RunState:
+    """Where a run stands, written with each checkpoint.
+
+    Attributes:
+        mlflow_run_id: The run's id, so that a resumed training continues it.
+        env_steps: Environment steps trained.
+        seconds: Wall-clock seconds spent training.
+        checkpoint: Name of the checkpoint folder, or None before the first.
+        curve: One row an iteration for the learning-curve figure.
+        finished: Whether the run has ended and its results stand.
+    """
+
+    mlflow_run_id: str
+    env_steps: int = 0
+    seconds: float = 0.0
+    checkpoint: str | None = None
+    curve: tuple[tuple[float, ...], ...] = ()
+    finished: bool = False
+
+
+class RunFolder:
+    """Reads and writes one run's folder.
+
+    Attributes:
+        path: The folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @classmethod
+    def create(cls, parent: Path, name: str, config: dict[str, Any]) -> "RunFolder":
+        """Make a new folder `name-N` below `parent` with the first free number N, and store `config` in it."""
+        parent.mkdir(parents=True, exist_ok=True)
+        number = 1
+        while True:
+            path = parent / f"{name}-{number}"
+            try:
+                path.mkdir()
+                break
+            except FileExistsError:
+                number += 1
+        folder = cls(path)
+        _write_atomically(path / CONFIG_FILE, yaml.safe_dump(config, sort_keys=False))
+        return folder
+
+    @classmethod
+    def existing(cls, path: Path) -> "RunFolder":
+        """Open the folder of an earlier run.
+
+        Raises:
+            ConfigError: The folder is none of a run.
+        """
+        if not (path / CONFIG_FILE).is_file():
+            raise ConfigError(
+                f"{path} is no folder of a run (it has no {CONFIG_FILE}); name one below the output folder"
+            )
+        return cls(path)
+
+    def config(self) -> dict[str, Any]:
+        """Return the settings the run was started with."""
+        return yaml.safe_load((self.path / CONFIG_FILE).read_text())
+
+    def state(self) -> RunState | None:
+        """Return where the run stands, or None if it never got to train."""
+        path = self.path / STATE_FILE
+        if not path.is_file():
+            return None
+        values = json.loads(path.read_text())
+        return RunState(**{**values, "curve": tuple(tuple(row) for row in values["curve"])})
+
+    def write_state(self, state: RunState) -> None:
+        """Replace the state in one step: a kill leaves the old or the new, never a part."""
+        _write_atomically(self.path / STATE_FILE, json.dumps(asdict(state)))
+
+    def write_checkpoint(self, state: RunState, save: Callable[[Path], Any]) -> RunState:
+        """Write a checkpoint with `save(folder)`, point the state at it, and only then delete the one before.
+
+        Returns:
+            The state as written.
+        """
+        name = f"checkpoint-{state.env_steps:09d}"
+        target = self.path / name
+        partial = self.path / f".{name}.partial"
+        for stale in (target, partial):
+            if stale.exists():
+                shutil.rmtree(stale)
+        save(partial)
+        partial.rename(target)
+        written = RunState(**{**asdict(state), "curve": state.curve, "checkpoint": name})
+        self.write_state(written)
+        for old in self.path.glob("checkpoint-*"):
+            if old.name != name:
+                shutil.rmtree(old)
+        return written
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.rename(path)

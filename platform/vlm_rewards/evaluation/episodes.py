@@ -1,0 +1,137 @@
+"""Ground-truth evaluation of a policy over a fixed list of episodes.
+
+No reward model takes part: an episode's outcome is the environment's own. Each episode has its own seed, so the result
+does not depend on how many environments run side by side.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+
+Observations = dict[str, npt.NDArray[Any]]
+
+
+class Policy(Protocol):
+    """What chooses actions for a batch of environments."""
+
+    def start(self, slots: Sequence[int], seeds: Sequence[int]) -> None:
+        """Forget all that is remembered of the environments `slots`: their next episodes, with `seeds`, begin."""
+
+    def act(self, observations: Observations, slots: Sequence[int]) -> npt.NDArray[np.int64]:
+        """Return one action (n,) for each of the n environments `slots`, given arrays with leading dimension n."""
+
+
+@dataclass(frozen=True)
+class EpisodeSpec:
+    """One episode to run.
+
+    Attributes:
+        goal_id: The goal, fixed for the episode.
+        seed: Passed to the environment's reset; decides everything else in it.
+    """
+
+    goal_id: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class EpisodeResult:
+    """The outcome of one episode.
+
+    Attributes:
+        goal_id: The goal.
+        seed: The episode's seed.
+        success: Whether the ground truth says that the goal was reached.
+        length: Steps taken.
+    """
+
+    goal_id: str
+    seed: int
+    success: bool
+    length: int
+
+
+class RandomPolicy:
+    """Uniform over a discrete action space, by a generator of each episode's own."""
+
+    def __init__(self, num_actions: int) -> None:
+        self._num_actions = num_actions
+        self._generators: dict[int, np.random.Generator] = {}
+
+    def start(self, slots: Sequence[int], seeds: Sequence[int]) -> None:
+        """Begin episodes: each gets a generator seeded by its episode's seed."""
+        for slot, seed in zip(slots, seeds, strict=True):
+            self._generators[slot] = np.random.default_rng([seed, 0x52414E44])
+
+    def act(self, observations: Observations, slots: Sequence[int]) -> npt.NDArray[np.int64]:
+        """Return int64 (n,), uniform in [0, num_actions)."""
+        return np.array([self._generators[slot].integers(self._num_actions) for slot in slots], dtype=np.int64)
+
+
+def plan_episodes(goal_ids: Sequence[str], episodes: int, first_seed: int) -> list[EpisodeSpec]:
+    """Return `episodes` specs that go through the goals in turn, so that each goal gets its equal share."""
+    return [EpisodeSpec(goal_ids[i % len(goal_ids)], first_seed + i) for i in range(episodes)]
+
+
+def run_episodes(
+    make_env: Callable[[], gym.Env],
+    policy: Policy,
+    specs: Sequence[EpisodeSpec],
+    num_envs: int = 16,
+    on_episode: Callable[[EpisodeResult], None] | None = None,
+) -> list[EpisodeResult]:
+    """Run every episode of `specs` to its end.
+
+    Args:
+        make_env: Builds a `RewardableEnv` that ends its episode on ground-truth success.
+        policy: Chooses the actions of all environments in one call a step.
+        specs: The episodes.
+        num_envs: Environments stepped side by side in this process.
+        on_episode: Called after each episode, for progress.
+
+    Returns:
+        Results in the order of `specs`.
+    """
+    waiting = list(enumerate(specs))[::-1]
+    results: dict[int, EpisodeResult] = {}
+    envs = [make_env() for _ in range(min(num_envs, len(specs)))]
+    running: dict[int, tuple[int, EpisodeSpec]] = {}
+    latest: dict[int, Observations] = {}
+    lengths: dict[int, int] = {}
+
+    def begin(slots: list[int]) -> None:
+        started = []
+        for slot in slots:
+            if waiting:
+                running[slot] = waiting.pop()
+                spec = running[slot][1]
+                latest[slot], _ = envs[slot].reset(seed=spec.seed, options={"goal_id": spec.goal_id})
+                lengths[slot] = 0
+                started.append(slot)
+        policy.start(started, [running[slot][1].seed for slot in started])
+
+    try:
+        begin(list(range(len(envs))))
+        while running:
+            slots = sorted(running)
+            batch = {key: np.stack([latest[slot][key] for slot in slots]) for key in latest[slots[0]]}
+            ended = []
+            for slot, action in zip(slots, policy.act(batch, slots), strict=True):
+                latest[slot], _, terminated, truncated, info = envs[slot].step(int(action))
+                lengths[slot] += 1
+                if terminated or truncated:
+                    index, spec = running.pop(slot)
+                    results[index] = EpisodeResult(spec.goal_id, spec.seed, bool(info["is_success"]), lengths[slot])
+                    ended.append(slot)
+                    if on_episode is not None:
+                        on_episode(results[index])
+            if ended:
+                begin(ended)
+    finally:
+        for env in envs:
+            env.close()
+    return [results[index] for index in range(len(specs))]

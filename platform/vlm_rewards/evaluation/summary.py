@@ -1,0 +1,63 @@
+"""Success rates of evaluation episodes, over all goals and goal by goal, with their uncertainty."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from vlm_rewards.evaluation.episodes import EpisodeResult
+
+
+@dataclass(frozen=True)
+class SuccessRate:
+    """Successes among episodes.
+
+    Attributes:
+        successes: Episodes in which the ground truth says that the goal was reached.
+        episodes: All episodes.
+        mean_length: Mean number of steps.
+    """
+
+    successes: int
+    episodes: int
+    mean_length: float
+
+    @property
+    def rate(self) -> float:
+        """Share of successes, in [0, 1]."""
+        return self.successes / self.episodes
+
+    def interval(self, z: float = 1.96) -> tuple[float, float]:
+        """Return the Wilson score interval (95 % by default), which stays sound near 0 and 1."""
+        n, p = self.episodes, self.rate
+        centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+        half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+        return max(0.0, centre - half), min(1.0, centre + half)
+
+
+@dataclass(frozen=True)
+class EvaluationSummary:
+    """What an evaluation found.
+
+    Attributes:
+        overall: Over all episodes.
+        by_goal: For each goal id, in the order of first appearance.
+    """
+
+    overall: SuccessRate
+    by_goal: dict[str, SuccessRate]
+
+
+def summarise(results: Sequence[EpisodeResult]) -> EvaluationSummary:
+    """Return the success rates of `results`, which must not be empty."""
+    by_goal: dict[str, list[EpisodeResult]] = {}
+    for result in results:
+        by_goal.setdefault(result.goal_id, []).append(result)
+    return EvaluationSummary(_rate(results), {goal_id: _rate(of_goal) for goal_id, of_goal in by_goal.items()})
+
+
+def _rate(results: Sequence[EpisodeResult]) -> SuccessRate:
+    return SuccessRate(
+        successes=sum(result.success for result in results),
+        episodes=len(results),
+        mean_length=sum(result.length for result in results) / len(results),
+    )

@@ -1,0 +1,40 @@
+"""Presets and their overrides."""
+
+import pytest
+
+from experiments.preset_files import apply_override, load_preset
+from vlm_rewards.errors import ConfigError
+
+
+def test_overrides_keep_their_types_and_make_missing_levels():
+    values = {"reward": {"beta": 0.5}}
+    for override in ("reward.beta=0.9", "ppo.channels=[1, 2]", "name=x", "flag=true", "empty=null"):
+        apply_override(values, override)
+    assert values == {
+        "reward": {"beta": 0.9},
+        "ppo": {"channels": [1, 2]},
+        "name": "x",
+        "flag": True,
+        "empty": None,
+    }
+
+
+@pytest.mark.parametrize("override", ["reward.beta", "=1", "a..b=1", "a=[1"])
+def test_an_unreadable_override_is_refused(override):
+    with pytest.raises(ConfigError, match="override"):
+        apply_override({}, override)
+
+
+def test_an_override_through_a_value_is_refused():
+    with pytest.raises(ConfigError, match="leads through 'name'"):
+        apply_override({"name": "demo"}, "name.first=x")
+
+
+def test_an_unknown_preset_names_the_near_one():
+    with pytest.raises(ConfigError, match="'demo'"):
+        load_preset("train", "dmeo")
+
+
+def test_a_preset_may_be_any_yaml_file(tmp_path):
+    (tmp_path / "mine.yaml").write_text("name: mine\n")
+    assert load_preset("train", str(tmp_path / "mine.yaml"), ["seed=3"]) == {"name": "mine", "seed": 3}
