@@ -1,0 +1,62 @@
+"""Agent steps a second in one process, with a random policy.
+
+Run it as `python -m envs.android.benchmark`.
+"""
+
+import argparse
+import time
+
+import numpy as np
+
+from envs.android.env import OpenAppEnv
+
+
+def steps_per_second(env: OpenAppEnv, steps: int, with_reward_frames: bool, seed: int = 0) -> tuple[float, float]:
+    """Measures the environment, resets included.
+
+    Args:
+        env: is left in the middle of an episode.
+        steps: agent steps to time.
+        with_reward_frames: whether each step also draws a reward frame, as training on a CLIP reward does.
+        seed: of the episodes and the policy.
+
+    Returns:
+        Steps a second, and the fraction of episodes that ended in success.
+    """
+    actions = np.random.default_rng(seed).integers(env.action_space.n, size=steps)
+    episodes = successes = 0
+    env.reset(seed=seed)
+    started = time.perf_counter()
+    for action in actions:
+        _, _, terminated, truncated, info = env.step(action)
+        if with_reward_frames:
+            env.reward_frame()
+        if terminated or truncated:
+            episodes += 1
+            successes += info["is_success"]
+            env.reset()
+    return steps / (time.perf_counter() - started), successes / max(episodes, 1)
+
+
+def main() -> None:
+    """Prints a line for each case."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    for layout in ("fixed", "shuffled"):
+        for with_reward_frames in (False, True):
+            env = OpenAppEnv(layout=layout)
+            # Twice: a fresh process draws every icon and screen for the first time.
+            cold, _ = steps_per_second(env, args.steps, with_reward_frames, args.seed)
+            warm, success = steps_per_second(env, args.steps, with_reward_frames, args.seed + 1)
+            env.close()
+            frames = "with a reward frame each step" if with_reward_frames else "agent frames only"
+            print(
+                f"layout {layout}, {frames}: {cold:,.0f} steps/s in the first {args.steps:,} steps, "
+                f"{warm:,.0f} in the next (random policy: success {success:.3f})"
+            )
+
+
+if __name__ == "__main__":
+    main()
