@@ -1,7 +1,14 @@
 """Frozen dual encoders behind one interface."""
 
-from vlm_rewards.encoders.encoder import Encoder, check_frames
+from vlm_rewards.encoders.encoder import Encoder, Precision, check_frames
 from vlm_rewards.encoders.fake import FakeEncoder
-from vlm_rewards.encoders.loading import Precision, load_encoder
+from vlm_rewards.encoders.loading import load_encoder, packaged_models
 
-__all__ = ["Encoder", "FakeEncoder", "Precision", "check_frames", "load_encoder"]
+__all__ = [
+    "Encoder",
+    "FakeEncoder",
+    "Precision",
+    "check_frames",
+    "load_encoder",
+    "packaged_models",
+]

@@ -1,12 +1,14 @@
 """The seam between rewards and the model that embeds images and texts."""
 
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
 from vlm_rewards.errors import InvalidFrameError
+
+Precision = Literal["fp32", "bf16"]
 
 
 @runtime_checkable
