@@ -1,0 +1,206 @@
+"""The one way for a training run to ask for rewards."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from vlm_rewards.errors import (
+    NonFiniteRewardError,
+    RewardServiceError,
+    RewardServiceUnavailableError,
+    VLMRewardsError,
+)
+from vlm_rewards.reward_model import RewardDescription
+from vlm_rewards.service.schema import ScoreResult, check_request
+from vlm_rewards.service.transports.transport import Transport
+
+T = TypeVar("T")
+
+# Seconds before the second attempt, and the most between two; each pause is drawn from its upper half.
+_FIRST_PAUSE_S = 0.05
+_LONGEST_PAUSE_S = 2.0
+
+
+@dataclass
+class ClientStats:
+    """What a client did since its statistics were last drained.
+
+    Attributes:
+        requests: `score` calls, answered or not.
+        frames: in the answered ones.
+        retries: attempts beyond the first of each call.
+        failures: `score` calls that raised.
+        latencies_s: seconds from call to answer, retries and pauses included; one entry an answered `score` call.
+    """
+
+    requests: int = 0
+    frames: int = 0
+    retries: int = 0
+    failures: int = 0
+    latencies_s: list[float] = field(default_factory=list)
+
+
+class RewardClient:
+    """Scores frames through a transport, and comes back with good rewards or a clear error.
+
+    What may succeed on another try (a dead replica, a timeout, a full queue) is sent again, the same arrays, until
+    `max_retries` or `deadline_s`; what cannot is raised at once. Nothing that is not a probability gets through, and
+    neither does a change of reward under a run. It can be pickled, without its statistics, and shared by threads.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        timeout_s: float = 20.0,
+        max_retries: int = 20,
+        deadline_s: float = 50.0,
+        expected_fingerprint: str | None = None,
+    ) -> None:
+        """Makes a client; nothing is sent yet.
+
+        Args:
+            transport: carries the requests.
+            timeout_s: longest wait in seconds for one attempt.
+            max_retries: most attempts beyond the first.
+            deadline_s: longest time in seconds for a call with all its retries. RLlib's `sample_timeout_s` (60) should
+                be longer, or a lost replica costs a fragment.
+            expected_fingerprint: of the reward that this run trains on; None takes that of the first answer.
+
+        Raises:
+            ValueError: a time that is not positive, or a negative number of retries.
+        """
+        if timeout_s <= 0 or deadline_s <= 0 or max_retries < 0:
+            raise ValueError("timeout_s and deadline_s must be above 0, and max_retries at least 0")
+        self._transport = transport
+        self._timeout_s = timeout_s
+        self._max_retries = max_retries
+        self._deadline_s = deadline_s
+        self._expected_fingerprint = expected_fingerprint
+        self._connected = False
+        self._lock = threading.Lock()
+        self._stats = ClientStats()
+        # Not the global generator: a retry must not change what a seeded run draws from it.
+        self._jitter = random.Random()
+
+    @property
+    def stats(self) -> ClientStats:
+        """A copy of the statistics since they were last drained."""
+        with self._lock:
+            return ClientStats(**{**vars(self._stats), "latencies_s": list(self._stats.latencies_s)})
+
+    def pop_stats(self) -> ClientStats:
+        """Returns the statistics and starts new ones."""
+        with self._lock:
+            stats, self._stats = self._stats, ClientStats()
+        return stats
+
+    def score(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str]) -> ScoreResult:
+        """Scores each frame against the goal beside it, equation 1.
+
+        Args:
+            frames: uint8 (N, H, W, 3). Kept as they are until answered: do not write to them from another thread.
+            goal_ids: N ids.
+
+        Returns:
+            Probabilities float32 (N,) in [0, 1], finite, and the fingerprint of the reward that gave them.
+
+        Raises:
+            InvalidFrameError: frames of another dtype or shape.
+            ConfigError: unknown goal, or not one goal a frame.
+            NonFiniteRewardError: the reward came out as NaN or infinite.
+            RewardServiceUnavailableError: no such service, or it stayed away for all retries.
+            RewardTimeoutError: no answer before the deadline.
+            RewardOverloadedError: the service refused for lack of room until the retries ran out.
+            RewardServiceError: an answer that is none, or from another reward than this run's.
+        """
+        check_request(frames, goal_ids)
+        start = time.monotonic()
+        try:
+            result = self._call(lambda timeout_s: self._transport.score(frames, goal_ids, timeout_s))
+            self._check(result, len(frames))
+        except BaseException:
+            with self._lock:
+                self._stats.requests += 1
+                self._stats.failures += 1
+            raise
+        with self._lock:
+            self._stats.requests += 1
+            self._stats.frames += len(frames)
+            self._stats.latencies_s.append(time.monotonic() - start)
+        return result
+
+    def describe(self) -> RewardDescription:
+        """Returns what the service computes: fingerprint, threshold, image size, goals.
+
+        Raises:
+            RewardServiceError: as for `score`.
+        """
+        return self._call(lambda timeout_s: self._transport.describe(timeout_s))
+
+    def _call(self, attempt: Callable[[float], T]) -> T:
+        start = time.monotonic()
+        for retries in range(self._max_retries + 1):
+            left = max(0.001, self._deadline_s - (time.monotonic() - start))
+            try:
+                if not self._connected:
+                    self._transport.connect(min(self._timeout_s, left))
+                    self._connected = True
+                return attempt(min(self._timeout_s, left))
+            except VLMRewardsError as error:
+                # A service that was never there is a mistake to report, not a failure to wait out.
+                absent = not self._connected and isinstance(error, RewardServiceUnavailableError)
+                if absent or not error.retryable:
+                    raise
+                last_error = error
+            pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**retries) * self._jitter.uniform(0.5, 1.0)
+            waited = time.monotonic() - start
+            if retries == self._max_retries or waited + pause >= self._deadline_s:
+                break
+            with self._lock:
+                self._stats.retries += 1
+            time.sleep(pause)
+        waited = time.monotonic() - start
+        raise type(last_error)(f"{last_error}; gave up after {retries + 1} attempts in {waited:.1f} s") from last_error
+
+    def _check(self, result: ScoreResult, frames: int) -> None:
+        probabilities = result.probabilities
+        if probabilities.shape != (frames,) or probabilities.dtype != np.float32:
+            raise RewardServiceError(
+                f"the reward service answered {frames} frames with {probabilities.dtype} {probabilities.shape}; "
+                "client and service are of different versions, redeploy the service"
+            )
+        if not np.isfinite(probabilities).all():
+            bad = int((~np.isfinite(probabilities)).sum())
+            raise NonFiniteRewardError(
+                f"{bad} of {frames} rewards are not finite; check the served model's weights and precision"
+            )
+        if frames and (probabilities.min() < 0 or probabilities.max() > 1):
+            raise RewardServiceError(
+                f"the reward service answered with values in [{probabilities.min():.4g}, {probabilities.max():.4g}], "
+                "which are no probabilities; redeploy the service"
+            )
+        with self._lock:
+            expected = self._expected_fingerprint = self._expected_fingerprint or result.fingerprint
+        if result.fingerprint != expected:
+            raise RewardServiceError(
+                f"the reward changed under this run: expected fingerprint {expected[:12]}, the service answered with "
+                f"{result.fingerprint[:12]}; restore its model, prompts, tau and beta, or start a new run"
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {
+            "transport": self._transport,
+            "timeout_s": self._timeout_s,
+            "max_retries": self._max_retries,
+            "deadline_s": self._deadline_s,
+            "expected_fingerprint": self._expected_fingerprint,
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]

@@ -1,0 +1,7 @@
+"""Ways for a reward client to reach a reward model."""
+
+from vlm_rewards.service.transports.handle import HandleTransport
+from vlm_rewards.service.transports.in_process import InProcessTransport
+from vlm_rewards.service.transports.transport import Transport
+
+__all__ = ["HandleTransport", "InProcessTransport", "Transport"]
