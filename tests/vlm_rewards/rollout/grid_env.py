@@ -34,7 +34,7 @@ class ColouredGridEnv(gym.Env):
         Args:
             terminate_on_success: whether ground truth ends the episode.
             max_episode_steps: then the episode is truncated.
-            blind: probability that a reward frame shows the wrong caption.
+            blind: probability that a reward frame shows any of the captions instead of the right one.
         """
         self.observation_space = Dict(
             image=Box(0, 255, (SIZE * CELL, SIZE * CELL, 3), np.uint8),
@@ -74,9 +74,9 @@ class ColouredGridEnv(gym.Env):
     def reward_frame(self):
         names = [name for name, cell in self.cells.items() if cell == self.agent]
         if self._blind and self.np_random.random() < self._blind:
-            names = [list(COLOURS)[self.np_random.integers(len(COLOURS))]]
+            names = [[*COLOURS, None][self.np_random.integers(len(COLOURS) + 1)]]
         # A little of the step is painted in, so that no two frames are equal; the embedding hardly moves.
-        frame = (self._frames[names[0]] if names else self._nowhere).copy()
+        frame = self._frames.get(names[0] if names else None, self._nowhere).copy()
         frame[0, 0] = (frame[0, 0] // 2) + self.steps
         return frame
 
