@@ -198,6 +198,11 @@ class OpenAppEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
         return self.goal.id
 
     @property
+    def task_set(self) -> TaskSet:
+        """The goals of both splits, as the reward model needs them."""
+        return self._config.task_set
+
+    @property
     def phone(self) -> Phone:
         """The simulated phone, for tests and tools that look behind the screen.
 
