@@ -1,5 +1,6 @@
 """Opening an MLflow store: a sqlite file by default, a server by URI, with an error that says what to do."""
 
+import logging
 import os
 import shutil
 from pathlib import Path
@@ -14,6 +15,9 @@ from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
 from vlm_rewards.errors import TrackingError
+
+# A new store announces each step of its schema's migration.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
 
 SQLITE_PREFIX = "sqlite:///"
 MINIMUM_FREE_BYTES = 64 * 1024 * 1024

@@ -1,0 +1,59 @@
+"""Starting Ray for an experiment: in this process on a laptop, the running cluster under `ray job submit`."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# Before ray is imported: no usage pings, and no table of RLlib's own beside our progress bar.
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+
+
+import ray
+from ray import serve
+
+from vlm_rewards.errors import ConfigError
+
+WORKER_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore::DeprecationWarning"}
+
+
+@contextmanager
+def ray_session(num_cpus: float) -> Iterator[None]:
+    """Connect to the cluster named by RAY_ADDRESS (set under `ray job submit`), or start one here for the duration.
+
+    Args:
+        num_cpus: CPUs that the experiment will ask Ray for. A cluster must have them; a session started here is told
+            that it has at least these, so that a laptop with fewer cores runs slowly instead of never.
+
+    Raises:
+        ConfigError: the cluster has fewer CPUs in all than the experiment needs.
+    """
+    # RLlib announces deprecations of its own internals and Serve every replica: not what a person watches a run for.
+    for name in ("ray", "ray.rllib", "ray.serve", "ray.tune"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    address = os.environ.get("RAY_ADDRESS")
+    if address:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        available = ray.cluster_resources().get("CPU", 0)
+        if available < num_cpus:
+            ray.shutdown()
+            raise ConfigError(
+                f"the experiment needs {num_cpus:g} CPUs and the Ray cluster has {available:g} in all: "
+                "add nodes, or lower ppo.num_env_runners or service.num_cpus"
+            )
+    else:
+        ray.init(
+            address="local",
+            num_cpus=max(os.cpu_count() or 1, int(num_cpus + 0.999)),
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            runtime_env={"env_vars": WORKER_ENVIRONMENT},
+        )
+    try:
+        yield
+    finally:
+        if not address:
+            serve.shutdown()
+        ray.shutdown()

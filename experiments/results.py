@@ -1,0 +1,121 @@
+"""What a finished run shows: a table against the random policy, a figure of both returns, and a GIF of episodes."""
+
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+
+from experiments.train_config import TrainConfig
+from vlm_rewards.evaluation import EvaluationSummary, RandomPolicy, run_episodes, summarise
+from vlm_rewards.evaluation.episodes import EpisodeSpec, Policy, plan_episodes
+from vlm_rewards.evaluation.figures import CurvePoint, plot_learning_curve
+from vlm_rewards.evaluation.module_policy import ModulePolicy
+from vlm_rewards.evaluation.videos import record_episode, write_gif
+from vlm_rewards.goals import TaskSet
+from vlm_rewards.service import RewardClient
+from vlm_rewards.tracking import MlflowRun
+
+
+@dataclass(frozen=True)
+class Results:
+    """What an evaluation left.
+
+    Attributes:
+        agent: Ground-truth success of the trained agent.
+        random: Of the uniformly random policy, on the same episodes.
+        table: CSV with a row a goal.
+        figure: PNG of the learning curve.
+        video: GIF of evaluation episodes, or None if none was asked for.
+    """
+
+    agent: EvaluationSummary
+    random: EvaluationSummary
+    table: Path
+    figure: Path
+    video: Path | None
+
+
+def evaluate_and_record(
+    *,
+    config: TrainConfig,
+    module: Any,
+    task_set: TaskSet,
+    client: RewardClient,
+    beta: float,
+    make_env: Callable[..., gym.Env],
+    curve: Sequence[CurvePoint],
+    folder: Path,
+    run: MlflowRun,
+) -> Results:
+    """Evaluate `module` and the random policy on the same episodes, and write table, figure and video.
+
+    Args:
+        config: The run's settings.
+        module: The trained RLModule.
+        task_set: The goals; those of the environment's split are evaluated.
+        client: Scores the frames of the video; no evaluation result depends on it.
+        beta: The reward's threshold, drawn in the video.
+        make_env: Builds an evaluation environment, with further options.
+        curve: Training, an iteration a point.
+        folder: Where files go.
+        run: The MLflow run that keeps a copy of them.
+    """
+    evaluation = config.evaluation
+    options = {**config.environment.options, **config.environment.evaluation_options}
+    goals = task_set.split(options.get("split", "train"))
+    specs = plan_episodes([goal.id for goal in goals], evaluation.episodes, evaluation.seed)
+    policy = ModulePolicy(module, evaluation.num_envs, evaluation.deterministic, config.seed)
+    agent = summarise(run_episodes(make_env, policy, specs, evaluation.num_envs))
+    probe = make_env()
+    random_policy = RandomPolicy(int(probe.action_space.n))  # type: ignore[attr-defined]
+    probe.close()
+    random = summarise(run_episodes(make_env, random_policy, specs, evaluation.num_envs))
+
+    table = write_table(folder / "evaluation.csv", agent, random)
+    figure = folder / "learning_curve.png"
+    plot_learning_curve(curve, figure, f"{folder.name}: reward from {config.reward.model}", random.overall.rate)
+    video = None
+    if evaluation.videos:
+        video = folder / "episodes.gif"
+        alone = ModulePolicy(module, 1, evaluation.deterministic, config.seed)
+        _write_video(video, specs[: evaluation.videos], alone, client, beta, task_set, make_env)
+    for path in (table, figure, video):
+        if path is not None:
+            run.log_artifact(path)
+    return Results(agent, random, table, figure, video)
+
+
+def write_table(path: Path, agent: EvaluationSummary, random: EvaluationSummary) -> Path:
+    """Write success rates as CSV: a row for all goals together, then a row a goal."""
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["goal", "episodes", "success", "success_low", "success_high", "mean_length", "random_success"])
+        rows = [("all", agent.overall, random.overall)]
+        rows += [(goal_id, rate, random.by_goal[goal_id]) for goal_id, rate in agent.by_goal.items()]
+        for name, rate, baseline in rows:
+            low, high = rate.interval()
+            numbers = (rate.rate, low, high, rate.mean_length, baseline.rate)
+            writer.writerow([name, rate.episodes, *(f"{number:.4f}" for number in numbers)])
+    return path
+
+
+def _write_video(
+    path: Path,
+    specs: Sequence[EpisodeSpec],
+    policy: Policy,
+    client: RewardClient,
+    beta: float,
+    task_set: TaskSet,
+    make_env: Callable[..., gym.Env],
+) -> None:
+    env = make_env(render_mode="rgb_array")
+    try:
+        episodes = [
+            record_episode(env, policy, client, spec, task_set.goal(spec.goal_id).instruction, beta) for spec in specs
+        ]
+    finally:
+        env.close()
+    write_gif(episodes, path)

@@ -1,0 +1,117 @@
+"""Train an agent whose only reward is a frozen vision-language model, and show the proof.
+
+python -m experiments.train --preset demo
+python -m experiments.train --preset demo --set reward.beta=0.9 --set total_env_steps=20000
+python -m experiments.train --resume runs/demo-1
+"""
+
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+import yaml
+
+from experiments.preset_files import load_preset, preset_names
+from vlm_rewards.errors import ConfigError, VLMRewardsError
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+
+@app.command()
+def train(
+    preset: Annotated[
+        str, typer.Option(help=f"Preset name ({', '.join(preset_names('train'))}) or the path of a YAML file.")
+    ] = "demo",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting: --set reward.beta=0.9. Repeatable."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of everything; same seed, same evaluation table.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Environment steps to train for.")] = None,
+    output: Annotated[Path, typer.Option(help="Folder that run folders and the MLflow sqlite store go into.")] = Path(
+        "runs"
+    ),
+    mlflow_uri: Annotated[
+        str | None, typer.Option(help="MLflow server or store; a sqlite file in the output folder by default.")
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(help="Continue the run in this folder from its last checkpoint; takes no other option."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the settings as checked, and stop.")] = False,
+) -> None:
+    """Train an agent whose [bold]only reward is a frozen CLIP model[/bold] behind Ray Serve.
+
+    The agent never sees the environment's own reward: that is logged beside the CLIP reward, and judges the trained
+    agent on unseen screen content at the end. Results (a table against the random policy, the learning curve, a GIF
+    with p(goal) over time) go to the run's folder and to MLflow.
+    """
+    try:
+        _train(preset, overrides or [], seed, steps, output, mlflow_uri, resume, dry_run)
+    except ConfigError as error:
+        _fail(error, 2)
+    except VLMRewardsError as error:
+        _fail(error, 1)
+    except OSError as error:
+        if error.errno != 28:  # ENOSPC
+            raise
+        _fail(f"the disk is full ({error.filename}): free some space and continue with --resume", 1)
+    except KeyboardInterrupt:
+        _fail("interrupted; continue with --resume", 130)
+
+
+def _train(
+    preset: str,
+    overrides: list[str],
+    seed: int | None,
+    steps: int | None,
+    output: Path,
+    mlflow_uri: str | None,
+    resume: Path | None,
+    dry_run: bool,
+) -> None:
+    # Imported here: `--help` and a misspelt preset should not wait for ray and torch.
+    from experiments.console import Console
+    from experiments.ray_session import ray_session
+    from experiments.run_folder import RunFolder
+    from experiments.train_config import TrainConfig
+    from experiments.training import Training
+
+    if resume is not None:
+        if overrides or seed is not None or steps is not None or mlflow_uri is not None:
+            raise ConfigError("--resume continues a run with its own settings; leave the other options out")
+        folder = RunFolder.existing(resume)
+        config = TrainConfig(**folder.config())
+    else:
+        shortcuts = {"seed": seed, "total_env_steps": steps, "tracking.uri": mlflow_uri}
+        given = [f"{key}={value}" for key, value in shortcuts.items() if value is not None]
+        config = TrainConfig(**load_preset("train", preset, [*overrides, *given]))
+        if dry_run:
+            typer.echo(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), nl=False)
+            return
+        folder = RunFolder.create(output, config.name, config.model_dump(mode="json"))
+
+    signal.signal(signal.SIGTERM, _stop_on_sigterm)
+    with Console(config) as console:
+        training = Training(config, folder, console)
+        console.stage("starting Ray")
+        with ray_session(training.cpus_needed()):
+            outcome = training.execute()
+    console.report(outcome)
+
+
+def _stop_on_sigterm(number: int, frame: FrameType | None) -> None:
+    """End as an interrupt does: checkpoints stand, and the MLflow run is closed as KILLED."""
+    sys.exit(128 + number)
+
+
+def _fail(error: Any, code: int) -> None:
+    typer.secho(f"error: {error}", fg="red", err=True)
+    raise typer.Exit(code)
+
+
+if __name__ == "__main__":
+    app()

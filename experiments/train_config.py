@@ -1,0 +1,132 @@
+"""What one training run is made of: the schema of `experiments/presets/train/*.yaml`."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from rllib_configs.ppo import PPOHyperparameters
+from vlm_rewards.reward_model import RewardConfig
+from vlm_rewards.rollout.rl_module import GoalModuleConfig
+from vlm_rewards.strict_config import StrictConfig
+
+
+class EnvironmentConfig(StrictConfig):
+    """The environment to train in.
+
+    Attributes:
+        id: Gymnasium id of a `RewardableEnv`.
+        options: Passed to its constructor; `terminate_on_success` is the experiment's to set.
+        evaluation_options: Those that differ in evaluation, such as unseen screen content.
+    """
+
+    id: str = "android/OpenApp-v0"
+    options: dict[str, Any] = Field(default_factory=dict)
+    evaluation_options: dict[str, Any] = Field(default_factory=dict)
+
+
+class ServiceConfig(StrictConfig):
+    """How the reward is served.
+
+    Attributes:
+        transport: `serve` deploys a Ray Serve application; `in_process` computes the reward inside each env runner.
+        num_cpus: Ray CPUs that one replica asks for.
+        torch_threads: Threads of the encoder's arithmetic.
+        replicas: Number of replicas.
+        timeout_s: Seconds that one attempt at a request may take.
+        deadline_s: Seconds that a request may take with all its retries; below RLlib's `sample_timeout_s` of 60.
+    """
+
+    transport: Literal["serve", "in_process"] = "serve"
+    num_cpus: float = Field(default=0.5, gt=0)
+    torch_threads: int = Field(default=1, ge=1)
+    replicas: int = Field(default=1, ge=1)
+    timeout_s: float = Field(default=20.0, gt=0)
+    deadline_s: float = Field(default=50.0, gt=0)
+
+
+class SamplingConfig(StrictConfig):
+    """How experience is gathered.
+
+    Attributes:
+        num_env_runners: Remote processes that sample; 0 samples in the learner's own, the fastest on two cores.
+        num_envs_per_env_runner: Environments stepped together, whose frames share one reward request.
+        learner_threads: Threads of the learner's arithmetic; None leaves them as they are. Results are the same bit by
+            bit only for equal numbers.
+    """
+
+    num_env_runners: int = Field(default=0, ge=0)
+    num_envs_per_env_runner: int = Field(default=16, ge=1)
+    learner_threads: int | None = Field(default=2, ge=1)
+
+
+class EvaluationConfig(StrictConfig):
+    """How the trained agent is judged, by ground truth alone.
+
+    Attributes:
+        episodes: Episodes, shared equally among the goals.
+        seed: Of the first episode; episode i has `seed + i`.
+        deterministic: Whether the agent takes its most probable action, or samples.
+        num_envs: Environments stepped side by side.
+        videos: Episodes shown in the GIF, each of another goal where there are enough.
+    """
+
+    episodes: int = Field(default=200, ge=1)
+    seed: int = Field(default=1_000_000, ge=0)
+    deterministic: bool = True
+    num_envs: int = Field(default=20, ge=1)
+    videos: int = Field(default=4, ge=0)
+
+
+class TrackingConfig(StrictConfig):
+    """Where results go.
+
+    Attributes:
+        uri: MLflow tracking URI; None is a sqlite file in the output folder.
+        experiment: Name of the MLflow experiment.
+    """
+
+    uri: str | None = None
+    experiment: str = "open_app"
+
+
+class TrainConfig(StrictConfig):
+    """One training run.
+
+    Attributes:
+        name: Of the run, in MLflow and in the output folder.
+        seed: Of everything: two runs with one seed give the same evaluation table.
+        total_env_steps: Environment steps to train for; the last iteration may pass it.
+        checkpoint_every_steps: Environment steps between checkpoints.
+        environment: The environment.
+        reward: The reward model.
+        service: How it is served.
+        sampling: How experience is gathered.
+        agent: The agent's networks.
+        ppo: The learner.
+        evaluation: How the agent is judged.
+        tracking: Where results go.
+    """
+
+    name: str = Field(min_length=1, pattern=r"^[\w.-]+$")
+    seed: int = Field(default=0, ge=0)
+    total_env_steps: int = Field(ge=1)
+    checkpoint_every_steps: int = Field(default=20_000, ge=1)
+    environment: EnvironmentConfig = EnvironmentConfig()
+    reward: RewardConfig
+    service: ServiceConfig = ServiceConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    agent: GoalModuleConfig = GoalModuleConfig()
+    ppo: PPOHyperparameters = PPOHyperparameters()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    tracking: TrackingConfig = TrackingConfig()
+
+
+def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested mappings as one level with dotted keys, as MLflow's params are."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

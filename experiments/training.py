@@ -1,0 +1,274 @@
+"""One training run from start to end: serve the reward, train, evaluate by ground truth, keep the proof.
+
+Everything that can be refused is checked before the MLflow run begins, so that a mistake leaves no run behind.
+"""
+
+import functools
+import math
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import gymnasium as gym
+import torch
+from ray.exceptions import RayError
+from ray.rllib.algorithms.ppo import PPO
+
+from envs.registry import make_env
+from experiments.results import Results, evaluate_and_record
+from experiments.run_folder import RunFolder, RunState
+from experiments.train_config import TrainConfig, flatten
+from rllib_configs.ppo import ppo_config
+from serve_deployments.reward import ReplicaLimits, RewardAppArgs, deploy
+from vlm_rewards.errors import ConfigError
+from vlm_rewards.evaluation.figures import CurvePoint
+from vlm_rewards.goals import TaskSet
+from vlm_rewards.reward_model import RewardDescription, RewardModel
+from vlm_rewards.rollout import health
+from vlm_rewards.rollout.metrics import RolloutMetrics
+from vlm_rewards.service import HandleTransport, InProcessTransport, RewardClient
+from vlm_rewards.tracking import MlflowRun, provenance_tags
+from vlm_rewards.tracking.store import default_uri
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+class Watcher(Protocol):
+    """What shows a run's progress to a person."""
+
+    def stage(self, text: str) -> None:
+        """A new stage of the run begins."""
+
+    def iteration(self, env_steps: int, metrics: RolloutMetrics) -> None:
+        """One training iteration is done."""
+
+
+@dataclass(frozen=True)
+class TrainingOutcome:
+    """What a finished run leaves.
+
+    Attributes:
+        env_steps: Environment steps trained.
+        training_seconds: Wall-clock seconds of training, those before a resume included.
+        last_quarter_precision: Share of VLM successes that were true in the last quarter of training.
+        results: Evaluation against the random policy, and files.
+        folder: The run's folder.
+        mlflow_run_id: The run in MLflow.
+        tracking_uri: Where MLflow keeps it.
+    """
+
+    env_steps: int
+    training_seconds: float
+    last_quarter_precision: float
+    results: Results
+    folder: Path
+    mlflow_run_id: str
+    tracking_uri: str
+
+
+def make_client(config: TrainConfig, task_set: TaskSet, fingerprint: str | None = None) -> RewardClient:
+    """Return a client of the run's reward; called wherever rewards are needed, remote env runners included."""
+    if config.service.transport == "in_process":
+        torch.set_num_threads(config.service.torch_threads)
+        transport: Any = InProcessTransport(RewardModel(config.reward, task_set))
+    else:
+        transport = HandleTransport(app_name(config))
+    return RewardClient(
+        transport,
+        timeout_s=config.service.timeout_s,
+        deadline_s=config.service.deadline_s,
+        expected_fingerprint=fingerprint,
+    )
+
+
+def app_name(config: TrainConfig) -> str:
+    """Return the name of the run's Serve application."""
+    return f"reward-{Path(config.reward.model).name}"
+
+
+class Training:
+    """A run in its folder; `execute` does all of it.
+
+    Attributes:
+        config: What was asked for.
+        folder: Where it happens.
+    """
+
+    def __init__(self, config: TrainConfig, folder: RunFolder, watcher: Watcher) -> None:
+        self.config = config
+        self.folder = folder
+        self._watcher = watcher
+        self._state: RunState | None = folder.state()
+        if self._state is not None and self._state.finished:
+            raise ConfigError(f"the run in {folder.path} has finished already; start a new one without --resume")
+        self._uri = config.tracking.uri or default_uri(folder.path.parent)
+
+    def cpus_needed(self) -> float:
+        """Return the CPUs that replicas and env runners reserve with Ray; the learner runs in this process."""
+        served = self.config.service.transport == "serve"
+        replicas = self.config.service.num_cpus * self.config.service.replicas if served else 0
+        return replicas + self.config.sampling.num_env_runners + 1
+
+    def train_env(self, **options: Any) -> gym.Env:
+        """Build one environment as training uses it: ground truth does not end its episodes."""
+        environment = self.config.environment
+        return make_env(environment.id, **{**environment.options, "terminate_on_success": False, **options})
+
+    def evaluation_env(self, **options: Any) -> gym.Env:
+        """Build one environment as evaluation uses it: unseen content, and ground truth ends the episode."""
+        environment = self.config.environment
+        both = {**environment.options, **environment.evaluation_options}
+        return make_env(environment.id, **{**both, "terminate_on_success": True, **options})
+
+    def execute(self) -> TrainingOutcome:
+        """Run to the end. Ray must be running.
+
+        Raises:
+            VLMRewardsError: something is wrong; the MLflow run, if it began, is closed as FAILED.
+        """
+        self._watcher.stage("checking the environment")
+        env = self.train_env()
+        task_set: TaskSet = env.unwrapped.task_set  # type: ignore[attr-defined]
+        env.close()
+        self._watcher.stage(f"starting the reward service ({self.config.reward.model})")
+        description = self._start_reward(task_set)
+        with self._algorithm(task_set, description) as algorithm, self._start_tracking(description) as run:
+            if self._state is None:
+                self._state = RunState(mlflow_run_id=run.run_id)
+                self.folder.write_state(self._state)
+            elif self._state.checkpoint is not None:
+                algorithm.restore_from_path(str(self.folder.path / self._state.checkpoint))
+            self._train(algorithm, run)
+            self._watcher.stage("evaluating on unseen content, by ground truth alone")
+            results = evaluate_and_record(
+                config=self.config,
+                module=algorithm.get_module(),
+                task_set=task_set,
+                client=make_client(self.config, task_set, description.fingerprint),
+                beta=description.beta,
+                make_env=self.evaluation_env,
+                curve=[CurvePoint(int(row[0]), *row[1:4]) for row in self._state.curve],
+                folder=self.folder.path,
+                run=run,
+            )
+            precision = self._last_quarter_precision()
+            run.log_metrics(
+                {
+                    "evaluation/success": results.agent.overall.rate,
+                    "evaluation/random_success": results.random.overall.rate,
+                    "evaluation/online_precision_last_quarter": precision,
+                },
+                step=self._state.env_steps + 1,
+            )
+            self._state = replace(self._state, finished=True)
+            self.folder.write_state(self._state)
+        return TrainingOutcome(
+            env_steps=self._state.env_steps,
+            training_seconds=self._state.seconds,
+            last_quarter_precision=precision,
+            results=results,
+            folder=self.folder.path,
+            mlflow_run_id=run.run_id,
+            tracking_uri=self._uri,
+        )
+
+    def _start_reward(self, task_set: TaskSet) -> RewardDescription:
+        service = self.config.service
+        if service.transport == "serve":
+            deploy(
+                RewardAppArgs(
+                    reward=self.config.reward,
+                    task_set=task_set,
+                    num_cpus=service.num_cpus,
+                    torch_threads=service.torch_threads,
+                    replicas=ReplicaLimits(minimum=service.replicas, maximum=service.replicas),
+                ),
+                app_name(self.config),
+            )
+        return make_client(self.config, task_set).describe()
+
+    def _start_tracking(self, description: RewardDescription) -> MlflowRun:
+        return MlflowRun.start(
+            uri=self._uri,
+            experiment=self.config.tracking.experiment,
+            name=self.folder.path.name,
+            params=flatten(self.config.model_dump(mode="json")),
+            tags={
+                **provenance_tags(REPOSITORY),
+                "reward.fingerprint": description.fingerprint,
+                "reward.encoder_fingerprint": description.encoder_fingerprint,
+            },
+            spill_folder=self.folder.path,
+            resume_run_id=self._state.mlflow_run_id if self._state else None,
+        )
+
+    @contextmanager
+    def _algorithm(self, task_set: TaskSet, description: RewardDescription) -> Iterator[PPO]:
+        self._watcher.stage("building the agent")
+        algorithm = ppo_config(
+            env=functools.partial(make_env, self.config.environment.id),
+            env_kwargs=self.config.environment.options,
+            client_factory=functools.partial(make_client, self.config, task_set, description.fingerprint),
+            hyperparameters=self.config.ppo,
+            module=self.config.agent,
+            num_env_runners=self.config.sampling.num_env_runners,
+            num_envs_per_env_runner=self.config.sampling.num_envs_per_env_runner,
+            torch_threads=self.config.sampling.learner_threads,
+            seed=self.config.seed,
+        ).build_algo()
+        try:
+            yield algorithm
+        finally:
+            algorithm.stop()
+
+    def _train(self, algorithm: PPO, run: MlflowRun) -> None:
+        assert self._state is not None
+        self._watcher.stage("training")
+        saved_at = self._state.env_steps
+        while self._state.env_steps < self.config.total_env_steps:
+            begin = time.monotonic()
+            try:
+                result = algorithm.train()
+            except RayError as error:
+                # The reward client's own error is one clear line; Ray's around it is a remote traceback.
+                raise health.cause(error) from error
+            metrics = health.check(
+                result,
+                env_steps=self.config.ppo.train_batch_size,
+                env_runners=self.config.sampling.num_env_runners,
+            )
+            steps = metrics.env_steps_lifetime
+            row = (
+                steps,
+                _or_nan(metrics.vlm_return),
+                _or_nan(metrics.ground_truth_return),
+                _or_nan(metrics.online_precision),
+                metrics.vlm_successes,
+                metrics.true_vlm_successes,
+            )
+            self._state = replace(
+                self._state,
+                env_steps=steps,
+                seconds=self._state.seconds + time.monotonic() - begin,
+                curve=(*self._state.curve, tuple(float(value) for value in row)),
+            )
+            run.log_metrics({f"train/{name}": value for name, value in metrics.to_dict().items()}, step=steps)
+            self._watcher.iteration(steps, metrics)
+            if steps - saved_at >= self.config.checkpoint_every_steps or steps >= self.config.total_env_steps:
+                self._state = self.folder.write_checkpoint(self._state, lambda path: algorithm.save_to_path(str(path)))
+                saved_at = steps
+
+    def _last_quarter_precision(self) -> float:
+        """Return true VLM successes over VLM successes in the last quarter of training; NaN where there was none."""
+        assert self._state is not None
+        late = [row for row in self._state.curve if row[0] > 0.75 * self._state.env_steps]
+        successes = sum(row[4] for row in late)
+        return sum(row[5] for row in late) / successes if successes else math.nan
+
+
+def _or_nan(value: float | None) -> float:
+    """Return a mean over nothing as NaN: a gap in the curve."""
+    return math.nan if value is None else value
