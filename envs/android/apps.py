@@ -54,6 +54,11 @@ class App(BaseModel):
     def __hash__(self) -> int:
         return hash(self.package)
 
+    @cached_property
+    def accent_rgb(self) -> RGB:
+        """The accent as bytes."""
+        return parse_color(self.accent)
+
     @property
     def component(self) -> str:
         """The name Android logs: "package/activity"."""

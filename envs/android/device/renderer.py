@@ -21,6 +21,10 @@ from envs.android.device.system_ui import draw_shade, put_status_bar
 SCREEN_CACHE_BYTES = 64 << 20
 
 
+# Stands for the time where a screen does not show it.
+_EPOCH = datetime(2025, 1, 1)
+
+
 class Surface(StrEnum):
     """What fills the screen, below the notification shade."""
 
@@ -107,9 +111,10 @@ class Renderer:
 
     def _app(self, view: View, profile: Profile, now: datetime, w: int, h: int) -> Image.Image:
         app, variant = self._apps[view.app], profile.variants[view.app]
-        # The date is part of the content; the time only where the screen shows it.
-        shown = now if kind_of(app).shows_time else now.replace(year=2025, month=1, day=1, hour=0, minute=0)
-        shown = shown.replace(second=0, microsecond=0)
+        shows = kind_of(app).shows
+        shown = _EPOCH if shows == "nothing" else now.replace(second=0, microsecond=0)
+        if shows == "date":
+            shown = shown.replace(hour=0, minute=0)
         state = view.app_state
         return self._cached(
             ("app", view.app, variant, profile.dark, state, shown, w, h),

@@ -8,14 +8,24 @@ from envs.android.device.canvas import Canvas
 from envs.android.device.geometry import NAVIGATION_TOP
 from envs.android.device.gestures import Swipe
 from envs.android.device.palette import make_theme
-from envs.android.device.screens import rows, title_page
+from envs.android.device.screens import (
+    calendar_clock,
+    city_map,
+    conversation,
+    feeds,
+    keypads,
+    media,
+    office,
+    rows,
+    tiles,
+)
 from envs.android.device.screens.base import KINDS, AppState, ScreenContext, kind_of
 from envs.android.device.screens.widgets import tab_at
 
 __all__ = ["KINDS", "AppState", "draw_screen", "kind_of", "swipe_in_app", "tap_in_app"]
 
 # Importing a module registers its kinds.
-_MODULES = (rows, title_page)
+_MODULES = (calendar_clock, city_map, conversation, feeds, keypads, media, office, rows, tiles)
 
 
 def draw_screen(app: App, variant: int, dark: bool, state: AppState, now: datetime, width: int, height: int) -> Canvas:
@@ -26,7 +36,7 @@ def draw_screen(app: App, variant: int, dark: bool, state: AppState, now: dateti
         variant: which content (see Profile.variants).
         dark: dark theme.
         state: what taps and swipes have changed.
-        now: the phone's time; only kinds with `shows_time` depend on it.
+        now: the phone's time; kinds depend on it as their `shows` says.
         width: final pixels across.
         height: final pixels down.
     """

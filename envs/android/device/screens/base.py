@@ -98,14 +98,14 @@ class ScreenKind:
         draw: paints it, status bar and gesture handle excluded.
         scrolls: how many swipes its content moves at most.
         on_tap: what a tap changes, None if nothing but the bottom bar reacts.
-        shows_time: the picture depends on the minute.
+        shows: what of the phone's clock the picture depends on: "nothing", "date" or "minute".
         warmth: how far its background takes on the accent, in [0, 1].
     """
 
     draw: Draw
     scrolls: int = 0
     on_tap: OnTap | None = None
-    shows_time: bool = False
+    shows: str = "nothing"
     warmth: float = 0.3
 
 
@@ -113,12 +113,12 @@ KINDS: dict[str, ScreenKind] = {}
 
 
 def screen_kind(
-    name: str, *, scrolls: int = 0, on_tap: OnTap | None = None, shows_time: bool = False, warmth: float = 0.3
+    name: str, *, scrolls: int = 0, on_tap: OnTap | None = None, shows: str = "nothing", warmth: float = 0.3
 ) -> Callable[[Draw], Draw]:
     """Registers the decorated function as the screen kind `name` of apps.yaml."""
 
     def register(draw: Draw) -> Draw:
-        KINDS[name] = ScreenKind(draw, scrolls, on_tap, shows_time, warmth)
+        KINDS[name] = ScreenKind(draw, scrolls, on_tap, shows, warmth)
         return draw
 
     return register

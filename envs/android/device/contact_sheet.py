@@ -1,0 +1,62 @@
+"""Pictures of many screens side by side, for the eye."""
+
+import numpy as np
+from PIL import Image
+
+from envs.android.apps import APPS
+from envs.android.device.phone import Phone
+
+
+def contact_sheet(seeds: range, height: int, width: int, columns: int = 8) -> Image.Image:
+    """All apps, then home pages, a page under way, drawer and shade, each with the next of `seeds` in turn.
+
+    Args:
+        seeds: content seeds, used round and round.
+        height: pixels of one screen.
+        width: pixels of one screen.
+        columns: screens in a row.
+    """
+    frames = []
+    for i, app in enumerate(APPS):
+        phone = Phone(seeds[i % len(seeds)])
+        phone.launch(app.package)
+        frames.append(phone.render(height, width))
+    for i, scene in enumerate((_home, _second_page, _page_turning, _drawer, _shade, _shuffled)):
+        frames.append(scene(seeds[i % len(seeds)]).render(height, width))
+    frames += [np.zeros_like(frames[0])] * (-len(frames) % columns)
+    gap = max(2, width // 40)
+    padded = [np.pad(frame, ((0, gap), (0, gap), (0, 0)), constant_values=128) for frame in frames]
+    rows = [np.concatenate(padded[i : i + columns], axis=1) for i in range(0, len(padded), columns)]
+    return Image.fromarray(np.concatenate(rows))
+
+
+def _home(seed: int) -> Phone:
+    return Phone(seed)
+
+
+def _shuffled(seed: int) -> Phone:
+    return Phone(seed, layout="shuffled")
+
+
+def _drag(phone: Phone, start: tuple[float, float], end: tuple[float, float], lift: bool = True) -> Phone:
+    phone.touch_down(*start)
+    phone.touch_move(*end)
+    if lift:
+        phone.touch_up()
+    return phone
+
+
+def _second_page(seed: int) -> Phone:
+    return _drag(Phone(seed), (0.8, 0.5), (0.2, 0.5))
+
+
+def _page_turning(seed: int) -> Phone:
+    return _drag(Phone(seed), (0.8, 0.5), (0.4, 0.5), lift=False)
+
+
+def _drawer(seed: int) -> Phone:
+    return _drag(Phone(seed), (0.5, 0.8), (0.5, 0.2))
+
+
+def _shade(seed: int) -> Phone:
+    return _drag(Phone(seed), (0.5, 0.2), (0.5, 0.8))
