@@ -1,5 +1,6 @@
 """AndroidEnv as a Gymnasium environment: importing this package registers `android/OpenApp-v0`."""
 
+import sys
 from typing import Any
 
 import gymnasium
@@ -8,7 +9,10 @@ from vlm_rewards.errors import ConfigError
 
 
 def open_app(**settings: Any) -> gymnasium.Env:
-    """Makes an `OpenAppEnv`; AndroidEnv is imported only now, since not every installation has it.
+    """Makes an `OpenAppEnv` for `gymnasium.make`.
+
+    Gymnasium keeps `max_episode_steps` to itself and ends episodes by a wrapper of its own (after 20 steps unless told
+    otherwise), so the environment made here has no limit. AndroidEnv is imported only now: it is an optional extra.
 
     Raises:
         ConfigError: AndroidEnv is not installed, or a setting cannot be used.
@@ -16,13 +20,14 @@ def open_app(**settings: Any) -> gymnasium.Env:
     try:
         from envs.android.env import OpenAppEnv
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in ("android_env", "immutabledict", "grpc", "google"):
+        missing = (error.name or "").partition(".")[0]
+        if missing not in ("android_env", "immutabledict", "grpc", "google"):
             raise
         raise ConfigError(
-            f"the Android environment needs the package {error.name!r}; pip install 'vlm-rewards[android]'"
+            f"the Android environment needs the package {missing!r}; pip install 'vlm-rewards[android]'"
         ) from error
-    return OpenAppEnv(**settings)
+    return OpenAppEnv(**{"max_episode_steps": sys.maxsize} | settings)
 
 
 if "android/OpenApp-v0" not in gymnasium.registry:
-    gymnasium.register(id="android/OpenApp-v0", entry_point="envs.android:open_app")
+    gymnasium.register(id="android/OpenApp-v0", entry_point="envs.android:open_app", max_episode_steps=20)

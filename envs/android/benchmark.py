@@ -4,6 +4,7 @@ Run it as `python -m envs.android.benchmark`.
 """
 
 import argparse
+import multiprocessing
 import time
 
 import numpy as np
@@ -38,24 +39,29 @@ def steps_per_second(env: OpenAppEnv, steps: int, with_reward_frames: bool, seed
     return steps / (time.perf_counter() - started), successes / max(episodes, 1)
 
 
+def _case(layout: str, with_reward_frames: bool, steps: int, seed: int) -> str:
+    env = OpenAppEnv(layout=layout)
+    # Twice: a fresh process draws every icon and screen for the first time.
+    cold, _ = steps_per_second(env, steps, with_reward_frames, seed)
+    warm, success = steps_per_second(env, steps, with_reward_frames, seed + 1)
+    env.close()
+    frames = "with a reward frame each step" if with_reward_frames else "agent frames only"
+    return (
+        f"layout {layout}, {frames}: {cold:,.0f} steps/s in the first {steps:,} steps, "
+        f"{warm:,.0f} in the next (random policy: success {success:.3f})"
+    )
+
+
 def main() -> None:
-    """Prints a line for each case."""
+    """Prints a line for each case, each measured in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    for layout in ("fixed", "shuffled"):
-        for with_reward_frames in (False, True):
-            env = OpenAppEnv(layout=layout)
-            # Twice: a fresh process draws every icon and screen for the first time.
-            cold, _ = steps_per_second(env, args.steps, with_reward_frames, args.seed)
-            warm, success = steps_per_second(env, args.steps, with_reward_frames, args.seed + 1)
-            env.close()
-            frames = "with a reward frame each step" if with_reward_frames else "agent frames only"
-            print(
-                f"layout {layout}, {frames}: {cold:,.0f} steps/s in the first {args.steps:,} steps, "
-                f"{warm:,.0f} in the next (random policy: success {success:.3f})"
-            )
+    cases = [(layout, frames, args.steps, args.seed) for layout in ("fixed", "shuffled") for frames in (False, True)]
+    for case in cases:
+        with multiprocessing.get_context("spawn").Pool(1) as process:
+            print(process.apply(_case, case), flush=True)
 
 
 if __name__ == "__main__":
