@@ -1,4 +1,4 @@
-"""A tiny RewardableEnv: walk to the cell whose colour the goal names. Its reward frame embeds like a caption."""
+"""A tiny RewardableEnv: jump to the cell whose colour the goal names. Its reward frame embeds like a caption."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,20 +13,20 @@ from vlm_rewards.reward_model import RewardConfig, RewardModel
 from vlm_rewards.rollout.goal_tokens import GOAL_LENGTH, VOCAB_SIZE, tokenize
 
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "yellow": (255, 255, 0)}
-MOVES = ((-1, 0), (1, 0), (0, -1), (0, 1), (0, 0))
 SIZE = 4
 CELL = 6
+STAY = SIZE * SIZE
 TASKS = TaskSet(
     name="coloured_grid",
     version="1",
-    goals=tuple(Goal(id=name, subject=f"the {name} cell", instruction=f"walk to {name}") for name in COLOURS),
+    goals=tuple(Goal(id=name, subject=f"the {name} cell", instruction=f"jump to {name}") for name in COLOURS),
     unachieved_captions=("bare floor",),
 )
 ENCODER = FakeEncoder()
 
 
 class ColouredGridEnv(gym.Env):
-    """Four coloured cells and an agent on a 4 x 4 grid; five moves (up, down, left, right, stay)."""
+    """Four coloured cells and an agent on a 4 x 4 grid; an action jumps to a cell, row by row, or stays."""
 
     def __init__(self, terminate_on_success: bool = True, max_episode_steps: int = 8, blind: float = 0.0) -> None:
         """Makes the env.
@@ -40,7 +40,7 @@ class ColouredGridEnv(gym.Env):
             image=Box(0, 255, (SIZE * CELL, SIZE * CELL, 3), np.uint8),
             goal=Box(0, VOCAB_SIZE - 1, (GOAL_LENGTH,), np.int64),
         )
-        self.action_space = Discrete(len(MOVES))
+        self.action_space = Discrete(SIZE * SIZE + 1)
         self._terminate = terminate_on_success
         self._max_steps = max_episode_steps
         self._blind = blind
@@ -57,8 +57,8 @@ class ColouredGridEnv(gym.Env):
         return self._observation(), self._info()
 
     def step(self, action):
-        dy, dx = MOVES[int(action)]
-        self.agent = (min(max(self.agent[0] + dy, 0), SIZE - 1), min(max(self.agent[1] + dx, 0), SIZE - 1))
+        if action != STAY:
+            self.agent = divmod(int(action), SIZE)
         self.steps += 1
         achieved = self.agent == self.cells[self.goal_id]
         first = achieved and not self.is_success
@@ -86,7 +86,7 @@ class ColouredGridEnv(gym.Env):
             image[y * CELL : (y + 1) * CELL, x * CELL : (x + 1) * CELL] = COLOURS[name]
         y, x = (self.agent[0] * CELL + 2, self.agent[1] * CELL + 2)
         image[y : y + 2, x : x + 2] = 255
-        return {"image": image, "goal": tokenize(f"walk to {self.goal_id}")}
+        return {"image": image, "goal": tokenize(f"jump to {self.goal_id}")}
 
     def _info(self):
         return {

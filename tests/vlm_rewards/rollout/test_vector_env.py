@@ -5,16 +5,14 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers import TimeLimit
 from gymnasium.wrappers.vector import DictInfoToList
 
-from tests.vlm_rewards.rollout.grid_env import ColouredGridEnv, grid_fns
+from tests.vlm_rewards.rollout.grid_env import STAY, ColouredGridEnv, grid_fns
 from vlm_rewards.errors import ConfigError, InvalidFrameError
 from vlm_rewards.rollout.rewardable_env import RewardableEnv
 from vlm_rewards.rollout.vector_env import RewardVectorEnv, batched_infos
 
-STAY = 4
-
 
 def actions_of(rng, count):
-    return rng.integers(5, size=count)
+    return rng.integers(STAY + 1, size=count)
 
 
 def test_the_test_env_is_a_valid_gymnasium_and_rewardable_env():
