@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -100,6 +101,8 @@ def test_frames_are_the_last_screenshot_resized(running):
     np.testing.assert_array_equal(observation["image"], fit_frame(native, 96, 96))
     with pytest.raises(AttributeError):
         env.phone.render(96, 60)
+    kinds = env._backend.android.action_spec()["action_type"]
+    assert kinds.num_values == int(action_type.ActionType.REPEAT) + 1  # no keys: RateLimitWrapper and its like fit
     env.close()
 
 
@@ -114,9 +117,9 @@ def test_swipes_travel_as_drags(running):
     env.close()
 
 
-def test_an_emulator_that_dies_truncates_the_episode_and_then_says_what_to_do(running, monkeypatch):
+def test_an_emulator_that_dies_truncates_the_episode_and_the_next_one_finds_it_again(running, monkeypatch):
     emulator, options = running
-    env = OpenAppEnv(backend="emulator", emulator=options)
+    env = OpenAppEnv(backend="emulator", emulator=options, goal_id="gmail")
     env.reset(seed=0)
     # AndroidEnv waits 100 s for a lost emulator.
     connect = emulator_simulator.EmulatorSimulator._connect_to_emulator
@@ -127,9 +130,16 @@ def test_an_emulator_that_dies_truncates_the_episode_and_then_says_what_to_do(ru
     _, reward, terminated, truncated, info = env.step(0)
     assert (reward, terminated, truncated) == (0.0, False, True)
     assert "Failed to connect to the emulator" in info["device_error"]
-    with pytest.raises(VLMRewardsError, match=r"cannot be reset.*check that the emulator runs"):
+    with pytest.raises(VLMRewardsError, match=r"did not start.*check that `adb devices` lists it"):
         env.reset()
+    # It is back, at the same port.
+    again = StandInEmulator(options["grpc_port"])
+    (Path(options["adb_path"]).parent / CONTROL_PORT_FILE).write_text(str(again.control_port))
+    env.reset()
+    *_, (_, reward, _, _, _) = play(env, direct("Gmail"))
+    assert reward == 1.0
     env.close()
+    again.stop()
 
 
 def test_steps_keep_to_the_rate(running):
@@ -180,15 +190,6 @@ def test_an_emulator_that_does_not_start_is_one_clear_line(tmp_path, monkeypatch
     with pytest.raises(VLMRewardsError, match=r"did not start.*check that `adb devices`") as raised:
         OpenAppEnv(backend="emulator", emulator=options)
     assert "\n" not in str(raised.value)
-
-
-def test_the_action_space_of_android_env_is_the_stock_one(running):
-    _, options = running
-    env = OpenAppEnv(backend="emulator", emulator=options)
-    env.reset(seed=0)
-    spec = env._backend.android.action_spec()
-    assert spec["action_type"].num_values == int(action_type.ActionType.REPEAT) + 1
-    env.close()
 
 
 def _free_port():
