@@ -10,7 +10,7 @@ from envs.android.device.cache import ByteCache
 
 PICTURES = 96
 _SIDE = 128
-_sized = ByteCache(8 << 20)
+_sized = ByteCache(24 << 20)
 
 _SKIES = (
     ((255, 183, 120), (86, 60, 130)),
@@ -50,9 +50,8 @@ def _scene(number: int) -> Image.Image:
 def gradient(width: int, height: int, top: tuple[int, int, int], bottom: tuple[int, int, int]) -> Image.Image:
     """A vertical gradient as an RGB image."""
     t = np.linspace(0.0, 1.0, height, dtype=np.float32)[:, None]
-    rows = np.float32(top) * (1 - t) + np.float32(bottom) * t
-    column = np.rint(rows).astype(np.uint8)[:, None, :]
-    return Image.fromarray(np.ascontiguousarray(np.broadcast_to(column, (height, width, 3))))
+    column = np.rint(np.float32(top) * (1 - t) + np.float32(bottom) * t).astype(np.uint8)
+    return Image.fromarray(column[:, None, :]).resize((width, height), Image.Resampling.NEAREST)
 
 
 def _sky(image: Image.Image, rng: random.Random) -> None:
