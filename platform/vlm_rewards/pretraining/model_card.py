@@ -64,7 +64,8 @@ The {report.images:,} held-out images come from `{held_out}` (another seed).
 
 {training.steps:,} steps of {training.batch_size} images; AdamW, learning rate {training.learning_rate},
 cosine schedule after {training.warmup_steps} warm-up steps, weight decay {training.weight_decay};
-shifts of up to {training.shift} pixels and colour jitter of {training.jitter}; {training.precision}; seed {training.seed}.
+shifts of up to {training.shift} pixels and colour jitter of {training.jitter};
+{training.precision}; seed {training.seed}.
 Contrastive loss with every distinct caption of a batch encoded once and all true pairs as positives.
 {facts.training_seconds:.0f} s of training on {training.threads} CPU thread(s).
 
