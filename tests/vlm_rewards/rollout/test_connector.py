@@ -17,7 +17,7 @@ from vlm_rewards.rollout.rl_module import GoalModuleConfig
 from vlm_rewards.rollout.vector_env import RewardVectorEnv
 from vlm_rewards.service import InProcessTransport, RewardClient
 
-TINY = GoalModuleConfig(channels=(4,), goal_dim=8, hidden_dim=16, grid=(2, 2))
+TINY = GoalModuleConfig(channels=(4,), strides=(4,), goal_dim=8, hidden_dim=16, grid=(2, 2))
 
 
 def runner_of(seed=0, client_factory=grid_client, recorder=None, num_envs=6, make=make_grid, **env_kwargs):
