@@ -132,6 +132,10 @@ class Canvas:
         top = y * self.scale + 0.36 * font_px - atlas(weight, font_px).ascent
         self.image.paste(color, (round(left), round(top)), mask)
 
+    def text_width(self, text: str, size: float, weight: str = "regular") -> float:
+        """Width in dp of a line of text."""
+        return atlas(weight, max(_MIN_FONT_PX, self.px(size))).width(text) / self.scale
+
     def paragraph(
         self,
         x: float,

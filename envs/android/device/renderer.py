@@ -63,7 +63,10 @@ class Renderer:
     """Draws the phones of one catalogue of apps. Holds no state of any phone, only caches."""
 
     def __init__(self, catalogue: AppCatalogue) -> None:
+        """Makes a renderer; raises ConfigError if an app's kind of screen is unknown."""
         self._apps = catalogue.apps
+        for app in self._apps:
+            kind_of(app)  # An unknown kind of screen is refused now, not when the app is first seen.
         self._screens = ByteCache(SCREEN_CACHE_BYTES)
         self._frames = ByteCache(FRAME_CACHE_BYTES)
 

@@ -114,6 +114,11 @@ class ScreenKind:
 KINDS: dict[str, ScreenKind] = {}
 
 
+def initial_state(app: App) -> AppState:
+    """The state of an app that has just been started; its `tab` parameter says which tab is lit."""
+    return AppState(tab=app.screen.get("tab", 0))
+
+
 def screen_kind(
     name: str,
     *,

@@ -89,14 +89,14 @@ def draw_viewfinder(canvas: Canvas, context: ScreenContext) -> None:
 def draw_weather(canvas: Canvas, context: ScreenContext) -> None:
     """The weather: a sky, the temperature, the next hours and the week."""
     skies = [sky.split("|") for sky in context.several("skies", 6)]
-    icon, condition, high, low = skies[0]
+    icon, condition, high, low, coldest = skies[0]
     dim = 0.45 if context.theme.dark else 0.0
     top, bottom = (mix(_rgb(text), BLACK, dim) for text in (high, low))
     _fill_gradient(canvas, top, bottom)
     canvas.icon(30, 50, "map-marker", 22, WHITE)
     canvas.text(46, 50, context.pick("cities"), 20, WHITE, "medium")
     canvas.icon(WIDTH - 30, 50, "dots-vertical", 22, WHITE)
-    degrees = context.below(46) - 10
+    degrees = int(coldest) + context.below(16)
     canvas.text(30, 132, f"{degrees}°", 88, WHITE, "light")
     canvas.icon(WIDTH - 92, 128, icon, 116, (255, 214, 90) if "sunny" in icon else WHITE)
     canvas.text(32, 202, condition, 20, WHITE, "medium")

@@ -1,5 +1,6 @@
 """Spreadsheet, text document and presentation."""
 
+from envs.android.apps import RGB
 from envs.android.device.canvas import Canvas
 from envs.android.device.geometry import HEIGHT, WIDTH
 from envs.android.device.palette import BLACK, VIVID, WHITE, mix
@@ -142,8 +143,8 @@ def _slide(
     w: float,
     h: float,
     title: str,
-    color,
-    back,
+    color: RGB,
+    back: RGB,
     *,
     title_slide: bool,
 ) -> None:
@@ -177,7 +178,7 @@ def _slide(
             canvas.rect(x + w * 0.08, y + h * (0.4 + 0.15 * i), w * 0.34, h * 0.045, mix(back, ink, 0.6))
 
 
-def _bar(context: ScreenContext):
+def _bar(context: ScreenContext) -> RGB:
     accent = context.app.accent_rgb
     return mix(accent, BLACK, 0.45) if context.theme.dark else accent
 
