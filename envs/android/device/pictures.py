@@ -1,6 +1,7 @@
 """Made-up photographs: a bounded family of small scenes drawn from their number."""
 
 import random
+from functools import lru_cache
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -8,9 +9,10 @@ from PIL import Image, ImageDraw
 from envs.android.device.cache import ByteCache
 
 PICTURES = 96
-# Scenes are drawn at the first of these sizes that is large enough, then cropped and averaged down.
-_SIDES = (64, 160, 400)
-_pictures = ByteCache(32 << 20)
+# Scenes are drawn at the first of these sizes that is large enough, or at the last, then cropped and resized. A screen
+# of 250 pixels needs no more than 256: its canvas is twice as fine, but averaged down in the end.
+_SIDES = (64, 256)
+_crops = ByteCache(16 << 20)
 
 _SKIES = (
     ((255, 183, 120), (86, 60, 130)),
@@ -27,22 +29,21 @@ _LANDS = ((60, 110, 70), (110, 140, 60), (194, 160, 110), (70, 80, 110), (120, 8
 def picture(number: int, width: int, height: int) -> Image.Image:
     """Picture `number` (taken modulo PICTURES) filling width x height pixels; do not draw on it."""
     number %= PICTURES
-    return _pictures.get((number, width, height), lambda: _crop(number, width, height), _nbytes)
+    return _crops.get(
+        (number, width, height), lambda: _crop(number, width, height), lambda p: 3 * p.size[0] * p.size[1]
+    )
 
 
 def _crop(number: int, width: int, height: int) -> Image.Image:
     longer = max(width, height)
     side = next((side for side in _SIDES if side >= longer), _SIDES[-1])
-    scene = _pictures.get((number, side), lambda: _scene(number, side), _nbytes)
+    scene = _scene(number, side)
     left, top = (longer - width) / 2 * side / longer, (longer - height) / 2 * side / longer
     box = (left, top, left + width * side / longer, top + height * side / longer)
     return scene.resize((width, height), Image.Resampling.BILINEAR, box=box)
 
 
-def _nbytes(image: Image.Image) -> int:
-    return 3 * image.size[0] * image.size[1]
-
-
+@lru_cache(maxsize=PICTURES * len(_SIDES))
 def _scene(number: int, side: int) -> Image.Image:
     rng = random.Random(f"picture {number}")
     draw_kind = (_landscape, _landscape, _portrait, _city, _plate, _sea, _flower, _abstract)[number % 8]
@@ -54,7 +55,7 @@ def _scene(number: int, side: int) -> Image.Image:
 def gradient(width: int, height: int, top: tuple[int, int, int], bottom: tuple[int, int, int]) -> Image.Image:
     """A vertical gradient as an RGB image."""
     t = np.linspace(0.0, 1.0, height, dtype=np.float32)[:, None]
-    column = np.rint(np.float32(top) * (1 - t) + np.float32(bottom) * t).astype(np.uint8)
+    column = np.rint(np.array(top, np.float32) * (1 - t) + np.array(bottom, np.float32) * t).astype(np.uint8)
     return Image.fromarray(column[:, None, :]).resize((width, height), Image.Resampling.NEAREST)
 
 

@@ -29,17 +29,17 @@ def put_system_bars(image: Image.Image, now: datetime, battery: int) -> None:
     """Draws clock, wifi and battery over the top of `image`, and the gesture handle over its bottom, in place."""
     width, height = image.size
     probe = max(1, width // 40)
-    image.paste(
-        _legible_on(image.getpixel((probe, probe))), (0, 0), _status_mask(now.hour, now.minute, battery // 10, width)
-    )
+    status = _status_mask(now.hour, now.minute, battery // 10, width)
+    image.paste(_legible_at(image, probe, probe), (0, 0), status)
     handle = _handle_mask(width)
     top = round(NAVIGATION_TOP * width / WIDTH)
-    below = image.getpixel((width // 4, min(height - 1, top + handle.size[1] // 2)))
-    image.paste(_legible_on(below), (0, top), handle)
+    ink = _legible_at(image, width // 4, min(height - 1, top + handle.size[1] // 2))
+    image.paste(ink, (0, top), handle)
 
 
-def _legible_on(color: RGB) -> RGB:
-    return BLACK if luminance(color) > 0.55 else WHITE
+def _legible_at(image: Image.Image, x: int, y: int) -> RGB:
+    red, green, blue = image.getpixel((x, y))  # type: ignore[misc]
+    return BLACK if luminance((red, green, blue)) > 0.55 else WHITE
 
 
 @lru_cache(maxsize=4096)

@@ -65,8 +65,8 @@ def draw_table(canvas: Canvas, context: ScreenContext) -> None:
     # The selected cell.
     column, row = 1 + context.below(3), 2 + context.below(7)
     sx, sy = left + 92 + 78 * (column - 1), top + pitch * row
-    for box in ((sx, sy, 78, 3), (sx, sy + pitch, 78, 3), (sx, sy, 3, pitch), (sx + 76, sy, 3, pitch)):
-        canvas.rect(*box, theme.accent)
+    for x, y, w, h in ((sx, sy, 78, 3), (sx, sy + pitch, 78, 3), (sx, sy, 3, pitch), (sx + 76, sy, 3, pitch)):
+        canvas.rect(x, y, w, h, theme.accent)
     canvas.rect(0, 76, WIDTH, 30, theme.background)
     canvas.text(12, 91, "fx", 14, theme.faint, "light")
     canvas.text(40, 91, f"=SUM({'ABCD'[column]}2:{'ABCD'[column]}{row})", 13, theme.text)
