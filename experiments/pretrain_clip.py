@@ -4,6 +4,7 @@ python -m experiments.pretrain_clip --preset pocket-android
 python -m experiments.pretrain_clip --preset pocket-android --set training.steps=500 --output /tmp/my-clip
 """
 
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from experiments.preset_files import load_preset, preset_names
 from vlm_rewards.errors import ConfigError, VLMRewardsError
+
+SECONDS_BETWEEN_LINES = 10.0
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
@@ -99,19 +102,26 @@ class _Bars:
             console=console,
         )
         self._tasks: dict[str, TaskID] = {}
+        self._last_line = 0.0
 
     def __enter__(self) -> "_Bars":
-        self._progress.start()
+        if self._console.is_terminal:
+            self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
     def show(self, stage: str, done: int, total: int, metrics: dict[str, float]) -> None:
-        """Moves the stage's bar."""
+        """Moves the stage's bar, or prints a line now and then where a bar cannot move."""
         text = ""
         if metrics:
             text = f"loss {metrics['loss']:.3f}  batch accuracy {metrics['batch_accuracy']:.3f}"
+        if not self._console.is_terminal:
+            if done == total or time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+                self._last_line = time.monotonic()
+                self._console.print(f"  {stage:<26}{done:>9,}/{total:,}  {text}")
+            return
         if stage not in self._tasks:
             self._tasks[stage] = self._progress.add_task(stage, total=total, metrics=text)
         self._progress.update(self._tasks[stage], completed=done, metrics=text)

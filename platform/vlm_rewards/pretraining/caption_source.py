@@ -1,10 +1,11 @@
 """Where captioned images come from."""
 
+import functools
 import hashlib
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -44,8 +45,8 @@ class CaptionedImage:
 CaptionSource = Callable[[np.random.Generator, int, int], CaptionedFrame]
 
 
-def import_source(path: str) -> CaptionSource:
-    """Returns the source that `package.module:function` names.
+def import_source(path: str, options: Mapping[str, Any]) -> CaptionSource:
+    """Returns the source that `package.module:function` names, with `options` as further keyword arguments.
 
     Raises:
         ConfigError: no such module or function.
@@ -54,20 +55,26 @@ def import_source(path: str) -> CaptionSource:
     if not colon:
         raise ConfigError(f"data.source must be written as package.module:function, not {path!r}")
     try:
-        return getattr(importlib.import_module(module), name)
+        return functools.partial(getattr(importlib.import_module(module), name), **options)
     except (ImportError, AttributeError) as error:
         raise ConfigError(f"cannot import the caption source {path!r} ({error}); check data.source") from error
 
 
-def source_fingerprint(path: str, height: int, width: int) -> str:
+def source_fingerprint(path: str, options: Mapping[str, Any], height: int, width: int) -> str:
     """Hashes a few images and captions of a source: another renderer or grammar gives another value.
 
     Returns:
         hex sha256.
+
+    Raises:
+        ConfigError: the source cannot be imported or called.
     """
-    source, digest = import_source(path), hashlib.sha256(path.encode())
+    source, digest = import_source(path, options), hashlib.sha256(path.encode())
     for seed in range(8):
-        drawn = source(np.random.default_rng([seed, 8]), height, width)
+        try:
+            drawn = source(np.random.default_rng([seed, 8]), height, width)
+        except TypeError as error:
+            raise ConfigError(f"caption source {path!r} cannot be called ({error}); check its options") from error
         digest.update(np.ascontiguousarray(drawn.frame).tobytes())
         digest.update(repr((drawn.captions, drawn.label)).encode())
     return digest.hexdigest()

@@ -32,7 +32,7 @@ def model_card(config: PretrainConfig, facts: TrainingFacts, report: ZeroShotRep
     for label, accuracy in report.by_label.items():
         wrong = report.confused_with[label]
         rows.append(f"| {label} | {accuracy:.3f} | {f'{wrong[0]} ({wrong[1]:.3f})' if wrong else ''} |")
-    held_out = data.held_out_source or data.source
+    options = ", ".join(f"{key}={value}" for key, value in data.held_out_options.items())
     return f"""---
 license: apache-2.0
 library_name: transformers
@@ -58,7 +58,7 @@ It never saw a trajectory, a reward, or the wording of a task: its captions desc
 
 {data.train_images:,} images drawn by `{data.source}` (seed {data.seed}),
 with {facts.distinct_captions:,} distinct captions.
-The {report.images:,} held-out images come from `{held_out}` (another seed).
+The {report.images:,} held-out images have another seed{f" and {options}" if options else ""}.
 
 ## Recipe
 

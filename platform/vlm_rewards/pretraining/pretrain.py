@@ -66,15 +66,15 @@ def pretrain(
     run_folder.mkdir(parents=True, exist_ok=True)
     data, size = config.data, config.model
 
-    def rendered(name: str, source: str, count: int, seed: int) -> RenderedDataset:
-        spec = RenderSpec(source, count, size.image_height, size.image_width, seed)
+    def rendered(name: str, count: int, seed: int, options: dict[str, Any]) -> RenderedDataset:
+        spec = RenderSpec(data.source, count, size.image_height, size.image_width, seed, options)
         told: Callable[[int], None] | None = None
         if on_progress:
             told = lambda done: on_progress(f"rendering {name} images", done, count, {})  # noqa: E731
         return RenderedDataset.render(spec, run_folder / f"{name}-images", data.workers, told)
 
-    train = rendered("train", data.source, data.train_images, data.seed)
-    held_out = rendered("held-out", data.held_out_source or data.source, data.held_out_images, data.seed + 1)
+    train = rendered("train", data.train_images, data.seed, data.options)
+    held_out = rendered("held-out", data.held_out_images, data.seed + 1, data.held_out_options)
     trainer = Trainer(size, config.training, train)
 
     def logged(step: int, metrics: dict[str, float]) -> None:

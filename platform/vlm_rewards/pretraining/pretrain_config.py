@@ -1,6 +1,6 @@
 """What one pretraining is made of: the schema of `experiments/presets/pretrain_clip/*.yaml`."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -77,15 +77,17 @@ class DataConfig(StrictConfig):
     Attributes:
         source: `package.module:function` of a `CaptionSource`.
         train_images: rendered once, seen again in each epoch.
-        held_out_source: another source for the held-out images, such as one with other content; None for the same.
+        options: keyword arguments of the source for training images.
+        held_out_options: those for held-out images, such as other content.
         held_out_images: rendered with another seed, for the model card's numbers.
         seed: of the renderings.
         workers: rendering processes.
     """
 
     source: str
+    options: dict[str, Any] = Field(default_factory=dict)
     train_images: int = Field(default=20_000, ge=1)
-    held_out_source: str | None = None
+    held_out_options: dict[str, Any] = Field(default_factory=dict)
     held_out_images: int = Field(default=2_000, ge=1)
     seed: int = Field(default=0, ge=0)
     workers: int = Field(default=2, ge=0)

@@ -6,7 +6,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,7 @@ class RenderSpec:
         height: in pixels.
         width: in pixels.
         seed: image i is drawn from a generator seeded by (seed, i), so neither chunks nor workers matter.
+        options: further keyword arguments of the source.
     """
 
     source: str
@@ -37,6 +38,7 @@ class RenderSpec:
     height: int
     width: int
     seed: int
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class RenderedDataset:
         Raises:
             ConfigError: unusable source, or captions worded as tasks.
         """
-        meta = {**asdict(spec), "fingerprint": source_fingerprint(spec.source, spec.height, spec.width)}
+        meta = {**asdict(spec), "fingerprint": source_fingerprint(spec.source, spec.options, spec.height, spec.width)}
         if not _matches(folder, meta):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
@@ -138,7 +140,7 @@ def _chunk_file(folder: Path, start: int) -> Path:
 
 
 def _render_chunk(spec: RenderSpec, folder: Path, start: int) -> None:
-    source = import_source(spec.source)
+    source = import_source(spec.source, spec.options)
     frames = np.lib.format.open_memmap(folder / "frames.npy", mode="r+")
     rows = []
     for index in range(start, min(start + _CHUNK, spec.count)):
