@@ -62,6 +62,8 @@ def _save_weights(trainer: Trainer, folder: Path, dtype: torch.dtype) -> None:
     # A copy: the trainer's own weights keep their type and memory layout.
     model: Any = copy.deepcopy(trainer.model)
     model.to(device="cpu", dtype=dtype, memory_format=torch.contiguous_format).eval().save_pretrained(folder)
+    for path in folder.glob("*.safetensors"):
+        path.chmod(0o644)  # safetensors writes for its owner alone, but a packaged model is for everybody
 
 
 def _load(folder: Path) -> TransformersEncoder:
