@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -53,7 +54,8 @@ def record_episode(
     """
     observation, info = env.reset(seed=spec.seed, options={"goal_id": spec.goal_id})
     policy.start([0], [spec.seed])
-    pictures, reward_frames = [env.render()], [env.unwrapped.reward_frame()]  # type: ignore[attr-defined]
+    pictures: list[Any] = [env.render()]
+    reward_frames = [env.unwrapped.reward_frame()]  # type: ignore[attr-defined]
     ended = False
     while not ended:
         action = policy.act({key: value[None] for key, value in observation.items()}, [0])
