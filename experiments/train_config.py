@@ -97,8 +97,8 @@ class TrainConfig(StrictConfig):
         name: Of the run, in MLflow and in the output folder.
         seed: Of everything: two runs with one seed give the same evaluation table.
         total_env_steps: Environment steps to train for; the last iteration may pass it.
-        max_training_minutes: Wall-clock minutes after which training ends and evaluation begins, whatever the steps; None
-            for no limit. With a limit two runs with one seed differ.
+        max_training_minutes: Wall-clock minutes after which training ends and evaluation begins, whatever the steps;
+            None for no limit. With a limit two runs with one seed differ.
         checkpoint_every_steps: Environment steps between checkpoints.
         environment: The environment.
         reward: The reward model.
