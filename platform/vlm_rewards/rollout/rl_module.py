@@ -86,7 +86,7 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI):
         self.gru = nn.GRU(config.hidden_dim, config.hidden_dim, batch_first=True) if config.recurrent else None
         self.policy_head = nn.Linear(config.hidden_dim, actions)
         self.tap_keys = nn.Conv2d(config.channels[-1], config.goal_dim, kernel_size=1) if config.tap_grid else None
-        self.tap_query = nn.Linear(config.hidden_dim, config.goal_dim) if config.tap_grid else None
+        self.tap_query = nn.Linear(config.goal_dim, config.goal_dim) if config.tap_grid else None
         self.value_head = nn.Sequential(
             nn.Linear(config.hidden_dim, config.hidden_dim), nn.ReLU(), nn.Linear(config.hidden_dim, 1)
         )
@@ -116,36 +116,42 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI):
         return torch.cat(values)
 
     def _forward(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-        features, maps, state = self._features(batch)
-        output: dict[str, Any] = {Columns.ACTION_DIST_INPUTS: self._logits(features, maps)}
+        features, taps, state = self._features(batch)
+        output: dict[str, Any] = {Columns.ACTION_DIST_INPUTS: self._logits(features, taps)}
         if state is not None:
             output[Columns.STATE_OUT] = {"h": state}
         return output
 
     def _forward_train(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
-        features, maps, _ = self._features(batch)
-        return {Columns.ACTION_DIST_INPUTS: self._logits(features, maps), Columns.EMBEDDINGS: features}
+        features, taps, _ = self._features(batch)
+        return {Columns.ACTION_DIST_INPUTS: self._logits(features, taps), Columns.EMBEDDINGS: features}
 
-    def _features(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Returns features (B[, T], hidden_dim), maps (B*T, C, rows, columns) and the next state (B, hidden_dim)."""
+    def _features(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Returns features (B[, T], hidden_dim), tap logits (B*T, cells) and the next state (B, hidden_dim)."""
         image, tokens = batch[Columns.OBS]["image"], batch[Columns.OBS]["goal"]
         lead = image.shape[:-3]
         goal = self.goal_encoder(tokens.reshape(-1, tokens.shape[-1]).long())
         maps = self.image_encoder(image.reshape(-1, *image.shape[-3:]), goal)
         scale, shift = self.goal_film(goal).chunk(2, dim=1)
         features = torch.relu(self.dense(maps.flatten(1)) * (1 + scale) + shift).reshape(*lead, -1)
+        taps = self._taps(maps, goal)
         if self.gru is None:
-            return features, maps, None
+            return features, taps, None
         features, state = self.gru(features, batch[Columns.STATE_IN]["h"].unsqueeze(0).contiguous())
-        return features, maps, state.squeeze(0)
+        return features, taps, state.squeeze(0)
 
-    def _logits(self, features: Tensor, maps: Tensor) -> Tensor:
-        logits = self.policy_head(features)
+    def _taps(self, maps: Tensor, goal: Tensor) -> Tensor | None:
+        """Returns how well each cell's features answer the goal's query, (B*T, cells); None without a tap grid."""
         if self.tap_keys is None or self.tap_query is None:
-            return logits
+            return None
         keys = self.tap_keys(maps).flatten(2)
-        query = self.tap_query(features).reshape(-1, keys.shape[1], 1)
-        taps = (keys * query).sum(dim=1) / keys.shape[1] ** 0.5
+        query = self.tap_query(goal).unsqueeze(2)
+        return (keys * query).sum(dim=1) / keys.shape[1] ** 0.5
+
+    def _logits(self, features: Tensor, taps: Tensor | None) -> Tensor:
+        logits = self.policy_head(features)
+        if taps is None:
+            return logits
         others = logits.shape[-1] - taps.shape[-1]
         return logits + nn.functional.pad(taps, (0, others)).reshape(logits.shape)
 
