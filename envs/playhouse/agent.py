@@ -1,7 +1,7 @@
 """The agent's body: walking, turning, looking, and a hand that grabs what it touches.
 
-One environment step is `SUBSTEPS` physics steps (0.2 simulated seconds). Grabbing sends the hand along the gaze until it
-touches something; a touched thing is welded to the hand where it was touched and from then on hangs from the
+One environment step is `SUBSTEPS` physics steps (0.2 simulated seconds). Grabbing sends the hand along the gaze
+until it touches something; a touched thing is welded to the hand where it was touched and from then on hangs from the
 arm through a constraint: it collides, swings and pushes like anything else.
 """
 

@@ -1,8 +1,8 @@
 """Asset packs: folders of external meshes that replace or add categories.
 
-A pack is a folder of `NAME.obj` files, each with an optional `NAME.png` texture; `NAME`, with underscores read as
-spaces, is the category. z is up and the longest edge is scaled to 0.36 m. A mesh with a texture is tinted by the colour of
-the goal; one without is painted in it.
+A pack is a folder of `NAME.obj` files, each with an optional `NAME.png` texture; `NAME`, with underscores read
+as spaces, is the category. z is up and the longest edge is scaled to 0.36 m. A mesh with a texture is tinted by the
+colour of the goal; one without is painted in it.
 """
 
 from __future__ import annotations

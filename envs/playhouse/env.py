@@ -269,10 +269,10 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
 def _compile_names(names: tuple[str, ...], pack: str | None, object_slots: int, furniture_slots: int) -> PlayhouseModel:
     extra: dict[str, Category] = load_pack(pack) if pack else {}
     categories = [extra.get(name) or CATEGORIES[name] for name in names]
-    return build_model(categories, object_slots, furniture_slots)
+    return build_model(categories, object_slots, furniture_slots, antialiasing)
 
 
 def _compile(preset: Preset, pack: str | None) -> PlayhouseModel:
     """The preset's compiled model; a process keeps the last four."""
     names = preset.category_names(tuple(load_pack(pack)) if pack else ())
-    return _compile_names(names, pack, preset.objects, preset.furniture_slots)
+    return _compile_names(names, pack, preset.objects, preset.furniture_slots, preset.antialiasing)

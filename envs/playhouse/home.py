@@ -74,7 +74,7 @@ class Home:
         rooms, doors, walls, furniture, decor: what it is made of.
         floors: index of the floor texture, by room.
         scheme: index into `SCHEMES`: colours of timber and fabric.
-        ambient: ambient light in [0.3, 0.5].
+        ambient: ambient light in [0.42, 0.56].
         sun: diffuse light in [0.25, 0.5].
         sun_direction: unit vector of the light, pointing down.
         nav: free cells; only the largest connected area counts as free.
@@ -124,7 +124,7 @@ def _draw_home(room_counts: tuple[int, int], side: tuple[float, float], pieces: 
         decor=tuple(_decorate(rng, rooms, doors, furniture)),
         floors=tuple(int(i) for i in rng.integers(len(FLOORS), size=count)),
         scheme=int(rng.integers(len(SCHEMES))),
-        ambient=float(rng.uniform(0.32, 0.46)),
+        ambient=float(rng.uniform(0.42, 0.56)),
         sun=float(rng.uniform(0.28, 0.46)),
         sun_direction=(float(direction[0]), float(direction[1]), float(direction[2])),
         nav=NavGrid(nav.origin, nav.largest_component()),

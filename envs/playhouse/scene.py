@@ -67,10 +67,11 @@ class Scene:
             home: the home; nothing is rewritten where it is the one that is already there.
             things: at most as many as there are object slots; the other slots wait far outside.
         """
-        mujoco.mj_resetData(self.model, self.data)
         if self._home_seed != home.seed:
             self._place_home(home)
             self._home_seed = home.seed
+        # After the home: with sleeping on, the poses of static bodies are worked out here and then kept.
+        mujoco.mj_resetData(self.model, self.data)
         self.things = tuple(things)
         for slot in range(self.compiled.object_slots):
             if slot < len(things):
