@@ -1,6 +1,7 @@
 """Making an environment of ours by its Gymnasium id."""
 
 import importlib
+import re
 from typing import Any
 
 import gymnasium as gym
@@ -35,7 +36,9 @@ def make_env(env_id: str, **options: Any) -> gym.Env:
         # The passive checker compares every observation with the space: tests do that once, training need not.
         return gym.make(env_id, disable_env_checker=True, **options)
     except TypeError as error:
-        if "unexpected keyword" not in str(error):
+        unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        if unknown is None:
             raise
-        unknown = str(error).rpartition("argument ")[2].split(".")[0]
-        raise ConfigError(f"environment {env_id!r} has no option {unknown}; see its constructor's docstring") from error
+        raise ConfigError(
+            f"environment {env_id!r} has no option {unknown[1]!r}; its constructor's docstring lists them"
+        ) from error

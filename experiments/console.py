@@ -46,11 +46,13 @@ class Console:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        if self._task is not None:
+            self._progress.stop()
 
     def stage(self, text: str) -> None:
         """Announce a stage of the run."""
-        self._progress.stop()
+        if self._task is not None:
+            self._progress.stop()
         self._out.print(f"[bold]•[/] {text} …")
 
     def iteration(self, env_steps: int, metrics: RolloutMetrics) -> None:

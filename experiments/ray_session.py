@@ -9,9 +9,7 @@ from contextlib import contextmanager
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 
-
 import ray
-from ray import serve
 
 from vlm_rewards.errors import ConfigError
 
@@ -54,6 +52,5 @@ def ray_session(num_cpus: float) -> Iterator[None]:
     try:
         yield
     finally:
-        if not address:
-            serve.shutdown()
+        # A session of our own takes its Serve applications down with it; on a cluster they are others' too.
         ray.shutdown()

@@ -88,6 +88,11 @@ class RunFolder:
         values = json.loads(path.read_text())
         return RunState(**{**values, "curve": tuple(tuple(row) for row in values["curve"])})
 
+    def remove_if_never_started(self) -> None:
+        """Delete the folder of a run that was refused before it began: there is nothing in it to resume."""
+        if self.state() is None:
+            shutil.rmtree(self.path, ignore_errors=True)
+
     def write_state(self, state: RunState) -> None:
         """Replace the state in one step: a kill leaves the old or the new, never a part."""
         _write_atomically(self.path / STATE_FILE, json.dumps(asdict(state)))

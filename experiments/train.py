@@ -95,11 +95,14 @@ def _train(
         folder = RunFolder.create(output, config.name, config.model_dump(mode="json"))
 
     signal.signal(signal.SIGTERM, _stop_on_sigterm)
-    with Console(config) as console:
-        training = Training(config, folder, console)
-        console.stage("starting Ray")
-        with ray_session(training.cpus_needed()):
-            outcome = training.execute()
+    try:
+        with Console(config) as console:
+            training = Training(config, folder, console)
+            console.stage("starting Ray")
+            with ray_session(training.cpus_needed()):
+                outcome = training.execute()
+    finally:
+        folder.remove_if_never_started()
     console.report(outcome)
 
 

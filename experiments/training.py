@@ -98,6 +98,11 @@ class Training:
     """
 
     def __init__(self, config: TrainConfig, folder: RunFolder, watcher: Watcher) -> None:
+        """Check that the environment can be built, and that there is something left to do.
+
+        Raises:
+            ConfigError: the environment refuses its options, or the run has finished already.
+        """
         self.config = config
         self.folder = folder
         self._watcher = watcher
@@ -105,6 +110,9 @@ class Training:
         if self._state is not None and self._state.finished:
             raise ConfigError(f"the run in {folder.path} has finished already; start a new one without --resume")
         self._uri = config.tracking.uri or default_uri(folder.path.parent)
+        env = self.train_env()
+        self._task_set: TaskSet = env.unwrapped.task_set  # type: ignore[attr-defined]
+        env.close()
 
     def cpus_needed(self) -> float:
         """Return the CPUs that replicas and env runners reserve with Ray; the learner runs in this process."""
@@ -129,13 +137,9 @@ class Training:
         Raises:
             VLMRewardsError: something is wrong; the MLflow run, if it began, is closed as FAILED.
         """
-        self._watcher.stage("checking the environment")
-        env = self.train_env()
-        task_set: TaskSet = env.unwrapped.task_set  # type: ignore[attr-defined]
-        env.close()
         self._watcher.stage(f"starting the reward service ({self.config.reward.model})")
-        description = self._start_reward(task_set)
-        with self._algorithm(task_set, description) as algorithm, self._start_tracking(description) as run:
+        description = self._start_reward()
+        with self._algorithm(description) as algorithm, self._start_tracking(description) as run:
             if self._state is None:
                 self._state = RunState(mlflow_run_id=run.run_id)
                 self.folder.write_state(self._state)
@@ -146,8 +150,8 @@ class Training:
             results = evaluate_and_record(
                 config=self.config,
                 module=algorithm.get_module(),
-                task_set=task_set,
-                client=make_client(self.config, task_set, description.fingerprint),
+                task_set=self._task_set,
+                client=make_client(self.config, self._task_set, description.fingerprint),
                 beta=description.beta,
                 make_env=self.evaluation_env,
                 curve=[CurvePoint(int(row[0]), *row[1:4]) for row in self._state.curve],
@@ -175,20 +179,20 @@ class Training:
             tracking_uri=self._uri,
         )
 
-    def _start_reward(self, task_set: TaskSet) -> RewardDescription:
+    def _start_reward(self) -> RewardDescription:
         service = self.config.service
         if service.transport == "serve":
             deploy(
                 RewardAppArgs(
                     reward=self.config.reward,
-                    task_set=task_set,
+                    task_set=self._task_set,
                     num_cpus=service.num_cpus,
                     torch_threads=service.torch_threads,
                     replicas=ReplicaLimits(minimum=service.replicas, maximum=service.replicas),
                 ),
                 app_name(self.config),
             )
-        return make_client(self.config, task_set).describe()
+        return make_client(self.config, self._task_set).describe()
 
     def _start_tracking(self, description: RewardDescription) -> MlflowRun:
         return MlflowRun.start(
@@ -206,12 +210,12 @@ class Training:
         )
 
     @contextmanager
-    def _algorithm(self, task_set: TaskSet, description: RewardDescription) -> Iterator[PPO]:
+    def _algorithm(self, description: RewardDescription) -> Iterator[PPO]:
         self._watcher.stage("building the agent")
         algorithm = ppo_config(
             env=functools.partial(make_env, self.config.environment.id),
             env_kwargs=self.config.environment.options,
-            client_factory=functools.partial(make_client, self.config, task_set, description.fingerprint),
+            client_factory=functools.partial(make_client, self.config, self._task_set, description.fingerprint),
             hyperparameters=self.config.ppo,
             module=self.config.agent,
             num_env_runners=self.config.sampling.num_env_runners,

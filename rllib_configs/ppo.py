@@ -11,10 +11,9 @@ from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 from ray.rllib.algorithms.ppo import PPOConfig
 from ray.rllib.core.rl_module import RLModuleSpec
-from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 
 from vlm_rewards.rollout.connector import Client, RewardConnector, RewardedStep
-from vlm_rewards.rollout.metrics import METRICS_KEY
+from vlm_rewards.rollout.env_runner import RewardEnvRunner
 from vlm_rewards.rollout.rl_module import GoalConditionedModule, GoalModuleConfig
 from vlm_rewards.rollout.rllib_env import RLlibRewardVectorEnv
 from vlm_rewards.strict_config import StrictConfig
@@ -95,6 +94,7 @@ def ppo_config(
         PPOConfig()
         .environment(env=RLlibRewardVectorEnv, env_config=training_env)
         .env_runners(
+            env_runner_cls=RewardEnvRunner,
             num_env_runners=num_env_runners,
             num_envs_per_env_runner=num_envs_per_env_runner,
             gym_env_vectorize_mode="vector_entry_point",
@@ -131,7 +131,7 @@ def ppo_config(
         .evaluation(
             evaluation_config=AlgorithmConfig.overrides(_env_to_module_connector=None, env_config=evaluation_env)
         )
-        .callbacks(on_algorithm_init=partial(_set_threads, torch_threads), on_sample_end=_drop_ledgers)
+        .callbacks(on_algorithm_init=partial(_set_threads, torch_threads))
         .debugging(seed=seed)
     )
 
@@ -150,9 +150,3 @@ def _set_threads(torch_threads: int | None, *, algorithm: Algorithm, **kwargs: A
     # Ray starts its workers with one thread each, a Tune trial's learner among them.
     if torch_threads is not None:
         torch.set_num_threads(torch_threads)
-
-
-def _drop_ledgers(*, samples: list[SingleAgentEpisode], **kwargs: Any) -> None:
-    # Metrics have read them, continued episodes hold copies: what goes to the learner knows nothing of the truth.
-    for episode in samples:
-        episode.custom_data.pop(METRICS_KEY, None)

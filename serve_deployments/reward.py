@@ -178,29 +178,30 @@ def deploy(
         raise ConfigError("Ray is not running in this process; call ray.init() before deploying a reward application")
     app = build_app(args, encoder)
     serve.start(proxy_location="Disabled")
-    replaces = app_name in serve.status().applications
+    old_messages = _messages(app_name)
     serve.run_many([serve.RunTarget(target=app, name=app_name, route_prefix=None)], wait_for_applications_running=False)
     try:
-        _wait_until_running(app_name, timeout_s)
+        _wait_until_running(app_name, timeout_s, old_messages or [])
     except VLMRewardsError:
-        if not replaces:
+        if old_messages is None:
             serve.delete(app_name, _blocking=False)
         raise
     return serve.get_app_handle(app_name)
 
 
-def _wait_until_running(app_name: str, timeout_s: float) -> None:
+def _wait_until_running(app_name: str, timeout_s: float, old_messages: list[str]) -> None:
     deadline = time.monotonic() + timeout_s
     while True:
-        app = serve.status().applications[app_name]
-        messages = [app.message, *(deployment.message for deployment in app.deployments.values())]
+        status = serve.status().applications[app_name].status
+        # Those of an earlier deployment stay until there is something new to say.
+        messages = [message for message in _messages(app_name) or [] if message not in old_messages]
+        if status == "RUNNING":
+            return
         for message in messages:
             _raise_own_error(message)
-        if app.status == "RUNNING":
-            return
-        if app.status == "DEPLOY_FAILED":
+        if status == "DEPLOY_FAILED":
             raise RewardServiceError(
-                f"reward application {app_name!r} failed to start: {_last_line(messages)}; the replica's log says more"
+                f"reward application {app_name!r} failed to start: {_last_line(messages)}; its replica's log says more"
             )
         if time.monotonic() > deadline:
             raise RewardTimeoutError(
@@ -210,15 +211,23 @@ def _wait_until_running(app_name: str, timeout_s: float) -> None:
         time.sleep(_POLL_S)
 
 
+def _messages(app_name: str) -> list[str] | None:
+    """Returns what Serve has to say of an application's deployments and then of itself; None if there is none."""
+    app = serve.status().applications.get(app_name)
+    if app is None:
+        return None
+    messages = [*(deployment.message for deployment in app.deployments.values()), app.message]
+    return [message for message in messages if message.strip()]
+
+
 def _raise_own_error(message: str) -> None:
     """Raises the library's error that a replica's constructor ended with, if it did.
 
     Serve reports it as the text of a traceback, and would try the same constructor again and again.
     """
     for name, text in re.findall(r"^vlm_rewards\.errors\.(\w+): (.*)$", message, flags=re.MULTILINE)[-1:]:
-        error = getattr(vlm_rewards.errors, name, RewardServiceError)
-        raise error(text)
+        raise getattr(vlm_rewards.errors, name, RewardServiceError)(text)
 
 
 def _last_line(messages: list[str]) -> str:
-    return next((message.strip().splitlines()[-1] for message in messages if message.strip()), "no reason given")
+    return messages[0].strip().splitlines()[-1] if messages else "no reason given"

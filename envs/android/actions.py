@@ -1,7 +1,6 @@
 """The agent's sixty actions, each a short sequence of AndroidEnv's raw ones."""
 
 import dataclasses
-from collections.abc import Mapping
 
 import numpy as np
 from android_env.components import action_type
@@ -9,6 +8,9 @@ from android_env.proto import adb_pb2
 
 ROWS, COLUMNS = 9, 6
 """The grid of tap cells."""
+
+RawAction = dict[str, action_type.ActionType | tuple[float, float]]
+"""An action of AndroidEnv: `action_type`, and `touch_position` (x, y) in [0, 1] from the upper left."""
 
 _BUTTONS = adb_pb2.AdbRequest.PressButton.Button
 
@@ -31,12 +33,12 @@ class RawStep:
     """One step of AndroidEnv, or one adb call, and the device time that passes after it.
 
     Attributes:
-        action: for `AndroidEnv.step`: action_type, touch_position (x, y) in [0, 1]; None where `press` is given.
+        action: for `AndroidEnv.step`, or None where `press` is given.
         press: for `AndroidEnv.execute_adb_call`, or None.
         wait_s: seconds of device time until the next raw step; None stands for as long as a screen takes to settle.
     """
 
-    action: Mapping[str, np.ndarray] | None = None
+    action: RawAction | None = None
     press: adb_pb2.AdbRequest | None = None
     wait_s: float | None = 0.0
 
@@ -54,11 +56,9 @@ class MacroAction:
     steps: tuple[RawStep, ...]
 
 
-def _raw(kind: action_type.ActionType, position: tuple[float, float] = (0.0, 0.0)) -> dict[str, np.ndarray]:
-    return {
-        "action_type": np.array(kind, dtype=np.int32),
-        "touch_position": np.array(position, dtype=np.float32),
-    }
+def _raw(kind: action_type.ActionType, position: tuple[float, float] = (0.0, 0.0)) -> RawAction:
+    # Plain numbers, not arrays: AndroidEnv handles them one by one, and arrays of one number cost 30 us an agent step.
+    return {"action_type": kind, "touch_position": position}
 
 
 _LOOK = RawStep(_raw(action_type.ActionType.REPEAT))

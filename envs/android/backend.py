@@ -18,7 +18,14 @@ class AndroidBackend(Protocol):
     settle_s: float
 
     def begin_episode(self, seed: int) -> None:
-        """Called before each reset of AndroidEnv; `seed` names the content of the screens where that can be chosen."""
+        """Called before each reset of AndroidEnv; `seed` names the content of the screens where that can be chosen.
+
+        Raises:
+            VLMRewardsError: there is no working device.
+        """
+
+    def report_failure(self) -> None:
+        """Says that the device has failed, so that the next `begin_episode` gets a working one or raises."""
 
     def wait(self, seconds: float) -> None:
         """Lets device time pass."""

@@ -136,6 +136,9 @@ class EmbeddedBackend:
         """Gives the phone the content, theme and (where it is shuffled) the layout named by `seed`."""
         self.device.reset(seed)
 
+    def report_failure(self) -> None:
+        """Does nothing: a simulated phone is as good as new after a reset."""
+
     def wait(self, seconds: float) -> None:
         """Lets virtual time pass."""
         self._clock.sleep(seconds)

@@ -1,10 +1,12 @@
 """A real Android emulator under the same task files and the same Gymnasium adapter."""
 
 import time
+from functools import partial
 from pathlib import Path
 
+import grpc
 import numpy as np
-from android_env import loader
+from android_env import environment, loader
 from android_env.components import errors
 
 from envs.android.emulator_options import EmulatorOptions
@@ -33,14 +35,19 @@ class EmulatorBackend:
             VLMRewardsError: the emulator does not start or does not answer.
         """
         options.check()
+        self._config = partial(options.android_env_config, task_path)
+        self._has_failed = False
         self.settle_s = options.settle_s
         self._min_step_s = 1.0 / options.max_rate_hz if options.max_rate_hz else 0.0
         self._last_step = time.monotonic()
         self._observation_size = observation_size
         self._pixels: np.ndarray | None = None
+        self.android = self._load()
+
+    def _load(self) -> environment.AndroidEnv:
         try:
-            self.android = loader.load(options.android_env_config(task_path))
-        except (errors.AndroidEnvError, OSError) as error:
+            return loader.load(self._config())
+        except (errors.AndroidEnvError, grpc.RpcError, OSError) as error:
             reason = " ".join(str(error.__cause__ or error).split())
             raise VLMRewardsError(
                 f"the Android emulator did not start ({reason}); check that `adb devices` lists it, or that "
@@ -48,7 +55,19 @@ class EmulatorBackend:
             ) from error
 
     def begin_episode(self, seed: int) -> None:
-        """Does nothing: a real device has its own content."""
+        """Starts or connects anew after a failure. Otherwise does nothing: a real device has its own content.
+
+        Raises:
+            VLMRewardsError: the emulator does not start or does not answer.
+        """
+        if self._has_failed:
+            self.android.close()
+            self.android = self._load()
+            self._has_failed = False
+
+    def report_failure(self) -> None:
+        """Has the next `begin_episode` start the emulator, or connect to it, anew."""
+        self._has_failed = True
 
     def wait(self, seconds: float) -> None:
         """Sleeps for `seconds`, and longer where steps would come faster than `max_rate_hz`."""

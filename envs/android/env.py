@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import grpc
 import gymnasium
 import numpy as np
 from android_env.components import errors as android_errors
@@ -24,6 +25,7 @@ from vlm_rewards.rollout.goal_tokens import GOAL_LENGTH, VOCAB_SIZE, tokenize
 from vlm_rewards.strict_config import near_matches
 
 _RENDER_SIZE = (400, 250)
+_DEVICE_ERRORS = (android_errors.AndroidEnvError, grpc.RpcError)
 
 
 class OpenAppEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
@@ -134,7 +136,8 @@ class OpenAppEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
             backend.android.execute_adb_call(stop)
             backend.freeze_display(False)
             timestep = backend.android.reset()
-        except android_errors.AndroidEnvError as error:
+        except _DEVICE_ERRORS as error:
+            backend.report_failure()
             raise VLMRewardsError(
                 f"the Android device cannot be reset ({' '.join(str(error.__cause__ or error).split())}); "
                 "check that the emulator runs and that `adb devices` lists it"
@@ -167,9 +170,10 @@ class OpenAppEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
         try:
             reached = self._package in self._perform(backend, MACRO_ACTIONS[int(action)])
             self._goal_achieved = (reached or self._is_success) and self._is_in_front(backend)
-        except android_errors.AndroidEnvError as error:
+        except _DEVICE_ERRORS as error:
             reached, self._goal_achieved = False, False
             device_error = " ".join(str(error).split()) or type(error).__name__
+            backend.report_failure()
         reward = float(reached and not self._is_success)
         self._is_success |= reached
         self._steps += 1

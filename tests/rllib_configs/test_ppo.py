@@ -12,7 +12,7 @@ from vlm_rewards.rollout.metrics import read_metrics
 from vlm_rewards.rollout.policy import Policy
 from vlm_rewards.rollout.rl_module import GoalConditionedModule, GoalModuleConfig
 
-SMALL = GoalModuleConfig(channels=(8, 8), goal_dim=16, hidden_dim=32, grid=(6, 6))
+SMALL = GoalModuleConfig(channels=(8, 8), strides=(4, 1), goal_dim=16, hidden_dim=32, grid=(6, 6))
 QUICK = PPOHyperparameters(train_batch_size=128, minibatch_size=64, epochs=2)
 
 
@@ -80,7 +80,7 @@ def test_remote_env_runners_are_as_repeatable_and_as_blind_to_the_truth(ray_sess
 def test_it_learns_the_grid_from_the_reward_model_alone(ray_session):
     algorithm = config_of(
         hyperparameters=PPOHyperparameters(train_batch_size=512, minibatch_size=128),
-        module=GoalModuleConfig(channels=(16, 16), goal_dim=16, hidden_dim=64, tap_grid=(4, 4)),
+        module=GoalModuleConfig(channels=(16, 16), strides=(4, 1), goal_dim=16, hidden_dim=64, tap_grid=(4, 4)),
         num_envs_per_env_runner=16,
     ).build_algo()
     curve = [health.check(algorithm.train(), env_steps=512) for _ in range(30)]
@@ -94,7 +94,9 @@ def test_it_learns_the_grid_from_the_reward_model_alone(ray_session):
 
 
 def test_a_recurrent_agent_trains_on_cut_and_padded_sequences(ray_session):
-    module = GoalModuleConfig(channels=(4,), goal_dim=8, hidden_dim=16, grid=(2, 2), recurrent=True, max_seq_len=5)
+    module = GoalModuleConfig(
+        channels=(4,), strides=(4,), goal_dim=8, hidden_dim=16, grid=(2, 2), recurrent=True, max_seq_len=5
+    )
     before, _ = trained_weights(module=module, iterations=0, seed=3)
     after, metrics = trained_weights(module=module, iterations=2, seed=3)
     assert metrics[-1].episodes > 0

@@ -6,7 +6,7 @@ from functools import lru_cache
 from PIL import Image, ImageDraw
 
 from envs.android.apps import RGB
-from envs.android.device.fonts import atlas, fit_text, icon_mask, text_mask
+from envs.android.device.fonts import atlas, fit_text, icon_mask, text_mask, wrap_text
 from envs.android.device.geometry import WIDTH
 from envs.android.device.pictures import picture
 
@@ -121,7 +121,7 @@ class Canvas:
         """
         font_px = max(_MIN_FONT_PX, self.px(size))
         if max_width is not None:
-            text = fit_text(text, weight, font_px, max_width * self.scale)
+            text = fit_text(text, weight, font_px, self.px(max_width))
         mask = text_mask(text, weight, font_px)
         left = x * self.scale
         if anchor == "center":
@@ -131,6 +131,10 @@ class Canvas:
         # The middle of capitals sits a third of an em above the baseline.
         top = y * self.scale + 0.36 * font_px - atlas(weight, font_px).ascent
         self.image.paste(color, (round(left), round(top)), mask)
+
+    def text_width(self, text: str, size: float, weight: str = "regular") -> float:
+        """Width in dp of a line of text."""
+        return atlas(weight, max(_MIN_FONT_PX, self.px(size))).width(text) / self.scale
 
     def paragraph(
         self,
@@ -146,21 +150,10 @@ class Canvas:
     ) -> int:
         """Text wrapped at `w` dp into at most `lines` lines, the first centred on y. Returns the lines used."""
         font_px = max(_MIN_FONT_PX, self.px(size))
-        glyphs = atlas(weight, font_px)
-        used, line = 0, ""
-        words = text.split()
-        for i, word in enumerate(words):
-            longer = f"{line} {word}" if line else word
-            if line and glyphs.width(longer) > w * self.scale:
-                if used == lines - 1:
-                    line = f"{line} {' '.join(words[i:])}"
-                    break
-                self.text(x, y + used * size * pitch, line, size, color, weight)
-                used, line = used + 1, word
-            else:
-                line = longer
-        self.text(x, y + used * size * pitch, line, size, color, weight, max_width=w)
-        return used + 1
+        wrapped = wrap_text(text, weight, font_px, self.px(w), lines)
+        for i, line in enumerate(wrapped):
+            self.text(x, y + i * size * pitch, line, size, color, weight)
+        return len(wrapped)
 
     def icon(self, cx: float, cy: float, name: str, size: float, color: RGB) -> None:
         """An icon (a name listed in assets/icons.txt), centred on (cx, cy)."""

@@ -61,7 +61,8 @@ def text_mask(text: str, weight: str, px: int) -> Image.Image:
     return _texts.get((text, weight, px), lambda: atlas(weight, px).line(text), _mask_bytes)
 
 
-def fit_text(text: str, weight: str, px: int, max_width: float) -> str:
+@lru_cache(maxsize=16384)
+def fit_text(text: str, weight: str, px: int, max_width: int) -> str:
     """`text`, shortened with an ellipsis where it is wider than `max_width` pixels."""
     glyphs = atlas(weight, px)
     room = max_width - glyphs.glyph("…").shape[1]
@@ -76,6 +77,27 @@ def fit_text(text: str, weight: str, px: int, max_width: float) -> str:
     return text
 
 
+@lru_cache(maxsize=4096)
+def wrap_text(text: str, weight: str, px: int, max_width: int, max_lines: int) -> tuple[str, ...]:
+    """`text` broken at spaces into lines of at most `max_width` pixels; the last one may end in an ellipsis."""
+    glyphs = atlas(weight, px)
+    space = glyphs.width(" ")
+    lines: list[str] = []
+    line, line_width = "", 0
+    words = text.split()
+    for i, word in enumerate(words):
+        width = glyphs.width(word)
+        if line and line_width + space + width > max_width:
+            if len(lines) == max_lines - 1:
+                line = f"{line} {' '.join(words[i:])}"
+                break
+            lines.append(line)
+            line, line_width = word, width
+        else:
+            line, line_width = (f"{line} {word}", line_width + space + width) if line else (word, width)
+    return (*lines, fit_text(line, weight, px, max_width))
+
+
 @lru_cache(maxsize=64)
 def _icon_font(px: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(str(ASSETS / "icons.ttf"), px, layout_engine=ImageFont.Layout.BASIC)
@@ -84,13 +106,12 @@ def _icon_font(px: int) -> ImageFont.FreeTypeFont:
 @lru_cache(maxsize=2048)
 def icon_mask(name: str, px: int) -> Image.Image:
     """An icon (a name listed in assets/icons.txt) as an "L" mask of (px, px)."""
-    mask, (left, top) = _icon_font(px).getmask2(chr(ICON_CODES[name]), "L")
+    mask, _ = _icon_font(px).getmask2(chr(ICON_CODES[name]), "L")
     cell = Image.new("L", (px, px))
     if mask.size[0] and mask.size[1]:
-        # Centred by its ink across; the font's own baseline places it upright.
+        # Centred by its ink: the font's own metrics leave some icons off the middle.
         ink = Image.frombytes("L", mask.size, bytes(mask))
         cell.paste(ink, ((px - mask.size[0] + 1) // 2, (px - mask.size[1] + 1) // 2))
-    del left, top
     return cell
 
 

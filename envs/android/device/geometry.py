@@ -55,7 +55,7 @@ class Grid(NamedTuple):
         return slot if self.cell(slot).contains(x, y, margin) else None
 
 
-HOME_GRID = Grid(Box(12, 96, 336, 336), HOME_ROWS, COLUMNS)
+HOME_GRID = Grid(Box(12, 90, 336, 336), HOME_ROWS, COLUMNS)
 DOCK_GRID = Grid(Box(12, 454, 336, 96), 1, COLUMNS)
 DRAWER_GRID = Grid(Box(12, 84, 336, 468), DRAWER_ROWS, COLUMNS)
 # A finger this near to a cell's border misses the icon.

@@ -2,7 +2,8 @@
 
 from functools import lru_cache
 
-from PIL import Image
+import numpy as np
+from PIL import Image, ImageChops, ImageFilter
 
 from envs.android.apps import RGB, App, parse_color
 from envs.android.device.canvas import Canvas, oversampling
@@ -94,18 +95,27 @@ def icon_sprite(app: App, width: int, cell_w: float, cell_h: float, light: bool,
     scale = width / WIDTH
     size = (max(1, round(cell_w * scale)), max(1, round(cell_h * scale)))
     over = oversampling(width) + 1
-    picture = Canvas(*size, scale, parse_color(app.background), over)
-    cover = Canvas(*size, scale, BLACK, over)
     cx = cell_w / 2
     cy = cell_h / 2 - (9 if labelled else 0)
     radius = min(_ICON_RADIUS, cell_h / 2 - 14)
-    cover.circle(cx, cy, radius, WHITE)
-    picture.icon(cx, cy, app.icon, radius * 1.15, parse_color(app.color))
+    picture, cover, shadow = (Canvas(*size, scale, BLACK, over) for _ in range(3))
+    shadow.circle(cx, cy + 1.5, radius + 1, (120, 120, 120))
     if labelled:
-        y = cy + radius + 11
-        picture.rect(0, y - 8, cell_w, 40, WHITE if light else _LABEL_DARK)
-        cover.text(cx, y, app.name, 12.5, WHITE, "medium" if light else "regular", "center")
-    return picture.finish(), cover.finish().convert("L")
+        color = WHITE if light else _LABEL_DARK
+        weight = "medium" if light else "regular"
+        for canvas in (picture, cover):
+            canvas.text(cx, cy + radius + 11, app.name, 12.5, color if canvas is picture else WHITE, weight, "center")
+        if light:
+            shadow.text(cx, cy + radius + 12, app.name, 12.5, WHITE, weight, "center")
+    picture.circle(cx, cy, radius, parse_color(app.background))
+    picture.icon(cx, cy, app.icon, radius * 1.15, parse_color(app.color))
+    cover.circle(cx, cy, radius, WHITE)
+    # Drawn on black, the ink is weighted by its coverage; dividing by it after averaging keeps the edges crisp.
+    blurred = shadow.image.filter(ImageFilter.GaussianBlur(2.0 * scale * over))
+    mask = ImageChops.lighter(cover.image, blurred).reduce(over).convert("L")
+    coverage = np.maximum(np.asarray(mask, dtype=np.float32), 1.0)[..., None] / 255
+    ink = np.clip(np.asarray(picture.finish(), dtype=np.float32) / coverage, 0, 255)
+    return Image.fromarray(np.rint(ink).astype(np.uint8)), mask
 
 
 @lru_cache(maxsize=64)

@@ -68,7 +68,8 @@ def _paged(apps: list[int]) -> list[Slots]:
 def fixed_layout(catalogue: AppCatalogue) -> LauncherLayout:
     """The catalogue's own layout, the drawer by name; apps that it does not place follow on further pages."""
     index = {app.name: i for i, app in enumerate(catalogue.apps)}
-    index_or_none = {None: None, **index}
+    index_or_none: dict[str | None, int | None] = {None: None}
+    index_or_none.update(index)
     dock = _pad([index_or_none[name] for name in catalogue.home.get("dock", [])][:DOCK_SLOTS], DOCK_SLOTS)
     pages = [
         _pad([index_or_none[name] for name in page][:SLOTS_PER_PAGE], SLOTS_PER_PAGE)

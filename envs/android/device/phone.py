@@ -11,7 +11,7 @@ from envs.android.device.layout import LauncherLayout, fixed_layout, shuffled_la
 from envs.android.device.log import LogEvent
 from envs.android.device.profile import Profile, draw_profile
 from envs.android.device.renderer import Surface, View, shared_renderer
-from envs.android.device.screens import AppState, swipe_in_app, tap_in_app
+from envs.android.device.screens import AppState, initial_state, swipe_in_app, tap_in_app
 from envs.android.device.system_ui import SHADE_BOTTOM
 from vlm_rewards.errors import ConfigError
 
@@ -257,7 +257,7 @@ class Phone:
 
     def _start(self, app: int) -> None:
         if app not in self._running:
-            self._running[app] = AppState()
+            self._running[app] = initial_state(self._catalogue.apps[app])
             latency = 180 + (self._profile.variants[app] * 37 + app * 113) % 600
             message = f"Displayed {self._catalogue.apps[app].component}: +{latency}ms"
             self._log.append(LogEvent(self._clock, "I", "ActivityTaskManager", message))

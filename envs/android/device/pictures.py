@@ -9,8 +9,10 @@ from PIL import Image, ImageDraw
 from envs.android.device.cache import ByteCache
 
 PICTURES = 96
-_SIDE = 128
-_sized = ByteCache(8 << 20)
+# Scenes are drawn at the first of these sizes that is large enough, or at the last, then cropped and resized. A screen
+# of 250 pixels needs no more than 256: its canvas is twice as fine, but averaged down in the end.
+_SIDES = (64, 256)
+_crops = ByteCache(16 << 20)
 
 _SKIES = (
     ((255, 183, 120), (86, 60, 130)),
@@ -20,29 +22,32 @@ _SKIES = (
     ((225, 235, 240), (150, 175, 190)),
     ((255, 214, 230), (140, 120, 200)),
 )
+_CLOUD = (246, 246, 250)
 _LANDS = ((60, 110, 70), (110, 140, 60), (194, 160, 110), (70, 80, 110), (120, 80, 70), (230, 235, 240))
 
 
 def picture(number: int, width: int, height: int) -> Image.Image:
     """Picture `number` (taken modulo PICTURES) filling width x height pixels; do not draw on it."""
     number %= PICTURES
-    return _sized.get(
-        (number, width, height), lambda: _crop(_scene(number), width, height), lambda p: p.size[0] * p.size[1] * 3
+    return _crops.get(
+        (number, width, height), lambda: _crop(number, width, height), lambda p: 3 * p.size[0] * p.size[1]
     )
 
 
-def _crop(scene: Image.Image, width: int, height: int) -> Image.Image:
-    side = max(width, height)
-    left, top = (side - width) // 2 * _SIDE / side, (side - height) // 2 * _SIDE / side
-    box = (left, top, left + width * _SIDE / side, top + height * _SIDE / side)
-    return scene.resize((width, height), Image.Resampling.BILINEAR, box=box, reducing_gap=2.0)
+def _crop(number: int, width: int, height: int) -> Image.Image:
+    longer = max(width, height)
+    side = next((side for side in _SIDES if side >= longer), _SIDES[-1])
+    scene = _scene(number, side)
+    left, top = (longer - width) / 2 * side / longer, (longer - height) / 2 * side / longer
+    box = (left, top, left + width * side / longer, top + height * side / longer)
+    return scene.resize((width, height), Image.Resampling.BILINEAR, box=box)
 
 
-@lru_cache(maxsize=PICTURES)
-def _scene(number: int) -> Image.Image:
+@lru_cache(maxsize=PICTURES * len(_SIDES))
+def _scene(number: int, side: int) -> Image.Image:
     rng = random.Random(f"picture {number}")
     draw_kind = (_landscape, _landscape, _portrait, _city, _plate, _sea, _flower, _abstract)[number % 8]
-    big = Image.new("RGB", (2 * _SIDE, 2 * _SIDE))
+    big = Image.new("RGB", (2 * side, 2 * side))
     draw_kind(big, rng)
     return big.reduce(2)
 
@@ -50,9 +55,8 @@ def _scene(number: int) -> Image.Image:
 def gradient(width: int, height: int, top: tuple[int, int, int], bottom: tuple[int, int, int]) -> Image.Image:
     """A vertical gradient as an RGB image."""
     t = np.linspace(0.0, 1.0, height, dtype=np.float32)[:, None]
-    rows = np.float32(top) * (1 - t) + np.float32(bottom) * t
-    column = np.rint(rows).astype(np.uint8)[:, None, :]
-    return Image.fromarray(np.ascontiguousarray(np.broadcast_to(column, (height, width, 3))))
+    column = np.rint(np.array(top, np.float32) * (1 - t) + np.array(bottom, np.float32) * t).astype(np.uint8)
+    return Image.fromarray(column[:, None, :]).resize((width, height), Image.Resampling.NEAREST)
 
 
 def _sky(image: Image.Image, rng: random.Random) -> None:
@@ -60,10 +64,17 @@ def _sky(image: Image.Image, rng: random.Random) -> None:
     image.paste(gradient(*image.size, high, low))
 
 
+def _cloud(draw: ImageDraw.ImageDraw, x: float, y: float, r: float) -> None:
+    for dx, dy, share in ((-1.2, 0.25, 0.7), (0.0, 0.0, 1.0), (1.1, 0.2, 0.8), (2.0, 0.4, 0.5)):
+        draw.ellipse((x + (dx - share) * r, y + (dy - share) * r, x + (dx + share) * r, y + (dy + share) * r), _CLOUD)
+
+
 def _landscape(image: Image.Image, rng: random.Random) -> None:
     side = image.size[0]
     _sky(image, rng)
     draw = ImageDraw.Draw(image)
+    for _ in range(int(rng.random() * 3)):
+        _cloud(draw, side * rng.random(), side * rng.uniform(0.08, 0.32), side * rng.uniform(0.03, 0.06))
     x, y, r = side * rng.uniform(0.2, 0.8), side * rng.uniform(0.15, 0.4), side * rng.uniform(0.05, 0.12)
     draw.ellipse((x - r, y - r, x + r, y + r), (255, 240, 200))
     land = _LANDS[int(rng.random() * len(_LANDS))]
@@ -74,6 +85,10 @@ def _landscape(image: Image.Image, rng: random.Random) -> None:
         points.append((float(side), float(side)))
         shade = 0.75 + 0.25 * layer
         draw.polygon(points, tuple(min(255, round(c * shade)) for c in land))
+    tree = tuple(round(c * 0.45) for c in land)
+    for _ in range(int(rng.random() * 9)):
+        x, foot, tall = side * rng.random(), side * rng.uniform(0.86, 0.98), side * rng.uniform(0.1, 0.2)
+        draw.polygon([(x - tall * 0.3, foot), (x, foot - tall), (x + tall * 0.3, foot)], tree)
 
 
 def _portrait(image: Image.Image, rng: random.Random) -> None:
@@ -86,6 +101,9 @@ def _portrait(image: Image.Image, rng: random.Random) -> None:
     draw.ellipse((side * 0.15, side * 0.68, side * 0.85, side * 1.4), shirt)
     draw.ellipse((side * 0.29, side * 0.16, side * 0.71, side * 0.62), hair)
     draw.ellipse((side * 0.33, side * 0.25, side * 0.67, side * 0.7), skin)
+    for x in (0.42, 0.58):
+        draw.ellipse((side * (x - 0.022), side * 0.42, side * (x + 0.022), side * 0.464), (40, 32, 30))
+    draw.arc((side * 0.42, side * 0.46, side * 0.58, side * 0.6), 25, 155, (130, 50, 50), max(1, round(side * 0.014)))
 
 
 def _city(image: Image.Image, rng: random.Random) -> None:
@@ -102,7 +120,7 @@ def _city(image: Image.Image, rng: random.Random) -> None:
                 if rng.random() < 0.5:
                     left, top = x + w * (0.2 + 0.4 * i), side - h + side * (0.04 + 0.08 * j)
                     draw.rectangle((left, top, left + w * 0.2, top + side * 0.035), (255, 225, 140))
-        x += w + 2
+        x += w + side * 0.008
 
 
 def _plate(image: Image.Image, rng: random.Random) -> None:

@@ -19,6 +19,7 @@ class Profile:
     """The phone as one seed made it.
 
     Attributes:
+        seed: which one; equal seeds (and numbers of apps) mean equal profiles.
         dark: dark theme.
         wallpaper: 0 to WALLPAPERS - 1.
         started: the phone's date and time at reset.
@@ -27,6 +28,7 @@ class Profile:
             EVAL_SEED_START get 0 to TRAIN_VARIANTS - 1, the others the EVAL_VARIANTS numbers after those.
     """
 
+    seed: int
     dark: bool
     wallpaper: int
     started: datetime
@@ -45,6 +47,7 @@ def draw_profile(seed: int, apps: int) -> Profile:
     first, count = (TRAIN_VARIANTS, EVAL_VARIANTS) if seed >= EVAL_SEED_START else (0, TRAIN_VARIANTS)
     draw = rng.random
     return Profile(
+        seed=seed,
         dark=draw() < 0.4,
         wallpaper=int(draw() * WALLPAPERS),
         started=_FIRST_DAY + timedelta(minutes=int(draw() * _DAYS * 24 * 60)),

@@ -15,10 +15,12 @@ from envs.android.device.launcher_view import draw_drawer, home_backdrop, paste_
 from envs.android.device.layout import LauncherLayout
 from envs.android.device.profile import Profile
 from envs.android.device.screens import AppState, draw_screen, kind_of
-from envs.android.device.system_ui import draw_shade, put_status_bar
+from envs.android.device.system_ui import draw_shade, put_system_bars
 
 # Composed screens without status bar; at 96 x 60 one takes 17 kB, at 400 x 250 300 kB.
 SCREEN_CACHE_BYTES = 64 << 20
+# Finished frames; most steps of an episode leave the screen as it was.
+FRAME_CACHE_BYTES = 16 << 20
 
 
 # Stands for the time where a screen does not show it.
@@ -61,8 +63,12 @@ class Renderer:
     """Draws the phones of one catalogue of apps. Holds no state of any phone, only caches."""
 
     def __init__(self, catalogue: AppCatalogue) -> None:
+        """Makes a renderer; raises ConfigError if an app's kind of screen is unknown."""
         self._apps = catalogue.apps
+        for app in self._apps:
+            kind_of(app)  # An unknown kind of screen is refused now, not when the app is first seen.
         self._screens = ByteCache(SCREEN_CACHE_BYTES)
+        self._frames = ByteCache(FRAME_CACHE_BYTES)
 
     def render(
         self, view: View, profile: Profile, layout: LauncherLayout, now: datetime, height: int, width: int
@@ -80,15 +86,24 @@ class Renderer:
         Returns:
             A fresh uint8 array (height, width, 3).
         """
+        shown = now.replace(second=0, microsecond=0)
+        key = (view, profile.seed, layout.key, shown, height, width)
+        return self._frames.get(
+            key, lambda: self._draw(view, profile, layout, shown, height, width), lambda frame: frame.nbytes
+        ).copy()
+
+    def _draw(
+        self, view: View, profile: Profile, layout: LauncherLayout, now: datetime, height: int, width: int
+    ) -> np.ndarray:
         w = min(width, round(height / ASPECT))
         h = min(height, round(w * ASPECT))
         image = self._surface(view, profile, layout, now, w, h).copy()
         if view.shade > 0:
             self._pull_shade(image, view.shade, profile, now)
         else:
-            put_status_bar(image, now, profile.battery)
+            put_system_bars(image, now, profile.battery)
         if (h, w) == (height, width):
-            return np.array(image)
+            return np.asarray(image)
         frame = np.zeros((height, width, 3), np.uint8)
         top, left = (height - h) // 2, (width - w) // 2
         frame[top : top + h, left : left + w] = np.asarray(image)
@@ -112,7 +127,7 @@ class Renderer:
     def _app(self, view: View, profile: Profile, now: datetime, w: int, h: int) -> Image.Image:
         app, variant = self._apps[view.app], profile.variants[view.app]
         shows = kind_of(app).shows
-        shown = _EPOCH if shows == "nothing" else now.replace(second=0, microsecond=0)
+        shown = _EPOCH if shows == "nothing" else now
         if shows == "date":
             shown = shown.replace(hour=0, minute=0)
         state = view.app_state
@@ -123,7 +138,11 @@ class Renderer:
 
     def _home(self, view: View, profile: Profile, layout: LauncherLayout, w: int, h: int) -> Image.Image:
         def draw() -> Image.Image:
-            image = home_backdrop(profile.wallpaper, len(layout.pages), view.page, profile.dark, w, h)
+            pages, page = len(layout.pages), view.page
+            image = self._cached(
+                ("backdrop", profile.wallpaper, profile.dark, pages, page, w, h),
+                lambda: home_backdrop(profile.wallpaper, pages, page, profile.dark, w, h),
+            ).copy()
             paste_home_icons(image, self._apps, layout, view.page, view.page_shift)
             return image
 
@@ -140,10 +159,9 @@ class Renderer:
         w, h = image.size
         # The shade's own variants: a dozen is plenty.
         variant = profile.variants[0] % 16
-        shown = now.replace(second=0, microsecond=0)
         shade = self._cached(
-            ("shade", variant, profile.dark, profile.battery, shown, w, h),
-            lambda: draw_shade(w, h, variant, profile.dark, shown, profile.battery),
+            ("shade", variant, profile.dark, profile.battery, now, w, h),
+            lambda: draw_shade(w, h, variant, profile.dark, now, profile.battery),
         )
         image.paste((0, 0, 0), (0, 0, w, h), Image.new("L", (w, h), round(150 * pulled)))
         image.paste(shade, (0, round(shade.size[1] * (pulled - 1))))

@@ -25,25 +25,29 @@ _NOTICES = (
 )
 
 
-def put_status_bar(image: Image.Image, now: datetime, battery: int) -> None:
+def put_system_bars(image: Image.Image, now: datetime, battery: int) -> None:
     """Draws clock, wifi and battery over the top of `image`, and the gesture handle over its bottom, in place."""
     width, height = image.size
-    probe_x = max(1, width // 40)
-    ink = BLACK if luminance(image.getpixel((probe_x, probe_x))) > 0.55 else WHITE
-    mask = _status_mask(f"{now.hour}:{now.minute:02d}", battery // 10, width)
-    image.paste(ink, (0, 0), mask)
+    probe = max(1, width // 40)
+    status = _status_mask(now.hour, now.minute, battery // 10, width)
+    image.paste(_legible_at(image, probe, probe), (0, 0), status)
     handle = _handle_mask(width)
     top = round(NAVIGATION_TOP * width / WIDTH)
-    below = image.getpixel((width // 4, min(height - 1, top + handle.size[1] // 2)))
-    image.paste(BLACK if luminance(below) > 0.55 else WHITE, (0, top), handle)
+    ink = _legible_at(image, width // 4, min(height - 1, top + handle.size[1] // 2))
+    image.paste(ink, (0, top), handle)
+
+
+def _legible_at(image: Image.Image, x: int, y: int) -> RGB:
+    red, green, blue = image.getpixel((x, y))  # type: ignore[misc]
+    return BLACK if luminance((red, green, blue)) > 0.55 else WHITE
 
 
 @lru_cache(maxsize=4096)
-def _status_mask(clock: str, battery: int, width: int) -> Image.Image:
+def _status_mask(hour: int, minute: int, battery: int, width: int) -> Image.Image:
     scale = width / WIDTH
     height = max(1, round(STATUS_HEIGHT * scale))
     canvas = Canvas(width, height, scale, BLACK, oversampling(width) + 1)
-    canvas.text(14, 13, clock, 14, WHITE, "medium")
+    canvas.text(14, 13, f"{hour}:{minute:02d}", 14, WHITE, "medium")
     canvas.icon(WIDTH - 44, 13, "wifi", 17, WHITE)
     canvas.rrect(WIDTH - 30, 8, 18, 10, 3, (120, 120, 120))
     canvas.rrect(WIDTH - 30, 8, max(3.0, 1.8 * battery), 10, 3, WHITE)

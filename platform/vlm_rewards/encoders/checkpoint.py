@@ -18,11 +18,11 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import logging as transformers_logging
 
 # Imported for its effect: it registers the model type `pocket_clip`.
 import vlm_rewards.encoders.pocket_clip  # noqa: F401
 from vlm_rewards.encoders.preprocessing import ImagePreprocessing
+from vlm_rewards.encoders.quiet import quiet_transformers
 from vlm_rewards.errors import CheckpointError
 
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
@@ -58,7 +58,7 @@ class Checkpoint:
         """
         if Path(source).is_dir():
             _check_folder(Path(source))
-        with _quiet(), _clear_errors(source):
+        with quiet_transformers(), _clear_errors(source):
             stored_config, _ = PreTrainedConfig.get_config_dict(source)
             config = AutoConfig.from_pretrained(source, trust_remote_code=False)
             model_class = _dual_encoder_class(source, config)
@@ -138,17 +138,3 @@ def _clear_errors(source: str) -> Iterator[None]:
             f"model {source!r} cannot be read from the hub ({reason}); check the id and the network, "
             "or give a folder that holds the model"
         ) from error
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps transformers from drawing progress bars and warning of what is checked here anyway."""
-    bars, level = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()
-    transformers_logging.disable_progress_bar()
-    transformers_logging.set_verbosity_error()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(level)
-        if bars:
-            transformers_logging.enable_progress_bar()

@@ -50,7 +50,7 @@ class FakeEncoder:
             time.sleep(self._seconds_per_batch)
         rows = _cell_centres(frames.shape[1], _GRID[0])
         columns = _cell_centres(frames.shape[2], _GRID[1])
-        cells = frames[:, rows][:, :, columns].astype(np.float64).sum(axis=3).reshape(len(frames), -1)
+        cells = frames[:, rows][:, :, columns].astype(np.float64).sum(axis=3).reshape(len(frames), self.embedding_dim)
         # An offset that no mean colour can cancel keeps the length above 0.
         return _normalised(cells - 3 * 127.4)
 

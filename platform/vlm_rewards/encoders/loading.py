@@ -34,7 +34,7 @@ def resolve_model(model: str) -> str:
     if _HUB_ID.fullmatch(model) and not model.startswith("."):
         return model
     hint = near_matches(model, ["fake", *packaged_models()])
-    raise ConfigError(f"unknown model {model!r}; {hint} A folder or a hub id such as owner/name works too")
+    raise ConfigError(f"unknown model {model!r}; {hint} (a folder or a hub id such as owner/name works too)")
 
 
 def load_encoder(model: str, device: str = "cpu", precision: Precision = "fp32", self_check: bool = True) -> Encoder:

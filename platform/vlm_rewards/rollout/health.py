@@ -73,7 +73,7 @@ def check(result: Mapping[str, Any], *, env_steps: int | None = None, env_runner
 def cause(error: BaseException) -> BaseException:
     """Returns the error that an env runner raised, taken out of Ray's wrapping if it came from another process.
 
-    Its message is one line, where the wrapped error's is a remote traceback.
+    Its message is the one clear line that the wrapped error buries in a remote traceback.
     """
     while isinstance(error, RayTaskError) and isinstance(error.cause, BaseException):
         error = error.cause

@@ -1,10 +1,10 @@
 """The agent: a policy and a value function over an image and a goal in words."""
 
-from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import gymnasium as gym
 import torch
+from pydantic import Field, model_validator
 from ray.rllib.core.columns import Columns
 from ray.rllib.core.rl_module.apis import ValueFunctionAPI
 from ray.rllib.core.rl_module.torch import TorchRLModule
@@ -12,17 +12,18 @@ from torch import Tensor, nn
 
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.rollout.goal_networks import GoalEncoder, GoalImageEncoder
+from vlm_rewards.strict_config import StrictConfig
 
 
-@dataclass(frozen=True)
-class GoalModuleConfig:
+class GoalModuleConfig(StrictConfig):
     """Sizes of `GoalConditionedModule`; `to_model_config` makes RLlib's `model_config` of it.
 
     Attributes:
-        channels: of the convolutions; the first works at a quarter of the image's size and so do the others.
+        channels: of the convolutions.
+        strides: of the convolutions; each divides the sides of what it is given.
         goal_dim: size of the goal vector.
         hidden_dim: size of the features that policy and value read.
-        grid: (rows, columns) to which the feature map is averaged before the dense layer.
+        grid: (rows, columns) to which the feature map is averaged before the dense layer; not used with `tap_grid`.
         tap_grid: (rows, columns) of the screen cells that the first rows x columns actions tap, row by row; None if
             actions are not places in the image. With it each cell's logit also comes from the features *at* that
             cell, so what is learned about an icon holds wherever it lies.
@@ -30,17 +31,26 @@ class GoalModuleConfig:
         max_seq_len: length of training sequences, in steps; used if recurrent.
     """
 
-    channels: tuple[int, ...] = (32, 32, 32)
-    goal_dim: int = 32
-    hidden_dim: int = 128
+    channels: tuple[int, ...] = (24, 48, 48)
+    strides: tuple[int, ...] = (4, 2, 1)
+    goal_dim: int = Field(default=32, ge=1)
+    hidden_dim: int = Field(default=128, ge=1)
     grid: tuple[int, int] = (6, 4)
     tap_grid: tuple[int, int] | None = None
     recurrent: bool = False
-    max_seq_len: int = 20
+    max_seq_len: int = Field(default=20, ge=1)
+
+    @model_validator(mode="after")
+    def _layers_are_usable(self) -> Self:
+        if not self.channels or len(self.channels) != len(self.strides):
+            raise ConfigError(f"channels {self.channels} and strides {self.strides} need one number a layer")
+        if min(*self.channels, *self.strides, *self.grid, *(self.tap_grid or ())) < 1:
+            raise ConfigError("channels, strides and grids must be positive numbers")
+        return self
 
     def to_model_config(self) -> dict[str, Any]:
         """Returns the plain dict that RLlib wants."""
-        return asdict(self)
+        return self.model_dump()
 
 
 class GoalConditionedModule(TorchRLModule, ValueFunctionAPI):
@@ -60,14 +70,16 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI):
         Raises:
             ConfigError: spaces or sizes that the module cannot work with.
         """
-        known = GoalModuleConfig.__dataclass_fields__
+        known = GoalModuleConfig.model_fields
         settings = cast(dict[str, Any], self.model_config)
         # RLlib adds keys of its own.
         config = GoalModuleConfig(**{key: value for key, value in settings.items() if key in known})
         actions = self._checked_actions(config)
         self._config = config
         self.goal_encoder = GoalEncoder(config.goal_dim)
-        self.image_encoder = GoalImageEncoder(tuple(config.channels), config.goal_dim, config.tap_grid or config.grid)
+        self.image_encoder = GoalImageEncoder(
+            config.channels, config.strides, config.goal_dim, config.tap_grid or config.grid
+        )
         rows, columns = self.image_encoder.grid
         self.dense = nn.Linear(config.channels[-1] * rows * columns + config.goal_dim, config.hidden_dim)
         self.gru = nn.GRU(config.hidden_dim, config.hidden_dim, batch_first=True) if config.recurrent else None
@@ -156,8 +168,6 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI):
         if not isinstance(self.action_space, gym.spaces.Discrete):
             raise ConfigError(f"the agent needs a Discrete action space, not {self.action_space}")
         actions = int(self.action_space.n)
-        if not config.channels or min(config.channels) < 1:
-            raise ConfigError(f"channels must be positive numbers, at least one, not {config.channels}")
         if config.tap_grid is not None and config.tap_grid[0] * config.tap_grid[1] > actions:
             raise ConfigError(f"tap_grid {config.tap_grid} has more cells than there are actions ({actions})")
         return actions

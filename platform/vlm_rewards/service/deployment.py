@@ -1,6 +1,7 @@
 """The reward model as a Ray Serve deployment."""
 
 import asyncio
+import logging
 import os
 import sys
 import time
@@ -13,11 +14,12 @@ import numpy.typing as npt
 from ray import serve
 
 from vlm_rewards.encoders import Encoder
-from vlm_rewards.errors import VLMRewardsError
+from vlm_rewards.errors import RewardServiceError, VLMRewardsError
 from vlm_rewards.goals import TaskSet
 from vlm_rewards.reward_model import RewardConfig, RewardDescription, RewardModel
 from vlm_rewards.service.schema import ReplicaInfo, RewardUserConfig, ScoreResult, check_request
 
+logger = logging.getLogger("ray.serve")
 T = TypeVar("T")
 
 # Unexpected failures in a row after which a replica calls itself unhealthy: a lost accelerator fails every call.
@@ -100,6 +102,7 @@ class RewardDeployment:
             InvalidFrameError: frames of another dtype or shape.
             ConfigError: unknown goal, or not one goal a frame.
             NonFiniteRewardError: a score is not finite.
+            RewardServiceError: the model failed in a way that is not the request's fault.
         """
         self._requests += 1
         # Refused here, a bad request never reaches the batch that its neighbours are in.
@@ -116,7 +119,7 @@ class RewardDeployment:
         answers = await asyncio.gather(*(self._score_batch(piece) for piece in pieces))
         results: list[ScoreResult] = []
         for answer in answers:
-            if isinstance(answer, Exception):
+            if isinstance(answer, VLMRewardsError):
                 raise answer
             results.append(answer)
         fingerprints = {result.fingerprint for result in results}
@@ -125,7 +128,7 @@ class RewardDeployment:
         return ScoreResult(np.concatenate([result.probabilities for result in results]), fingerprints.pop())
 
     @serve.batch(max_batch_size=1, batch_wait_timeout_s=0.0, max_concurrent_batches=1, batch_size_fn=_count_frames)
-    async def _score_batch(self, requests: list[_Request]) -> list[ScoreResult | Exception]:
+    async def _score_batch(self, requests: list[_Request]) -> list[ScoreResult | VLMRewardsError]:
         self._idle.clear()
         self._busy_since = time.monotonic()
         try:
@@ -134,16 +137,16 @@ class RewardDeployment:
             self._busy_since = None
             self._idle.set()
 
-    def _score_requests(self, requests: list[_Request]) -> list[ScoreResult | Exception]:
+    def _score_requests(self, requests: list[_Request]) -> list[ScoreResult | VLMRewardsError]:
         """Answers each request, one encoder call for all those of one frame size."""
-        answers: list[ScoreResult | Exception] = [RuntimeError("not answered")] * len(requests)
+        answers: list[ScoreResult | VLMRewardsError] = [RewardServiceError("not answered")] * len(requests)
         by_size: dict[tuple[int, ...], list[int]] = {}
         for index, request in enumerate(requests):
             by_size.setdefault(request.frames.shape[1:], []).append(index)
         for indices in by_size.values():
             group = [requests[index] for index in indices]
             try:
-                scored: Sequence[ScoreResult | Exception] = self._score_group(group)
+                scored: Sequence[ScoreResult | VLMRewardsError] = self._score_group(group)
             except Exception as error:
                 # Alone, each gets its own answer or its own error.
                 scored = [self._score_alone(request) for request in group] if len(group) > 1 else [self._noted(error)]
@@ -161,16 +164,21 @@ class RewardDeployment:
         ends = np.cumsum([len(request.frames) for request in group])
         return [ScoreResult(part.copy(), self._model.fingerprint) for part in np.split(probabilities, ends[:-1])]
 
-    def _score_alone(self, request: _Request) -> ScoreResult | Exception:
+    def _score_alone(self, request: _Request) -> ScoreResult | VLMRewardsError:
         try:
             return self._score_group([request])[0]
         except Exception as error:
             return self._noted(error)
 
-    def _noted(self, error: Exception) -> Exception:
-        if not isinstance(error, VLMRewardsError):
-            self._failures += 1
-        return error
+    def _noted(self, error: Exception) -> VLMRewardsError:
+        """Only this library's errors cross the wire: the caller may lack the class of any other."""
+        if isinstance(error, VLMRewardsError):
+            return error
+        self._failures += 1
+        logger.error("the reward model failed", exc_info=error)
+        return RewardServiceError(
+            f"the reward model failed in its replica ({_one_line(error)}); its log has the traceback"
+        )
 
     async def describe(self) -> RewardDescription:
         """Returns what a client needs to know of the reward being served."""
@@ -214,6 +222,10 @@ class RewardDeployment:
 
     async def _in_model_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _load(reward: RewardConfig, task_set: TaskSet, encoder: Encoder | None, torch_threads: int) -> RewardModel:

@@ -265,3 +265,29 @@ def test_all_apps_are_reachable_with_the_sixty_actions(make):
         for action in writer.write("direct", app.package, rng).actions:
             env.step(action)
         assert env.phone.foreground == app.package
+
+
+def test_another_process_sees_the_same_episodes():
+    code = (
+        "import hashlib\n"
+        "from envs.android.env import OpenAppEnv\n"
+        "env, digest = OpenAppEnv(layout='shuffled'), hashlib.sha256()\n"
+        "for episode in range(3):\n"
+        "    observation, info = env.reset(seed=8 if episode == 0 else None)\n"
+        "    for action in (6, 20, 56, 31, 54, 14, 58):\n"
+        "        observation, *rest = env.step(action) if not info['is_success'] else (observation, info)\n"
+        "        info = rest[-1]\n"
+        "        digest.update(observation['image'].tobytes() + env.reward_frame().tobytes() + repr(rest).encode())\n"
+        "print(digest.hexdigest())\n"
+    )
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={"PYTHONPATH": ".:platform", "PYTHONHASHSEED": hash_seed},
+        ).stdout
+        for hash_seed in ("1", "2")
+    }
+    assert len(digests) == 1

@@ -5,19 +5,19 @@ from functools import partial
 
 import numpy as np
 import pytest
-from ray.rllib.env.single_agent_env_runner import SingleAgentEnvRunner
 
 from rllib_configs.ppo import ppo_config
 from tests.vlm_rewards.rollout.grid_env import ENCODER, TASKS, grid_client, grid_reward_model, make_grid
 from vlm_rewards.errors import ConfigError, RewardServiceError
 from vlm_rewards.reward_model import RewardModel
 from vlm_rewards.rollout.connector import RewardConnector
+from vlm_rewards.rollout.env_runner import RewardEnvRunner
 from vlm_rewards.rollout.metrics import METRICS_KEY, read_metrics
 from vlm_rewards.rollout.rl_module import GoalModuleConfig
 from vlm_rewards.rollout.vector_env import RewardVectorEnv
 from vlm_rewards.service import InProcessTransport, RewardClient
 
-TINY = GoalModuleConfig(channels=(4,), goal_dim=8, hidden_dim=16, grid=(2, 2))
+TINY = GoalModuleConfig(channels=(4,), strides=(4,), goal_dim=8, hidden_dim=16, grid=(2, 2))
 
 
 def runner_of(seed=0, client_factory=grid_client, recorder=None, num_envs=6, make=make_grid, **env_kwargs):
@@ -30,7 +30,7 @@ def runner_of(seed=0, client_factory=grid_client, recorder=None, num_envs=6, mak
         num_envs_per_env_runner=num_envs,
         seed=seed,
     )
-    return SingleAgentEnvRunner(config=config, worker_index=0)
+    return RewardEnvRunner(config=config, worker_index=0)
 
 
 class Recording:

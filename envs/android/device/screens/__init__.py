@@ -3,11 +3,11 @@
 import random
 from datetime import datetime
 
-from envs.android.apps import App, parse_color
+from envs.android.apps import App
 from envs.android.device.canvas import Canvas
 from envs.android.device.geometry import NAVIGATION_TOP
 from envs.android.device.gestures import Swipe
-from envs.android.device.palette import make_theme
+from envs.android.device.palette import VIVID, make_theme, mix
 from envs.android.device.screens import (
     calendar_clock,
     city_map,
@@ -19,13 +19,14 @@ from envs.android.device.screens import (
     rows,
     tiles,
 )
-from envs.android.device.screens.base import KINDS, AppState, ScreenContext, kind_of
+from envs.android.device.screens.base import KINDS, AppState, ScreenContext, initial_state, kind_of
 from envs.android.device.screens.widgets import tab_at
 
-__all__ = ["KINDS", "AppState", "draw_screen", "kind_of", "swipe_in_app", "tap_in_app"]
+__all__ = ["KINDS", "AppState", "draw_screen", "initial_state", "kind_of", "swipe_in_app", "tap_in_app"]
 
 # Importing a module registers its kinds.
 _MODULES = (calendar_clock, city_map, conversation, feeds, keypads, media, office, rows, tiles)
+_LEANINGS = (0.0, 0.0, 0.15, 0.3, 0.5)
 
 
 def draw_screen(app: App, variant: int, dark: bool, state: AppState, now: datetime, width: int, height: int) -> Canvas:
@@ -41,9 +42,12 @@ def draw_screen(app: App, variant: int, dark: bool, state: AppState, now: dateti
         height: final pixels down.
     """
     kind = kind_of(app)
-    theme = make_theme(parse_color(app.accent), dark, kind.warmth)
     # A string seed is digested by SHA-512: the same in every process.
-    context = ScreenContext(app, theme, state, now, random.Random(f"{app.package} {variant}"))
+    rng = random.Random(f"{app.package} {variant}")
+    # As on a phone that tints its apps: the accent leans towards another colour, more or less.
+    accent = mix(app.accent_rgb, VIVID[int(rng.random() * len(VIVID))], _LEANINGS[int(rng.random() * len(_LEANINGS))])
+    theme = make_theme(accent, dark, kind.warmth)
+    context = ScreenContext(app, theme, state, now, rng)
     canvas = Canvas.screen(width, height, theme.background)
     kind.draw(canvas, context)
     return canvas

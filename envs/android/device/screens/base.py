@@ -100,6 +100,7 @@ class ScreenKind:
         on_tap: what a tap changes, None if nothing but the bottom bar reacts.
         shows: what of the phone's clock the picture depends on: "nothing", "date" or "minute".
         warmth: how far its background takes on the accent, in [0, 1].
+        themed: whether the dark theme is plain to see.
     """
 
     draw: Draw
@@ -107,18 +108,30 @@ class ScreenKind:
     on_tap: OnTap | None = None
     shows: str = "nothing"
     warmth: float = 0.3
+    themed: bool = True
 
 
 KINDS: dict[str, ScreenKind] = {}
 
 
+def initial_state(app: App) -> AppState:
+    """The state of an app that has just been started; its `tab` parameter says which tab is lit."""
+    return AppState(tab=app.screen.get("tab", 0))
+
+
 def screen_kind(
-    name: str, *, scrolls: int = 0, on_tap: OnTap | None = None, shows: str = "nothing", warmth: float = 0.3
+    name: str,
+    *,
+    scrolls: int = 0,
+    on_tap: OnTap | None = None,
+    shows: str = "nothing",
+    warmth: float = 0.3,
+    themed: bool = True,
 ) -> Callable[[Draw], Draw]:
     """Registers the decorated function as the screen kind `name` of apps.yaml."""
 
     def register(draw: Draw) -> Draw:
-        KINDS[name] = ScreenKind(draw, scrolls, on_tap, shows, warmth)
+        KINDS[name] = ScreenKind(draw, scrolls, on_tap, shows, warmth, themed)
         return draw
 
     return register

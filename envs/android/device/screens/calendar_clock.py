@@ -24,8 +24,8 @@ def draw_month(canvas: Canvas, context: ScreenContext) -> None:
     weeks = _MONTHS.monthdayscalendar(today.year, today.month)
     column, top = WIDTH / 7, 100.0
     pitch = (HEIGHT - 24 - top) / len(weeks)
-    for i, day in enumerate("MTWTFSS"):
-        canvas.text((i + 0.5) * column, 84, day, 12, theme.accent if i > 4 else theme.faint, "medium", "center")
+    for i, letter in enumerate("MTWTFSS"):
+        canvas.text((i + 0.5) * column, 84, letter, 12, theme.accent if i > 4 else theme.faint, "medium", "center")
     hues = [context.choose(VIVID) for _ in range(4)]
     for row, week in enumerate(weeks):
         y = top + row * pitch

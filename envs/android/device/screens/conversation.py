@@ -28,18 +28,19 @@ def draw_chat(canvas: Canvas, context: ScreenContext) -> None:
     for text in context.several("chats", 12):
         if context.rng.random() < 0.7:
             mine = not mine
-        w = min(250.0, 30 + 7.6 * len(text))
-        tall = 38.0 if 7.6 * len(text) < 220 else 58.0
-        if context.rng.random() < 0.08:
-            w, tall, text = 180.0, 110.0, ""
+        wide = canvas.text_width(text, 14.5)
+        w, tall = min(wide, 220.0) + 32, 38.0 if wide <= 220 else 58.0
+        number, is_picture = context.below(96), context.rng.random() < 0.08
+        if is_picture:
+            w, tall = 180.0, 110.0
         if y + tall > 66 and y < HEIGHT:
             x = WIDTH - 14 - w if mine else 48.0
-            if text:
+            if not is_picture:
                 canvas.rrect(x, y, w, tall, 18, theme.accent if mine else grey)
                 ink = theme.on_accent if mine else theme.text
-                canvas.paragraph(x + 15, y + 19, w - 26, text, 14.5, ink, 2)
+                canvas.paragraph(x + 15, y + 19, w - 28, text, 14.5, ink, 2)
             else:
-                canvas.picture(x, y, w, tall, context.below(96), 18)
+                canvas.picture(x, y, w, tall, number, 18)
             if not mine:
                 avatar(canvas, 26, y + tall - 16, 14, who)
         y += tall + (8 if mine else 10)

@@ -2,7 +2,7 @@
 
 from envs.android.device.canvas import Canvas
 from envs.android.device.geometry import HEIGHT, WIDTH
-from envs.android.device.palette import BLACK, VIVID, WHITE, make_theme, mix
+from envs.android.device.palette import BLACK, VIVID, WHITE, Theme, make_theme, mix
 from envs.android.device.screens.base import ScreenContext, screen_kind
 from envs.android.device.screens.widgets import avatar, bottom_nav, chips
 
@@ -94,7 +94,7 @@ def draw_browser(canvas: Canvas, context: ScreenContext) -> None:
     canvas.icon(346, 54, "dots-vertical", 24, theme.text)
 
 
-def _web_article(canvas: Canvas, context: ScreenContext, y: float, name: str, page) -> None:
+def _web_article(canvas: Canvas, context: ScreenContext, y: float, name: str, page: Theme) -> None:
     canvas.rect(0, y, WIDTH, 48, page.accent if not page.dark else page.tint)
     canvas.text(20, y + 24, name, 20, WHITE, "medium")
     canvas.icon(WIDTH - 28, y + 24, "menu", 24, WHITE)
@@ -109,7 +109,7 @@ def _web_article(canvas: Canvas, context: ScreenContext, y: float, name: str, pa
         y += 21 * canvas.paragraph(20, y, WIDTH - 40, text, 15, page.text, 8, pitch=1.4) + 12
 
 
-def _web_shop(canvas: Canvas, context: ScreenContext, y: float, name: str, page) -> None:
+def _web_shop(canvas: Canvas, context: ScreenContext, y: float, name: str, page: Theme) -> None:
     canvas.text(WIDTH / 2, y + 24, name.upper(), 20, page.accent, "medium", "center")
     canvas.icon(28, y + 24, "menu", 24, page.text)
     canvas.icon(WIDTH - 28, y + 24, "cart", 24, page.text)
@@ -132,7 +132,7 @@ def _web_shop(canvas: Canvas, context: ScreenContext, y: float, name: str, page)
         )
 
 
-def _web_results(canvas: Canvas, context: ScreenContext, y: float, name: str, page) -> None:
+def _web_results(canvas: Canvas, context: ScreenContext, y: float, name: str, page: Theme) -> None:
     canvas.rrect(16, y + 10, WIDTH - 32, 44, 22, page.surface)
     canvas.icon(40, y + 32, "magnify", 22, page.faint)
     canvas.text(62, y + 32, name.lower(), 16, page.text)

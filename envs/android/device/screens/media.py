@@ -12,7 +12,7 @@ def _fill_gradient(canvas: Canvas, top: RGB, bottom: RGB) -> None:
     canvas.image.paste(gradient(*canvas.image.size, top, bottom))
 
 
-@screen_kind("player", warmth=0.4)
+@screen_kind("player", warmth=0.4, themed=False)
 def draw_player(canvas: Canvas, context: ScreenContext) -> None:
     """A song: large album art, its name, the position in it, and the playback controls."""
     tone = mix(context.choose(VIVID), context.app.accent_rgb, 0.4)
@@ -52,7 +52,7 @@ def draw_player(canvas: Canvas, context: ScreenContext) -> None:
     canvas.icon(WIDTH / 2, 512, context.choose(("play", "pause")), 42, deep)
 
 
-@screen_kind("viewfinder", warmth=0.0)
+@screen_kind("viewfinder", warmth=0.0, themed=False)
 def draw_viewfinder(canvas: Canvas, context: ScreenContext) -> None:
     """A camera: the scene between black bars, a focus frame, the modes and the shutter button."""
     canvas.rect(0, 0, WIDTH, HEIGHT, BLACK)
@@ -85,18 +85,18 @@ def draw_viewfinder(canvas: Canvas, context: ScreenContext) -> None:
     canvas.icon(WIDTH - 70, 506, "camera-flip", 26, WHITE)
 
 
-@screen_kind("weather", warmth=0.0)
+@screen_kind("weather", warmth=0.0, themed=False)
 def draw_weather(canvas: Canvas, context: ScreenContext) -> None:
     """The weather: a sky, the temperature, the next hours and the week."""
     skies = [sky.split("|") for sky in context.several("skies", 6)]
-    icon, condition, high, low = skies[0]
+    icon, condition, high, low, coldest = skies[0]
     dim = 0.45 if context.theme.dark else 0.0
     top, bottom = (mix(_rgb(text), BLACK, dim) for text in (high, low))
     _fill_gradient(canvas, top, bottom)
     canvas.icon(30, 50, "map-marker", 22, WHITE)
     canvas.text(46, 50, context.pick("cities"), 20, WHITE, "medium")
     canvas.icon(WIDTH - 30, 50, "dots-vertical", 22, WHITE)
-    degrees = context.below(46) - 10
+    degrees = int(coldest) + context.below(16)
     canvas.text(30, 132, f"{degrees}°", 88, WHITE, "light")
     canvas.icon(WIDTH - 92, 128, icon, 116, (255, 214, 90) if "sunny" in icon else WHITE)
     canvas.text(32, 202, condition, 20, WHITE, "medium")

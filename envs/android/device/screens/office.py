@@ -1,5 +1,6 @@
 """Spreadsheet, text document and presentation."""
 
+from envs.android.apps import RGB
 from envs.android.device.canvas import Canvas
 from envs.android.device.geometry import HEIGHT, WIDTH
 from envs.android.device.palette import BLACK, VIVID, WHITE, mix
@@ -64,8 +65,8 @@ def draw_table(canvas: Canvas, context: ScreenContext) -> None:
     # The selected cell.
     column, row = 1 + context.below(3), 2 + context.below(7)
     sx, sy = left + 92 + 78 * (column - 1), top + pitch * row
-    for box in ((sx, sy, 78, 3), (sx, sy + pitch, 78, 3), (sx, sy, 3, pitch), (sx + 76, sy, 3, pitch)):
-        canvas.rect(*box, theme.accent)
+    for x, y, w, h in ((sx, sy, 78, 3), (sx, sy + pitch, 78, 3), (sx, sy, 3, pitch), (sx + 76, sy, 3, pitch)):
+        canvas.rect(x, y, w, h, theme.accent)
     canvas.rect(0, 76, WIDTH, 30, theme.background)
     canvas.text(12, 91, "fx", 14, theme.faint, "light")
     canvas.text(40, 91, f"=SUM({'ABCD'[column]}2:{'ABCD'[column]}{row})", 13, theme.text)
@@ -142,8 +143,8 @@ def _slide(
     w: float,
     h: float,
     title: str,
-    color,
-    back,
+    color: RGB,
+    back: RGB,
     *,
     title_slide: bool,
 ) -> None:
@@ -177,7 +178,7 @@ def _slide(
             canvas.rect(x + w * 0.08, y + h * (0.4 + 0.15 * i), w * 0.34, h * 0.045, mix(back, ink, 0.6))
 
 
-def _bar(context: ScreenContext):
+def _bar(context: ScreenContext) -> RGB:
     accent = context.app.accent_rgb
     return mix(accent, BLACK, 0.45) if context.theme.dark else accent
 

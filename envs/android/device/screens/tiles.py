@@ -24,8 +24,9 @@ def draw_gallery(canvas: Canvas, context: ScreenContext) -> None:
     columns = 3 + context.below(2)
     side = (WIDTH - 2.0 * (columns - 1)) / columns
     y = 84.0 - 2 * side * context.state.scroll
+    first_day = context.below(len(_DAYS))
     for block in range(4):
-        canvas.text(16, y + 18, _DAYS[(block + context.below(2)) % len(_DAYS)], 15, theme.text, "medium")
+        canvas.text(16, y + 18, _DAYS[(block + first_day) % len(_DAYS)], 15, theme.text, "medium")
         y += 38
         for row in range(2 if columns == 3 else 3):
             for column in range(columns):
@@ -61,13 +62,14 @@ def _folders(canvas: Canvas, context: ScreenContext) -> None:
     y += 46
     canvas.text(18, y, "Folders", 14, theme.faint, "medium")
     y += 16
-    for i, entry in enumerate(context.several("files", 4 + 2 * context.below(2))):
+    rows = 2 + context.below(2)
+    for i, entry in enumerate(context.several("files", 2 * rows)):
         icon, name = entry.split("|")
         x, top = 14 + 170 * (i % 2), y + 60 * (i // 2)
         canvas.rrect(x, top, 162, 52, 12, theme.surface)
         canvas.icon(x + 26, top + 26, icon, 28, context.choose((theme.faint, theme.accent, *VIVID[:4])))
         canvas.text(x + 48, top + 26, name, 14, theme.text, max_width=106)
-    y += 188
+    y += 60 * rows + 10
     canvas.text(18, y, "Files", 14, theme.faint, "medium")
     y += 16
     for i, entry in enumerate(context.several("documents_files", 6)):

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import grpc
 import numpy as np
@@ -77,8 +77,9 @@ class HandleTransport:
         try:
             response = self._method(method, by_reference, timeout_s).remote(*arguments)
             return response.result(timeout_s=timeout_s)
-        except RayTaskError as error:
-            _raise_cause(error)
+        except VLMRewardsError as error:
+            # By reference, Ray puts the replica's traceback into the message; the cause has the one line alone.
+            raise getattr(error, "cause", error) from None
         except BackPressureError as error:
             raise RewardOverloadedError(
                 f"reward application {self.app_name!r} refuses requests because its queue is full; "
@@ -92,12 +93,17 @@ class HandleTransport:
                 f"no answer from reward application {self.app_name!r} in {timeout_s:.3g} s ({self._state()}); "
                 "add replicas, raise timeout_s, or look at `serve status`"
             ) from error
-        except _LOST as error:
+        except Exception as error:
+            reason = getattr(error, "cause", error) if isinstance(error, RayTaskError) else error
+            if not isinstance(reason, _LOST):
+                raise RewardServiceError(
+                    f"reward application {self.app_name!r} failed at a request ({_one_line(reason)}); its log says more"
+                ) from error
             # The next attempt looks the application up again, and so learns if it was deleted.
             self._methods = None
             self._raise_if_failed(error)
             raise RewardServiceUnavailableError(
-                f"reward application {self.app_name!r} lost the request ({type(error).__name__}, {self._state()}); "
+                f"reward application {self.app_name!r} lost the request ({type(reason).__name__}, {self._state()}); "
                 "send it again"
             ) from error
 
@@ -158,15 +164,8 @@ class HandleTransport:
         self.__init__(**state)  # type: ignore[misc]
 
 
-def _raise_cause(error: RayTaskError) -> NoReturn:
-    """Raises the library's own errors as they were; Ray's stand-in carries the replica's traceback as its message."""
-    cause = error.cause
-    if isinstance(cause, VLMRewardsError):
-        raise cause from None
-    reason = " ".join(f"{type(cause).__name__}: {cause}".split())
-    if isinstance(cause, _LOST):
-        raise RewardServiceUnavailableError(f"a replica dropped the request ({reason}); send it again") from error
-    raise RewardServiceError(f"the reward service failed at a request ({reason}); its log says more") from error
+def _one_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
 
 
 def _has_running_replicas(status: Any) -> bool:

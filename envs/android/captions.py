@@ -1,0 +1,219 @@
+"""Captioned pictures of the phone, for training contrastive models.
+
+Captions say what is on the screen, as image captions do. They never use the wording of tasks.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from envs.android.apps import APPS, App
+from envs.android.device.phone import Phone
+from envs.android.device.profile import EVAL_SEED_START
+from envs.android.device.screens import kind_of
+from vlm_rewards.errors import ConfigError
+
+HOME_SCREEN, APP_DRAWER, NOTIFICATION_SHADE = "home_screen", "app_drawer", "notification_shade"
+# Every value that `CaptionedScreen.label` can take.
+LABELS: tuple[str, ...] = (*(app.name for app in APPS), HOME_SCREEN, APP_DRAWER, NOTIFICATION_SHADE)
+
+# Shares of the scenes other than apps.
+_HOME_SHARE, _DRAWER_SHARE, _SHADE_SHARE = 0.17, 0.06, 0.06
+
+_APP_FORMS = (
+    "{name}",
+    "the {name} app",
+    "a screenshot of {name}",
+    "screenshot of {name}",
+    "screenshot of {name} on Android",
+    "a screenshot of {name} on Android",
+    "a screenshot of the {name} app",
+    "{name} on a smartphone",
+    "the {name} app showing {depicts}",
+    "{name}: {depicts}",
+)
+_THEMED_APP_FORMS = (*_APP_FORMS, "{name} in {theme}", "a screenshot of {name} with {depicts} in {theme}")
+_DEPICTING_FORMS = (
+    "{depicts}",
+    "{depicts} on a smartphone",
+    "{depicts} on a mobile screen",
+    "a screenshot of {depicts}",
+)
+_THEMED_DEPICTING_FORMS = (*_DEPICTING_FORMS, "{depicts} in {theme}")
+_STATE_FORMS = (
+    "{state}",
+    "screenshot of {state}",
+    "a screenshot of {state}",
+    "screenshot of {state} on Android",
+    "a screenshot of {state} on Android",
+    "{state} on a smartphone",
+)
+# The theme hardly shows on the home screen.
+_THEMED_STATE_FORMS = (*_STATE_FORMS, "{state} in {theme}")
+_STATES = {
+    HOME_SCREEN: (
+        "the home screen",
+        "the home screen with app icons",
+        "a launcher page with icons and a search bar",
+        "app icons on a wallpaper",
+        "a grid of app icons above a dock",
+    ),
+    APP_DRAWER: (
+        "the app drawer",
+        "the app drawer listing all apps",
+        "a drawer full of app icons",
+        "a grid of all installed apps",
+    ),
+    NOTIFICATION_SHADE: (
+        "the notification shade",
+        "the notification shade with quick settings",
+        "a panel of notifications",
+        "notifications and quick setting tiles",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class CaptionedScreen:
+    """A picture of the phone and what it shows.
+
+    Attributes:
+        frame: uint8 (height, width, 3).
+        captions: distinct; each true of the frame, the first ones naming the app or the state.
+        label: stable class name, one of LABELS.
+    """
+
+    frame: np.ndarray
+    captions: tuple[str, ...]
+    label: str
+
+
+def random_captioned_screen(
+    rng: np.random.Generator, height: int, width: int, content: str = "train"
+) -> CaptionedScreen:
+    """Draws a random state of the phone and captions it.
+
+    Args:
+        rng: decides everything: equal generators give equal screens.
+        height: of the frame in pixels.
+        width: of the frame in pixels.
+        content: "train" or "eval": app content of which seeds (they share none, see profile.draw_profile).
+
+    Raises:
+        ConfigError: if `content` is neither.
+    """
+    if content not in ("train", "eval"):
+        raise ConfigError(f"unknown content {content!r}: choose train or eval")
+    seed = int(rng.integers(EVAL_SEED_START)) + (EVAL_SEED_START if content == "eval" else 0)
+    phone = _phone("shuffled" if rng.random() < 0.5 else "fixed")
+    phone.reset(seed)
+    share = rng.random()
+    if share < _HOME_SHARE:
+        label = _show_home(phone, rng)
+    elif share < _HOME_SHARE + _DRAWER_SHARE:
+        label = _show_drawer(phone, rng)
+    elif share < _HOME_SHARE + _DRAWER_SHARE + _SHADE_SHARE:
+        label = _show_shade(phone, rng)
+    else:
+        label = _show_app(phone, rng)
+    frame = phone.render(height, width)
+    return CaptionedScreen(frame, _captions(label, phone.profile.dark, rng), label)
+
+
+@lru_cache(maxsize=4)
+def _phone(layout: str) -> Phone:
+    # One phone a layout is enough: each screen starts with a reset.
+    return Phone(layout=layout)
+
+
+def _captions(label: str, dark: bool, rng: np.random.Generator) -> tuple[str, ...]:
+    app = _by_name().get(label)
+    theme = "a dark theme" if dark else "a light theme"
+    if app is None:
+        forms = _sample(_STATE_FORMS if label == HOME_SCREEN else _THEMED_STATE_FORMS, 4, rng)
+        captions = [form.format(state=_one(_STATES[label], rng), theme=theme) for form in forms]
+    else:
+        themed = kind_of(app).themed
+        forms = (
+            *_sample(_THEMED_APP_FORMS if themed else _APP_FORMS, 3, rng),
+            *_sample(_THEMED_DEPICTING_FORMS if themed else _DEPICTING_FORMS, 2, rng),
+        )
+        captions = [form.format(name=app.name, depicts=_one(app.depicts, rng), theme=theme) for form in forms]
+    return tuple(dict.fromkeys(captions))
+
+
+@lru_cache(maxsize=1)
+def _by_name() -> dict[str, App]:
+    return {app.name: app for app in APPS}
+
+
+def _one(options: tuple[str, ...], rng: np.random.Generator) -> str:
+    return options[int(rng.integers(len(options)))]
+
+
+def _sample(options: tuple[str, ...], count: int, rng: np.random.Generator) -> tuple[str, ...]:
+    return tuple(options[i] for i in rng.permutation(len(options))[:count])
+
+
+def _drag(phone: Phone, start: tuple[float, float], end: tuple[float, float], lift: bool = True) -> None:
+    phone.touch_down(*start)
+    phone.touch_move(*end)
+    if lift:
+        phone.touch_up()
+
+
+def _up(phone: Phone) -> None:
+    _drag(phone, (0.5, 0.8), (0.5, 0.3))
+
+
+def _down(phone: Phone) -> None:
+    _drag(phone, (0.5, 0.3), (0.5, 0.8))
+
+
+def _show_home(phone: Phone, rng: np.random.Generator) -> str:
+    for _ in range(int(rng.integers(len(phone.layout.pages)))):
+        _drag(phone, (0.9, 0.5), (0.1, 0.5))
+    if rng.random() < 0.25:
+        # A page under way, or a drawer or a shade that has only begun to cover it.
+        reach = rng.uniform(0.1, 0.3)
+        ends: tuple[tuple[float, float], ...] = ((0.5 - 2 * reach, 0.5), (0.5 + 2 * reach, 0.5), (0.5, 0.5 - reach))
+        _drag(phone, (0.5, 0.5), ends[int(rng.integers(len(ends)))], lift=False)
+    return HOME_SCREEN
+
+
+def _show_drawer(phone: Phone, rng: np.random.Generator) -> str:
+    if rng.random() < 0.25:
+        _drag(phone, (0.5, 0.98), (0.5, rng.uniform(0.02, 0.25)), lift=False)
+        return APP_DRAWER
+    _up(phone)
+    for _ in range(int(rng.integers(phone.layout.drawer_screens))):
+        _up(phone)
+    return APP_DRAWER
+
+
+def _show_shade(phone: Phone, rng: np.random.Generator) -> str:
+    if rng.random() < 0.4:
+        phone.launch(APPS[int(rng.integers(len(APPS)))].package)
+    lift = rng.random() < 0.75
+    _drag(phone, (0.5, 0.0), (0.5, 1.0 if lift else rng.uniform(0.55, 0.8)), lift)
+    return NOTIFICATION_SHADE
+
+
+def _show_app(phone: Phone, rng: np.random.Generator) -> str:
+    app = APPS[int(rng.integers(len(APPS)))]
+    phone.launch(app.package)
+    for _ in range(int(rng.integers(4)) if rng.random() < 0.6 else 0):
+        _use(phone, rng)
+    return app.name
+
+
+def _use(phone: Phone, rng: np.random.Generator) -> None:
+    """A tap somewhere or a swipe, which may change the app's state but never leaves the app."""
+    if rng.random() < 0.5:
+        phone.touch_down(rng.uniform(0.02, 0.98), rng.uniform(0.1, 0.98))
+        phone.touch_up()
+        return
+    gestures: tuple[Callable[[Phone], None], ...] = (_up, _up, _down)
+    gestures[int(rng.integers(3))](phone)

@@ -1,0 +1,155 @@
+"""Train a pocket CLIP on captioned renderings, and save it as a Hugging Face folder.
+
+python -m experiments.pretrain_clip --preset pocket-android
+python -m experiments.pretrain_clip --preset pocket-android --set training.steps=500 --output /tmp/my-clip
+"""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import rich.console
+import rich.table
+import typer
+import yaml
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from experiments.preset_files import load_preset, preset_names
+from vlm_rewards.errors import ConfigError, VLMRewardsError
+
+SECONDS_BETWEEN_LINES = 10.0
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+
+
+@app.command()
+def pretrain_clip(
+    preset: Annotated[
+        str, typer.Option(help=f"Preset name ({', '.join(preset_names('pretrain_clip'))}) or the path of a YAML file.")
+    ] = "pocket-android",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting: --set training.steps=500. Repeatable."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Model folder to write; RUN_FOLDER/model by default. Replaced when complete.")
+    ] = None,
+    run_folder: Annotated[
+        Path | None,
+        typer.Option(help="Renderings and checkpoint; runs/pretrain_clip/NAME by default. A killed run continues."),
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Forget the run folder's checkpoint; keep renderings.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the settings as checked, and stop.")] = False,
+) -> None:
+    """Train a [bold]pocket CLIP[/bold], a small image-and-text model, on captioned renderings.
+
+    Renders the images once, trains, writes a model folder (safetensors, tokenizer, preprocessing, model card,
+    self-check record), and prints its zero-shot accuracy by label on held-out images. Run it again to continue a run
+    that was cut off. Use the folder as `reward.model`, or anywhere a CLIP folder is read.
+    """
+    try:
+        _pretrain(preset, overrides or [], output, run_folder, fresh, dry_run)
+    except ConfigError as error:
+        _fail(error, 2)
+    except VLMRewardsError as error:
+        _fail(error, 1)
+    except OSError as error:
+        if error.errno != 28:  # ENOSPC
+            raise
+        _fail(f"the disk is full ({error.filename}): free some space and run the same command again", 1)
+    except KeyboardInterrupt:
+        _fail("interrupted; run the same command again to continue", 130)
+
+
+def _pretrain(
+    preset: str, overrides: list[str], output: Path | None, run_folder: Path | None, fresh: bool, dry_run: bool
+) -> None:
+    # Imported here: `--help` and a misspelt preset should not wait for torch.
+    from vlm_rewards.pretraining.pretrain import pretrain
+    from vlm_rewards.pretraining.pretrain_config import PretrainConfig
+
+    config = PretrainConfig(**load_preset("pretrain_clip", preset, overrides))
+    if dry_run:
+        typer.echo(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), nl=False)
+        return
+    run_folder = run_folder or Path("runs") / "pretrain_clip" / config.name
+    output = output or run_folder / "model"
+    if fresh:
+        for name in ("state.pt", "training-seconds.json"):
+            (run_folder / name).unlink(missing_ok=True)
+    if output.exists() and any(output.iterdir()) and not (output / "config.json").is_file():
+        raise ConfigError(f"{output} exists and is no model folder; choose another --output")
+    console = rich.console.Console(highlight=False)
+    with _Bars(console) as bars:
+        outcome = pretrain(config, run_folder, output, on_progress=bars.show)
+    _report(console, outcome)
+
+
+class _Bars:
+    """One progress bar a stage."""
+
+    def __init__(self, console: rich.console.Console) -> None:
+        self._console = console
+        self._progress = Progress(
+            TextColumn("{task.description:<26}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+            TextColumn("{task.fields[metrics]}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._last_line = 0.0
+
+    def __enter__(self) -> "_Bars":
+        if self._console.is_terminal:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def show(self, stage: str, done: int, total: int, metrics: dict[str, float]) -> None:
+        """Moves the stage's bar, or prints a line now and then where a bar cannot move."""
+        text = ""
+        if metrics:
+            text = f"loss {metrics['loss']:.3f}  batch accuracy {metrics['batch_accuracy']:.3f}"
+        if not self._console.is_terminal:
+            if done == total or time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+                self._last_line = time.monotonic()
+                self._console.print(f"  {stage:<26}{done:>9,}/{total:,}  {text}")
+            return
+        if stage not in self._tasks:
+            self._tasks[stage] = self._progress.add_task(stage, total=total, metrics=text)
+        self._progress.update(self._tasks[stage], completed=done, metrics=text)
+
+
+def _report(console: rich.console.Console, outcome: Any) -> None:
+    table = rich.table.Table(title=f"Zero-shot accuracy on {outcome.report.images:,} held-out images", min_width=60)
+    table.add_column("label")
+    table.add_column("accuracy", justify="right")
+    table.add_column("most often taken for")
+    for label, accuracy in outcome.report.by_label.items():
+        wrong = outcome.report.confused_with[label]
+        table.add_row(label, f"{accuracy:.3f}", f"{wrong[0]} ({wrong[1]:.3f})" if wrong else "")
+    table.add_section()
+    table.add_row("[bold]all[/]", f"[bold]{outcome.report.accuracy:.4f}[/]", "")
+    console.print(table)
+    facts = outcome.facts
+    console.print(
+        f"{facts.image_parameters:,} parameters in the image tower, {facts.text_parameters:,} in the text tower; "
+        f"{facts.training_seconds:.0f} s of training"
+    )
+    console.print(f"model folder: {outcome.folder}", soft_wrap=True)
+
+
+def _fail(error: Any, code: int) -> None:
+    typer.secho(f"error: {error}", fg="red", err=True)
+    raise typer.Exit(code)
+
+
+if __name__ == "__main__":
+    app()

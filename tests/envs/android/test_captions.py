@@ -1,0 +1,89 @@
+"""Captioned screens: true labels, the language of captions, and their variety."""
+
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from envs.android.apps import APPS
+from envs.android.captions import LABELS, CaptionedScreen, random_captioned_screen
+from vlm_rewards.errors import ConfigError
+
+TASK_WORDING = re.compile(
+    r"\b(open\w*|launch(es|ed|ing)?|tap\w*|go(ing)? to|start\w*|find\w*|press\w*|click\w*|swip\w*|navigate\w*|select\w*"
+    r"|touch\w*|switch\w*|please|task|goal|achieve\w*|success\w*)\b",
+    re.IGNORECASE,
+)
+
+
+@pytest.fixture(scope="module")
+def screens() -> list[CaptionedScreen]:
+    rng = np.random.default_rng(0)
+    return [random_captioned_screen(rng, 64, 40) for _ in range(1500)]
+
+
+def test_frames_have_the_wanted_size(screens: list[CaptionedScreen]) -> None:
+    assert {(screen.frame.shape, screen.frame.dtype) for screen in screens} == {((64, 40, 3), np.dtype("uint8"))}
+    assert random_captioned_screen(np.random.default_rng(1), 128, 80).frame.shape == (128, 80, 3)
+
+
+def test_every_label_occurs_and_apps_occur_alike(screens: list[CaptionedScreen]) -> None:
+    counts = Counter(screen.label for screen in screens)
+    assert set(counts) == set(LABELS)
+    assert min(counts[app.name] for app in APPS) > 20
+
+
+def test_captions_never_use_task_wording(screens: list[CaptionedScreen]) -> None:
+    captions = {caption for screen in screens for caption in screen.captions}
+    assert [caption for caption in captions if TASK_WORDING.search(caption)] == []
+    assert [phrase for app in APPS for phrase in app.depicts if TASK_WORDING.search(phrase)] == []
+    assert TASK_WORDING.search("open Gmail")
+
+
+def test_each_app_screen_has_several_captions_that_name_it_or_what_it_depicts(screens: list[CaptionedScreen]) -> None:
+    apps = {app.name: app for app in APPS}
+    for screen in screens:
+        assert len(screen.captions) == len(set(screen.captions)) >= 3
+        if screen.label in apps:
+            phrases = (screen.label, *apps[screen.label].depicts)
+            assert all(any(phrase in caption for phrase in phrases) for caption in screen.captions)
+            assert screen.label in screen.captions[0]
+
+
+def test_no_caption_names_another_app() -> None:
+    for app in APPS:
+        others = "|".join(re.escape(other.name) for other in APPS if other is not app)
+        wrong = [phrase for phrase in app.depicts if re.search(rf"\b({others})\b", phrase, re.IGNORECASE)]
+        assert wrong == [], app.name
+
+
+def test_captions_vary_for_one_app(screens: list[CaptionedScreen]) -> None:
+    captions = {caption for screen in screens if screen.label == "Gmail" for caption in screen.captions}
+    assert len(captions) > 25
+    assert "screenshot of Gmail on Android" in captions
+
+
+def test_equal_generators_give_equal_screens() -> None:
+    first, second = (
+        [random_captioned_screen(np.random.default_rng(seed), 64, 40) for seed in range(20)] for _ in range(2)
+    )
+    for a, b in zip(first, second, strict=True):
+        assert (a.captions, a.label) == (b.captions, b.label)
+        np.testing.assert_array_equal(a.frame, b.frame)
+
+
+def test_the_app_named_by_the_label_is_what_is_drawn(screens: list[CaptionedScreen]) -> None:
+    """The nearest neighbour in coarse pixels mostly has the same label; chance would be one in 27."""
+    coarse = np.stack([screen.frame[::4, ::4].reshape(-1) for screen in screens]).astype(np.float32)
+    labels = np.array([LABELS.index(screen.label) for screen in screens])
+    half = len(screens) // 2
+    known, unknown = coarse[:half], coarse[half:]
+    distances = (known**2).sum(1) - 2 * unknown @ known.T
+    guesses = labels[:half][distances.argmin(1)]
+    assert (guesses == labels[half:]).mean() > 0.5
+
+
+def test_unknown_content_is_refused() -> None:
+    with pytest.raises(ConfigError, match="train or eval"):
+        random_captioned_screen(np.random.default_rng(0), 64, 40, content="test")

@@ -1,0 +1,207 @@
+"""The main job from the command line: the same real parts as `make demo`, for fewer steps."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from mlflow.tracking import MlflowClient
+from PIL import Image
+
+from vlm_rewards.tracking.store import default_uri
+
+ROOT = Path(__file__).resolve().parents[2]
+STEPS = 2000
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "experiments.train", *map(str, arguments)]
+
+
+def run(*arguments, timeout=240):
+    return subprocess.run(command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=timeout)
+
+
+def start(*arguments):
+    return subprocess.Popen(
+        command(*arguments),
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def wait_for(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+def reward_replicas(process):
+    return [
+        child
+        for child in psutil.Process(process.pid).children(recursive=True)
+        if any("ServeReplica" in part for part in child.cmdline()[:1])
+    ]
+
+
+def trained_steps(folder):
+    """Environment steps in the newest checkpoint of a run."""
+    state = folder / "state.json"
+    return json.loads(state.read_text())["env_steps"] if state.exists() else 0
+
+
+def evaluation(folder):
+    with (folder / "evaluation.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def mlflow_runs(output):
+    client = MlflowClient(tracking_uri=default_uri(output))
+    return client, client.search_runs([e.experiment_id for e in client.search_experiments()])
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A whole run whose only reward replica is killed in its middle."""
+    output = tmp_path_factory.mktemp("runs")
+    process = start("--preset", "smoke", "--output", output, "--steps", STEPS)
+    folder = output / "smoke-1"
+    try:
+        wait_for(lambda: trained_steps(folder) > 0 or process.poll() is not None)
+        victims = reward_replicas(process)
+        for victim in victims:
+            victim.kill()
+        text, _ = process.communicate(timeout=240)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 0, text
+    assert len(victims) == 1, "there was no replica to kill"
+    return output, folder, text
+
+
+def test_a_killed_replica_costs_no_step_and_leaves_no_nan(finished):
+    output, _, _ = finished
+    client, runs = mlflow_runs(output)
+    (only,) = runs
+    assert only.info.status == "FINISHED"
+    steps = [m.value for m in client.get_metric_history(only.info.run_id, "train/env_steps")]
+    scored = [m.value for m in client.get_metric_history(only.info.run_id, "train/scored_steps")]
+    assert sum(steps) >= STEPS
+    assert scored == steps
+    retries = sum(m.value for m in client.get_metric_history(only.info.run_id, "train/retries"))
+    assert retries > 0, "the kill went unnoticed: it hit nothing"
+    assert all(value == value for value in only.data.metrics.values())
+
+
+def test_the_run_leaves_the_proof(finished):
+    output, folder, text = finished
+    client, (only,) = mlflow_runs(output)
+    artifacts = {artifact.path for artifact in client.list_artifacts(only.info.run_id)}
+    assert artifacts == {"evaluation.csv", "learning_curve.png", "episodes.gif"}
+    assert Image.open(folder / "episodes.gif").n_frames > 1
+    assert len(only.data.tags["reward.fingerprint"]) == 64
+    assert only.data.tags["git_sha"]
+    assert only.data.params["reward.template"] == "D"
+    rows = evaluation(folder)
+    assert rows[0]["goal"] == "all"
+    assert int(rows[0]["episodes"]) == sum(int(row["episodes"]) for row in rows[1:]) == 20
+    assert "random policy" in text
+
+
+def test_metric_steps_rise_strictly(finished):
+    output, _, _ = finished
+    client, (only,) = mlflow_runs(output)
+    steps = [m.step for m in client.get_metric_history(only.info.run_id, "train/vlm_return")]
+    assert len(steps) > 1
+    assert steps == sorted(set(steps))
+
+
+def test_the_same_seed_gives_the_same_table_whatever_the_transport_and_the_faults(finished, tmp_path):
+    _, folder, _ = finished
+    done = run(
+        *("--preset", "smoke", "--output", tmp_path, "--steps", STEPS, "--set", "service.transport=in_process"),
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (tmp_path / "smoke-1" / "evaluation.csv").read_text() == (folder / "evaluation.csv").read_text()
+
+
+def test_a_killed_run_resumes_to_its_end(tmp_path):
+    short = ("--set", "service.transport=in_process", "--set", "evaluation.videos=0", "--set", "evaluation.episodes=10")
+    process = start("--preset", "smoke", "--output", tmp_path, "--steps", STEPS, *short)
+    folder = tmp_path / "smoke-1"
+    try:
+        wait_for(lambda: trained_steps(folder) > 0 or process.poll() is not None)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert 0 < trained_steps(folder) < STEPS, process.stdout.read()
+    client, (killed,) = mlflow_runs(tmp_path)
+    assert killed.info.status == "RUNNING"
+
+    done = run("--resume", folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    client, (resumed,) = mlflow_runs(tmp_path)
+    assert resumed.info.run_id == killed.info.run_id
+    assert resumed.info.status == "FINISHED"
+    steps = [m.step for m in client.get_metric_history(resumed.info.run_id, "train/vlm_return")]
+    assert steps == sorted(set(steps))
+    assert steps[-1] >= STEPS
+
+    again = run("--resume", folder)
+    assert again.returncode == 2
+    assert "finished already" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--preset", "dmeo"], "'demo'"),
+        (["--set", "reward.tau=0"], "tau"),
+        (["--set", "reward.beta=1.5"], "beta"),
+        (["--set", "reward.temperature=1"], "unknown key 'temperature'"),
+        (["--set", "rewrd.beta=0.5"], "'reward'"),
+        (["--set", "reward.template=Z"], "template"),
+        (["--set", "total_env_steps=many"], "total_env_steps"),
+        (["--resume", "/nowhere"], "no folder of a run"),
+        (["--resume", "/nowhere", "--steps", "5"], "leave the other options out"),
+    ],
+)
+def test_a_wrong_argument_is_one_clear_line(arguments, message, tmp_path):
+    output = [] if "--resume" in arguments else ["--output", tmp_path]
+    done = run(*arguments, *output)
+    assert done.returncode == 2
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert message in lines[0]
+    assert not list(tmp_path.iterdir()), "a half-written run was left"
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("environment.options.task_set=open_comon_apps", "open_common_apps"),
+        ("environment.options.wallpaper=blue", "wallpaper"),
+        ("environment.id=android/OpenAp-v0", "android/OpenApp-v0"),
+        ("reward.model=no/such-model", "no/such-model"),
+    ],
+)
+def test_what_only_the_run_can_know_is_one_clear_line_too(override, message, tmp_path):
+    done = run("--preset", "smoke", "--set", override, "--output", tmp_path)
+    assert done.returncode in (1, 2)
+    errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert len(errors) == 1, done.stdout + done.stderr
+    assert message in errors[0]
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "smoke-1").exists(), "a half-written run was left"
+    assert not (tmp_path / "mlflow.db").exists() or all(r.info.status != "RUNNING" for r in mlflow_runs(tmp_path)[1])

@@ -1,0 +1,207 @@
+"""What the client adds to a transport: retries, deadlines, checks and statistics."""
+
+import pickle
+import random
+import time
+
+import numpy as np
+import pytest
+
+from vlm_rewards.errors import (
+    ConfigError,
+    InvalidFrameError,
+    NonFiniteRewardError,
+    RewardOverloadedError,
+    RewardServiceError,
+    RewardServiceUnavailableError,
+    RewardTimeoutError,
+)
+from vlm_rewards.service import InProcessTransport, RewardClient, ScoreResult
+
+FRAMES = np.zeros((3, 8, 8, 3), np.uint8)
+GOALS = ["a", "b", "c"]
+GOOD = ScoreResult(np.array([0.0, 0.5, 1.0], np.float32), "f" * 64)
+
+
+class ScriptedTransport:
+    """Plays back errors and answers, the last one for ever; keeps what it was given."""
+
+    def __init__(self, *script, connect_error=None):
+        self.script = list(script)
+        self.connect_error = connect_error
+        self.calls = []
+
+    def connect(self, timeout_s):
+        if self.connect_error is not None:
+            raise self.connect_error
+
+    def score(self, frames, goal_ids, timeout_s):
+        self.calls.append((frames, goal_ids, timeout_s))
+        step = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+    def describe(self, timeout_s):
+        return self.score(None, None, timeout_s)
+
+
+def answer(probabilities, fingerprint="f" * 64):
+    return ScoreResult(np.asarray(probabilities), fingerprint)
+
+
+@pytest.mark.parametrize(
+    "error", [RewardServiceUnavailableError("gone"), RewardTimeoutError("slow"), RewardOverloadedError("full")]
+)
+def test_what_may_succeed_is_sent_again_with_the_same_arrays(error):
+    transport = ScriptedTransport(error, error, GOOD)
+    client = RewardClient(transport)
+    assert client.score(FRAMES, GOALS) is GOOD
+    assert len(transport.calls) == 3
+    assert all(frames is FRAMES and goal_ids is GOALS for frames, goal_ids, _ in transport.calls)
+    assert client.stats.retries == 2
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ConfigError("no goal"), InvalidFrameError("no frame"), NonFiniteRewardError("nan"), RewardServiceError("broken")],
+)
+def test_what_cannot_succeed_is_raised_at_once_and_unchanged(error):
+    transport = ScriptedTransport(error, GOOD)
+    with pytest.raises(type(error)) as raised:
+        RewardClient(transport).score(FRAMES, GOALS)
+    assert raised.value is error
+    assert len(transport.calls) == 1
+
+
+def test_describe_is_retried_too():
+    transport = ScriptedTransport(RewardServiceUnavailableError("gone"), "a description")
+    assert RewardClient(transport).describe() == "a description"
+
+
+def test_retries_are_bounded_and_the_error_keeps_its_type_and_says_how_often():
+    transport = ScriptedTransport(RewardOverloadedError("queue full"))
+    with pytest.raises(RewardOverloadedError, match=r"queue full; gave up after 3 attempts in \d"):
+        RewardClient(transport, max_retries=2).score(FRAMES, GOALS)
+    assert len(transport.calls) == 3
+
+
+def test_the_deadline_bounds_all_attempts_together():
+    class Slow(ScriptedTransport):
+        def score(self, frames, goal_ids, timeout_s):
+            self.calls.append(timeout_s)
+            time.sleep(timeout_s)
+            raise RewardTimeoutError("slow")
+
+    transport = Slow(None)
+    start = time.monotonic()
+    with pytest.raises(RewardTimeoutError, match="gave up"):
+        RewardClient(transport, timeout_s=0.2, deadline_s=0.7, max_retries=100).score(FRAMES, GOALS)
+    assert 0.4 < time.monotonic() - start < 1.0
+    assert all(0 < timeout_s <= 0.2 for timeout_s in transport.calls)
+    assert transport.calls[-1] < 0.2  # cut to what was left
+
+
+def test_pauses_grow_and_leave_the_global_random_generator_alone():
+    transport = ScriptedTransport(*[RewardServiceUnavailableError("gone")] * 4, GOOD)
+    random.seed(1)
+    state = random.getstate()
+    start = time.monotonic()
+    RewardClient(transport).score(FRAMES, GOALS)
+    # 0.05 + 0.1 + 0.2 + 0.4 s, each cut by up to one half
+    assert 0.375 <= time.monotonic() - start < 1.2
+    assert random.getstate() == state
+
+
+def test_a_service_that_was_never_there_is_reported_without_retries():
+    transport = ScriptedTransport(GOOD, connect_error=RewardServiceUnavailableError("deploy it"))
+    client = RewardClient(transport)
+    with pytest.raises(RewardServiceUnavailableError, match=r"^deploy it$"):
+        client.score(FRAMES, GOALS)
+    transport.connect_error = None
+    assert client.score(FRAMES, GOALS) is GOOD
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_a_reward_that_is_not_finite_never_gets_through(bad):
+    transport = ScriptedTransport(answer(np.array([0.1, bad, 0.3], np.float32)))
+    with pytest.raises(NonFiniteRewardError, match="1 of 3"):
+        RewardClient(transport).score(FRAMES, GOALS)
+    assert len(transport.calls) == 1
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        np.array([0.1, 0.2], np.float32),
+        np.array([[0.1, 0.2, 0.3]], np.float32),
+        np.array([0.1, 0.2, 0.3], np.float64),
+        np.array([0.1, 0.2, 1.01], np.float32),
+        np.array([-0.01, 0.2, 1.0], np.float32),
+    ],
+    ids=["short", "2d", "float64", "above 1", "below 0"],
+)
+def test_an_answer_that_is_no_list_of_probabilities_is_refused(bad):
+    with pytest.raises(RewardServiceError):
+        RewardClient(ScriptedTransport(answer(bad))).score(FRAMES, GOALS)
+
+
+def test_another_reward_than_the_expected_one_is_an_error():
+    client = RewardClient(ScriptedTransport(GOOD), expected_fingerprint="e" * 64)
+    with pytest.raises(RewardServiceError, match=r"eeeeeeeeeeee.*ffffffffffff"):
+        client.score(FRAMES, GOALS)
+
+
+def test_the_first_answer_fixes_the_reward_of_a_run():
+    client = RewardClient(ScriptedTransport(GOOD, answer(GOOD.probabilities, "0" * 64)))
+    client.score(FRAMES, GOALS)
+    with pytest.raises(RewardServiceError, match="changed under this run"):
+        client.score(FRAMES, GOALS)
+
+
+@pytest.mark.parametrize(
+    ("frames", "goal_ids", "error"),
+    [
+        (FRAMES.astype(np.float32), GOALS, InvalidFrameError),
+        (FRAMES[0], GOALS, InvalidFrameError),
+        ([[1, 2]], GOALS, InvalidFrameError),
+        (FRAMES, GOALS[:2], ConfigError),
+        (FRAMES, "abc", ConfigError),
+        (FRAMES, ["a", "b", 3], ConfigError),
+    ],
+)
+def test_a_request_that_nothing_could_answer_is_not_sent(frames, goal_ids, error):
+    transport = ScriptedTransport(GOOD)
+    with pytest.raises(error):
+        RewardClient(transport).score(frames, goal_ids)
+    assert not transport.calls
+
+
+def test_statistics_count_and_drain():
+    client = RewardClient(ScriptedTransport(GOOD, RewardTimeoutError("slow"), GOOD, ConfigError("no")))
+    client.score(FRAMES, GOALS)
+    client.score(FRAMES, GOALS)
+    with pytest.raises(ConfigError):
+        client.score(FRAMES, GOALS)
+    stats = client.pop_stats()
+    assert (stats.requests, stats.frames, stats.retries, stats.failures) == (3, 6, 1, 1)
+    assert len(stats.latencies_s) == 2
+    assert stats.latencies_s[1] > 0.02 > stats.latencies_s[0] >= 0
+    assert client.pop_stats().requests == 0
+
+
+def test_a_client_travels_without_its_statistics_and_with_its_fingerprint(reward_model, make_request):
+    frames, goal_ids = make_request(2)
+    client = RewardClient(InProcessTransport(reward_model), timeout_s=3, expected_fingerprint="0" * 64)
+    with pytest.raises(RewardServiceError):
+        client.score(frames, goal_ids)
+    copy = pickle.loads(pickle.dumps(client))
+    assert copy.stats.requests == 0
+    with pytest.raises(RewardServiceError, match="000000000000"):
+        copy.score(frames, goal_ids)
+
+
+@pytest.mark.parametrize("wrong", [{"timeout_s": 0}, {"deadline_s": -1}, {"max_retries": -1}])
+def test_times_and_counts_that_make_no_sense_are_refused(wrong):
+    with pytest.raises(ValueError, match="above 0"):
+        RewardClient(ScriptedTransport(GOOD), **wrong)

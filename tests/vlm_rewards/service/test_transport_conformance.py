@@ -1,0 +1,110 @@
+"""What every transport must do, each with the real parts behind it."""
+
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from vlm_rewards.errors import ConfigError, InvalidFrameError
+from vlm_rewards.service import HandleTransport, InProcessTransport, RewardClient
+
+
+def make_transport(request, kind, model, app):
+    return InProcessTransport(model) if kind == "in_process" else HandleTransport(request.getfixturevalue(app))
+
+
+@pytest.fixture(params=["in_process", "handle"])
+def transport(request, reward_model):
+    return make_transport(request, request.param, reward_model, "reward_app")
+
+
+@pytest.fixture
+def client(transport):
+    return RewardClient(transport)
+
+
+@pytest.mark.parametrize("n", [1, 2, 16, 32, 33, 100])
+def test_scores_are_the_models_in_the_order_sent(client, reward_model, make_request, n):
+    frames, goal_ids = make_request(n, seed=n)
+    result = client.score(frames, goal_ids)
+    np.testing.assert_array_equal(result.probabilities, reward_model.score(frames, goal_ids))
+    assert result.probabilities.dtype == np.float32
+    assert result.fingerprint == reward_model.fingerprint
+
+
+@pytest.mark.parametrize("kind", ["in_process", "handle"])
+def test_a_real_checkpoint_scores_as_it_does_alone(request, kind, pocket_model, make_request):
+    client = RewardClient(make_transport(request, kind, pocket_model, "pocket_app"))
+    assert client.describe() == pocket_model.describe()
+    for n in (1, 8, 32):
+        frames, goal_ids = make_request(n, seed=n, size=40)
+        first, second = (client.score(frames, goal_ids).probabilities for _ in range(2))
+        assert first.tobytes() == second.tobytes()
+        # Same arithmetic in the same batch on one thread: the replica's bits are this process's.
+        np.testing.assert_array_equal(first, pocket_model.score(frames, goal_ids))
+
+
+def test_no_frames_give_no_scores(client, reward_model):
+    result = client.score(np.zeros((0, 32, 32, 3), np.uint8), [])
+    assert result.probabilities.shape == (0,)
+    assert result.fingerprint == reward_model.fingerprint
+
+
+def test_large_requests_get_through(client, reward_model, make_request):
+    frames, goal_ids = make_request(64, size=160)
+    assert frames.nbytes > 4 * 2**20  # the limit of Serve's gRPC port
+    np.testing.assert_array_equal(client.score(frames, goal_ids).probabilities, reward_model.score(frames, goal_ids))
+
+
+def test_the_same_stream_gives_the_same_bits(client, make_request):
+    stream = [make_request(n, seed=n) for n in (1, 8, 3, 40, 8)]
+    first, second = ([client.score(*request).probabilities.tobytes() for request in stream] for _ in range(2))
+    assert first == second
+
+
+def test_frames_that_need_not_be_contiguous_or_writable(client, reward_model, make_request):
+    frames, goal_ids = make_request(8)
+    view = frames[::2, ::-1]
+    view.flags.writeable = False
+    expected = reward_model.score(np.ascontiguousarray(view), goal_ids[::2])
+    np.testing.assert_array_equal(client.score(view, goal_ids[::2]).probabilities, expected)
+
+
+def test_describe_is_the_models(client, reward_model):
+    assert client.describe() == reward_model.describe()
+
+
+def test_frames_of_a_wrong_kind_come_back_as_their_own_error(transport):
+    with pytest.raises(InvalidFrameError, match="float32") as raised:
+        transport.score(np.zeros((1, 8, 8, 3), np.float32), ["app0"], timeout_s=10)
+    assert type(raised.value) is InvalidFrameError
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("size", [32, 1100], ids=["small", "large"])
+def test_an_unknown_goal_comes_back_as_its_own_error(transport, make_request, size):
+    with pytest.raises(ConfigError, match=r"'app55'.*did you mean") as raised:
+        transport.score(make_request(1, size=size)[0], ["app55"], timeout_s=10)
+    assert type(raised.value) is ConfigError
+    assert "\n" not in str(raised.value)
+
+
+def test_it_travels_to_another_process_before_and_after_use(transport, reward_model, make_request):
+    frames, goal_ids = make_request(2)
+    for _ in range(2):
+        copy = pickle.loads(pickle.dumps(transport))
+        result = RewardClient(copy).score(frames, goal_ids)
+        np.testing.assert_array_equal(result.probabilities, reward_model.score(frames, goal_ids))
+        transport.connect(timeout_s=10)
+
+
+def test_threads_share_it_and_each_gets_its_own_answers(client, reward_model, make_request):
+    def answers_match(seed):
+        # Three frame sizes at once: frames of different sizes cannot share an array.
+        frames, goal_ids = make_request(1 + seed % 9, seed=seed, size=(16, 32, 48)[seed % 3])
+        return np.array_equal(client.score(frames, goal_ids).probabilities, reward_model.score(frames, goal_ids))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(answers_match, range(96)))
+    assert client.stats.requests == 96
