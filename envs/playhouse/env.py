@@ -94,6 +94,7 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
         self.render_mode = render_mode
         pack = load_pack(asset_pack) if asset_pack else {}
         names = self.preset.category_names(tuple(pack))
+        self.pack_names = tuple(pack)
         self._seeds = home_seeds(self.preset, split)
         self.task_set: TaskSet = load_task_set(self.preset, family, pack)
         categories = {name: pack.get(name) or CATEGORIES[name] for name in names}
@@ -166,6 +167,21 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
         return dashboard(self)
 
     @property
+    def instruction(self) -> str:
+        """The goal in words, as the policy is told."""
+        return self._episode.goal.worded().instruction
+
+    @property
+    def steps(self) -> int:
+        """Steps taken in this episode."""
+        return self._steps
+
+    @property
+    def success(self) -> bool:
+        """Whether the goal has been reached in this episode."""
+        return self._success
+
+    @property
     def action_names(self) -> tuple[str, ...]:
         """Names of the discrete actions, in order; empty for the continuous space."""
         return self._map.names
@@ -210,8 +226,7 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
         self.agent.reset()
         self.scene.place_agent(*self._episode.start, START_PITCH)
         self._steps, self._success = 0, False
-        self._instruction = goal.worded().instruction
-        self._tokens = tokenize(self._instruction)
+        self._tokens = tokenize(self.instruction)
         return self._observation(), self._info(self._holds())
 
     def _step(self, command: Any) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
@@ -266,7 +281,9 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
 
 
 @lru_cache(maxsize=4)
-def _compile_names(names: tuple[str, ...], pack: str | None, object_slots: int, furniture_slots: int) -> PlayhouseModel:
+def _compile_names(
+    names: tuple[str, ...], pack: str | None, object_slots: int, furniture_slots: int, antialiasing: int
+) -> PlayhouseModel:
     extra: dict[str, Category] = load_pack(pack) if pack else {}
     categories = [extra.get(name) or CATEGORIES[name] for name in names]
     return build_model(categories, object_slots, furniture_slots, antialiasing)
