@@ -32,6 +32,8 @@ from vlm_rewards.rollout.goal_tokens import GOAL_LENGTH, VOCAB_SIZE, tokenize
 #: Gaze at the start of an episode, radians.
 START_PITCH = float(np.deg2rad(-15.0))
 
+_DIVERGED = (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, mujoco.mjtWarning.mjWARN_BADQACC)
+
 
 class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
     """An egocentric agent in a furnished home, with one language goal an episode.
@@ -125,6 +127,7 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
         self.episode: Episode | None = None
         self._steps = 0
         self._success = False
+        self._running = False
 
     @property
     def goal_id(self) -> str:
@@ -151,9 +154,13 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
 
         Raises:
             ActionError: the action is not in the action space.
+            gymnasium.error.ResetNeeded: the episode is over, or none has begun.
+            gymnasium.error.ClosedEnvironmentError: the environment is closed.
             PlayhouseError: the simulation failed; the environment has closed itself.
         """
         command = self._map.command(action)
+        if not self._running and self._renderer is not None:
+            raise gym.error.ResetNeeded("the episode is over or has not begun; call reset() before step()")
         return self._guarded(self._step, command)
 
     def reward_frame(self) -> np.ndarray:
@@ -225,20 +232,22 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
         self.scene.load(self._episode.home, self._episode.things)
         self.agent.reset()
         self.scene.place_agent(*self._episode.start, START_PITCH)
-        self._steps, self._success = 0, False
+        self._steps, self._success, self._running = 0, False, True
         self._tokens = tokenize(self.instruction)
         return self._observation(), self._info(self._holds())
 
     def _step(self, command: Any) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
         self.agent.act(command)
-        if self.scene.data.warning[mujoco.mjtWarning.mjWARN_BADQACC].number:
+        if any(self.scene.data.warning[kind].number for kind in _DIVERGED):
             raise PlayhouseError("the physics diverged; reset the environment and report the seed")
         self._steps += 1
         holds = self._holds()
         first = holds and not self._success
         self._success = self._success or holds
         terminated = self._terminate and self._success
-        return self._observation(), float(first), terminated, self._steps >= self._limit, self._info(holds)
+        truncated = self._steps >= self._limit and not terminated
+        self._running = not (terminated or truncated)
+        return self._observation(), float(first), terminated, truncated, self._info(holds)
 
     def _holds(self) -> bool:
         return self.truth.holds(self.family, 0, 1 if self._episode.goal.other else None)
@@ -255,23 +264,24 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
     @property
     def _episode(self) -> Episode:
         if self.episode is None:
-            raise ConfigError("no episode has started; call reset() first")
+            raise gym.error.ResetNeeded("no episode has begun; call reset() first")
         return self.episode
 
     @property
     def _live_renderer(self) -> Renderer:
         if self._renderer is None:
-            raise PlayhouseError("the environment is closed; build a new one")
+            raise gym.error.ClosedEnvironmentError("the environment is closed; build a new one")
         return self._renderer
 
     def _guarded(self, method: Callable[[Any], Any], argument: Any) -> Any:
         """Run a step or a reset; give the GL context back where the simulation fails."""
+        assert self._live_renderer is not None
         try:
-            self._live_renderer  # noqa: B018 - a closed environment says so before anything moves
             return method(argument)
-        except VLMRewardsError as error:
-            if isinstance(error, PlayhouseError):
-                self.close()
+        except PlayhouseError:
+            self.close()
+            raise
+        except VLMRewardsError:
             raise
         except Exception as error:
             self.close()

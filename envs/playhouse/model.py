@@ -26,7 +26,7 @@ TIMESTEP = 0.02
 SUBSTEPS = 10
 #: Height of the eye, metres; vertical field of view, degrees.
 EYE_HEIGHT = 0.9
-FIELD_OF_VIEW = 70.0
+FIELD_OF_VIEW = 60.0
 #: How far the hand can reach from the eye, metres.
 REACH = 1.35
 #: Mass of every movable thing, kg.
