@@ -14,9 +14,11 @@ from envs.playhouse.errors import ImpossibleGoalError
 from envs.playhouse.floor_plan import DOOR_WIDTH
 from envs.playhouse.goals import Pair, PlayhouseGoal
 from envs.playhouse.home import Home
+from envs.playhouse.model import EYE_HEIGHT
 from envs.playhouse.navigation import AGENT_RADIUS, NavGrid
 from envs.playhouse.presets import Preset
 from envs.playhouse.scene import Thing
+from envs.playhouse.sight import clear_lines
 
 #: Distances from a thing at which the agent can stand to grab it, metres.
 GRAB_RANGE = (0.6, 0.95)
@@ -137,7 +139,8 @@ class EpisodeSampler:
         nav = clear_of_things(home.nav, things)
         component = nav.largest_component()
         for slot in range(2 if goal.other else 1):
-            if not (standing_cells(nav, things, slot) & component).any():
+            middle = things[slot].z + self._categories[things[slot].category].half_extents[2]
+            if not (standing_cells(home, nav, things, slot, middle) & component).any():
                 return None
         far = nav.distances(things[0].x, things[0].y) > START_DISTANCE
         starts = nav.points(component & far)
@@ -152,8 +155,21 @@ def clear_of_things(nav: NavGrid, things: list[Thing] | tuple[Thing, ...]) -> Na
     return nav.without((t.x, t.y, AGENT_RADIUS + 0.22) for t in things if t.z < 0.1)
 
 
-def standing_cells(nav: NavGrid, things: list[Thing] | tuple[Thing, ...], slot: int) -> np.ndarray:
-    """Cells from which the agent can grab a thing with nothing else in the way: bool, the shape of the grid."""
+def standing_cells(
+    home: Home, nav: NavGrid, things: list[Thing] | tuple[Thing, ...], slot: int, middle: float
+) -> np.ndarray:
+    """Cells from which the agent can grab a thing, with nothing between its eye and the thing.
+
+    Args:
+        home: walls and furniture that could be in the way.
+        nav: free cells to choose from.
+        things: where things are.
+        slot: index of the thing.
+        middle: height of the thing's centre, metres.
+
+    Returns:
+        bool, the shape of the grid.
+    """
     thing = things[slot]
     distance = nav.distances(thing.x, thing.y)
     cells = nav.free & (distance >= GRAB_RANGE[0]) & (distance <= GRAB_RANGE[1])
@@ -170,6 +186,8 @@ def standing_cells(nav: NavGrid, things: list[Thing] | tuple[Thing, ...], slot: 
         to_other = np.array([other.x, other.y]) - points
         share = np.clip((to_other * along).sum(axis=1) / (along**2).sum(axis=1), 0.0, 1.0)
         clear &= np.hypot(*(to_other - share[:, None] * along).T) > 0.36
+    eyes = np.column_stack([points, np.full(len(points), EYE_HEIGHT)])
+    clear &= clear_lines(eyes, np.array([thing.x, thing.y, middle]), home.solids)
     result = np.zeros_like(cells)
     result[cells] = clear
     return result

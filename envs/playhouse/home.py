@@ -43,6 +43,17 @@ class PlacedFurniture:
             hx, hy = hy, hx
         return self.x - hx, self.y - hy, self.x + hx, self.y + hy
 
+    def boxes(self) -> list[list[list[float]]]:
+        """Lowest and highest corners of the collision boxes in world coordinates, metres."""
+        placed = []
+        cos, sin = ((1, 0), (0, 1), (-1, 0), (0, -1))[self.quarter_turns % 4]
+        for (cx, cy, cz), (hx, hy, hz) in self.piece.boxes:
+            x, y = self.x + cos * cx - sin * cy, self.y + sin * cx + cos * cy
+            if self.quarter_turns % 2:
+                hx, hy = hy, hx
+            placed.append([[x - hx, y - hy, cz - hz], [x + hx, y + hy, cz + hz]])
+        return placed
+
     def surfaces(self) -> list[Surface]:
         """The surfaces in world coordinates."""
         placed = []
@@ -78,6 +89,7 @@ class Home:
         sun: diffuse light in [0.25, 0.5].
         sun_direction: unit vector of the light, pointing down.
         nav: free cells; only the largest connected area counts as free.
+        solids: float (M, 2, 3), lowest and highest corners of all walls and pieces of furniture.
     """
 
     seed: int
@@ -92,6 +104,7 @@ class Home:
     sun: float
     sun_direction: tuple[float, float, float]
     nav: NavGrid
+    solids: np.ndarray
 
 
 @lru_cache(maxsize=64)
@@ -128,12 +141,23 @@ def _draw_home(room_counts: tuple[int, int], side: tuple[float, float], pieces: 
         sun=float(rng.uniform(0.28, 0.46)),
         sun_direction=(float(direction[0]), float(direction[1]), float(direction[2])),
         nav=NavGrid(nav.origin, nav.largest_component()),
+        solids=_solids(walls, furniture),
     )
 
 
 def generate_home(preset: Preset, seed: int) -> Home:
     """The home of this preset and seed; the last 64 are kept."""
     return _draw_home(preset.rooms, preset.room_side, preset.furniture_per_room, seed)
+
+
+def _solids(walls: list[WallPiece], furniture: list[PlacedFurniture]) -> np.ndarray:
+    boxes = []
+    for wall in walls:
+        x0, y0, x1, y1 = _wall_rectangle(wall)
+        boxes.append([[x0, y0, wall.low], [x1, y1, wall.high]])
+    for placed in furniture:
+        boxes += placed.boxes()
+    return np.array(boxes)
 
 
 def _wall_rectangle(wall: WallPiece) -> Rectangle:

@@ -17,6 +17,7 @@ from envs.playhouse.ground_truth import BESIDE, NEAR
 from envs.playhouse.model import EYE_HEIGHT
 from envs.playhouse.navigation import AGENT_RADIUS, NavGrid
 from envs.playhouse.scene import Thing
+from envs.playhouse.sight import clear_lines
 
 #: Share of the reach that is left on the floor when a carried thing is lowered (the arm swings down).
 _LOWERED = 0.85
@@ -140,13 +141,14 @@ class Oracle:
         walker, target = self._walker, self._env.scene.centre(0)
         things = walker.things_now()
         nav = walker.nav(things, beside=0)
-        cells = standing_cells(nav, things, 0)
+        cells = standing_cells(self._env.episode.home, nav, things, 0, float(target[2]))  # type: ignore[union-attr]
         if not cells.any():
             distance = nav.distances(target[0], target[1])
             cells = nav.free & (distance < 1.0) & (distance > 0.5)
         x, y, _, _ = self._env.agent.pose
         distance = float(np.hypot(target[0] - x, target[1] - y))
-        if not (cells[nav.cell(x, y)] or 0.5 < distance < 0.75) or self._stuck > 2:
+        ready = cells[nav.cell(x, y)] or (0.5 < distance < 0.75 and self._env.truth.is_visible(0))
+        if not ready or self._stuck > 2:
             self._stuck = max(0, self._stuck - 1)
             action = walker.towards(nav, cells, exact=self._stuck > 0)
             if action is not None:
@@ -245,15 +247,12 @@ class _Walker:
         return abs(self._bearing(target)) <= TURN / 2 + 1e-3
 
     def sees(self, nav: NavGrid, cells: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """Which of the cells have no wall between themselves and the target."""
-        walls = self._env.episode.home.walls  # type: ignore[union-attr]
-        visible = cells.copy()
-        for i, j in np.argwhere(cells):
-            x, y = nav.origin[0] + i * 0.1, nav.origin[1] + j * 0.1
-            for wall in walls:
-                if wall.low == 0.0 and _crosses((x, y), (target[0], target[1]), (wall.x0, wall.y0, wall.x1, wall.y1)):
-                    visible[i, j] = False
-                    break
+        """Which of the cells have nothing solid between an eye there and the target."""
+        home = self._env.episode.home  # type: ignore[union-attr]
+        points = nav.points(cells)
+        eyes = np.column_stack([points, np.full(len(points), EYE_HEIGHT)])
+        visible = np.zeros_like(cells)
+        visible[cells] = clear_lines(eyes, np.asarray(target, dtype=float), home.solids)
         return visible
 
     def aim(self, target: np.ndarray, look: bool = True) -> int | None:
@@ -299,18 +298,6 @@ def _free_line(nav: NavGrid, start: tuple[float, float], stop: np.ndarray) -> bo
     steps = np.linspace(0.0, 1.0, 12)[:, None]
     points = np.array(start) * (1 - steps) + stop * steps
     return all(nav.free[nav.cell(x, y)] for x, y in points[1:])
-
-
-def _crosses(a: tuple[float, float], b: tuple[float, float], wall: tuple[float, float, float, float]) -> bool:
-    """Whether the segment from a to b crosses an axis-aligned wall."""
-    x0, y0, x1, y1 = wall
-    axis = 1 if y0 == y1 else 0
-    line = (x0, y0)[axis]
-    if (a[axis] - line) * (b[axis] - line) >= 0:
-        return False
-    share = (line - a[axis]) / (b[axis] - a[axis])
-    at = a[1 - axis] + share * (b[1 - axis] - a[1 - axis])
-    return (y0, x0)[axis] <= at <= (y1, x1)[axis]
 
 
 #: Names of the scripted policies.
