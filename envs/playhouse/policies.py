@@ -21,6 +21,9 @@ from envs.playhouse.sight import clear_lines
 
 #: Share of the reach that is left on the floor when a carried thing is lowered (the arm swings down).
 _LOWERED = 0.85
+#: Errors that are not worth a turn or a nod: a little over half of one, or the walker would dither.
+_TURN_SLACK = 0.6 * TURN
+_NOD_SLACK = 0.55 * NOD
 
 
 class Policy(Protocol):
@@ -244,7 +247,7 @@ class _Walker:
 
     def facing(self, target: np.ndarray) -> bool:
         """Whether no single turn would bring the agent to face the target better."""
-        return abs(self._bearing(target)) <= TURN / 2 + 1e-3
+        return abs(self._bearing(target)) <= _TURN_SLACK
 
     def sees(self, nav: NavGrid, cells: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Which of the cells have nothing solid between an eye there and the target."""
@@ -258,13 +261,13 @@ class _Walker:
     def aim(self, target: np.ndarray, look: bool = True) -> int | None:
         """Turn and look so that the target is in the middle; None when it is, as well as the steps allow."""
         bearing = self._bearing(target)
-        if abs(bearing) > TURN / 2 + 1e-3:
+        if abs(bearing) > _TURN_SLACK:
             return self.index("turn_left" if bearing > 0 else "turn_right")
         if look and "look_up" in self.names:
             x, y, _, pitch = self._env.agent.pose
             wanted = np.arctan2(target[2] - EYE_HEIGHT, np.hypot(target[0] - x, target[1] - y))
             wanted = float(np.clip(wanted, *PITCH_RANGE))
-            if abs(wanted - pitch) > NOD / 2 + 1e-3:
+            if abs(wanted - pitch) > _NOD_SLACK:
                 return self.index("look_up" if wanted > pitch else "look_down")
         return None
 
@@ -283,7 +286,7 @@ class _Walker:
                 break
             ahead = point
         bearing = self._bearing(ahead)
-        if abs(bearing) > TURN / 2 + 1e-3:
+        if abs(bearing) > _TURN_SLACK:
             return self.index("turn_left" if bearing > 0 else "turn_right")
         return self.index("forward")
 
