@@ -54,7 +54,10 @@ class ActionMap:
                     f"action {action!r} is not in Discrete({len(self.names)}); give 0 to {len(self.names) - 1}"
                 )
             return DISCRETE[self.names[index]]
-        values = np.asarray(action, dtype=float)
+        try:
+            values = np.asarray(action, dtype=float)
+        except (TypeError, ValueError):
+            values = np.empty(0)
         if values.shape != (4,) or not (np.abs(values) <= 1.0).all():
             raise ActionError(f"action {action!r} is not in Box(-1, 1, (4,)); give forward, turn, look and grip")
         return Command(*map(float, values))

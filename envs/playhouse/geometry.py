@@ -152,7 +152,8 @@ def ball(x: float, y: float | None = None, z: float | None = None, segments: int
     row = segments + 1
     a = (np.arange(segments // 2)[:, None] * row + np.arange(segments)[None]).ravel()
     b, c, d = a + 1, a + row, a + row + 1
-    faces = np.concatenate([np.stack([a, b, d], axis=1), np.stack([a, d, c], axis=1)])
+    # Two rows of triangles at the poles have no area.
+    faces = np.concatenate([np.stack([a, b, d], axis=1)[segments:], np.stack([a, d, c], axis=1)[:-segments]])
     return Mesh(unit, unit, faces).scaled(x, x if y is None else y, x if z is None else z)
 
 
