@@ -94,12 +94,12 @@ def test_the_deadline_bounds_all_attempts_together():
             raise RewardTimeoutError("slow")
 
     transport = Slow(None)
-    start = time.monotonic()
     with pytest.raises(RewardTimeoutError, match="gave up"):
-        RewardClient(transport, timeout_s=0.2, deadline_s=0.7, max_retries=100).score(FRAMES, GOALS)
-    assert 0.4 < time.monotonic() - start < 1.0
-    assert all(0 < timeout_s <= 0.2 for timeout_s in transport.calls)
-    assert transport.calls[-1] < 0.2  # cut to what was left
+        RewardClient(transport, timeout_s=0.3, deadline_s=0.4, max_retries=100).score(FRAMES, GOALS)
+    # 0.3 s and a pause leave less than 0.1 s: the second attempt is cut to what is left, and there is no third.
+    assert transport.calls[0] == 0.3
+    assert all(0 < timeout_s < 0.1 for timeout_s in transport.calls[1:])
+    assert len(transport.calls) <= 2
 
 
 def test_pauses_grow_and_leave_the_global_random_generator_alone():
