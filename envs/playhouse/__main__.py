@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -14,6 +15,7 @@ from envs.playhouse.env import PlayhouseEnv
 from envs.playhouse.pictures import colours_sheet, homes_sheet, save_gif, save_png, things_sheet
 from envs.playhouse.policies import POLICIES, make_policy
 from envs.playhouse.presets import FAMILIES, load_preset, preset_names
+from envs.playhouse.renderer import live_contexts
 from envs.playhouse.task_sets import write_task_sets
 from vlm_rewards.errors import VLMRewardsError
 
@@ -115,6 +117,29 @@ def speed(preset: Preset = "small", steps: int = 2000, family: Family = "find") 
         what = "with a 224 px reward frame a step" if reward_frames else "64 px only"
         print(f"{family} {preset}, {what}: {steps / wall:.0f} steps/s of wall time, {steps / cpu:.0f} of CPU time")
         env.close()
+
+
+@app.command()
+def memory(preset: Preset = "full", resets: int = 10_000, envs: int = 16) -> None:
+    """Print how much resident memory grows over RESETS resets, spread over ENVS environments of one process."""
+    made = [PlayhouseEnv("find", preset, observation_size=(64, 64)) for _ in range(envs)]
+    for i in range(200):
+        made[i % envs].reset(seed=i if i < envs else None)
+    before = _resident_megabytes()
+    for i in range(resets):
+        made[i % envs].reset()
+    after, contexts = _resident_megabytes(), live_contexts()
+    for env in made:
+        env.close()
+    print(
+        f"{resets} resets over {envs} environments: {before:.0f} MB before, {after:.0f} MB after, "
+        f"{contexts} GL context, {live_contexts()} after closing"
+    )
+
+
+def _resident_megabytes() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
 @app.command()

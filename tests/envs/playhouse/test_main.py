@@ -44,6 +44,8 @@ def test_the_check_and_speed_print_their_numbers(run):
     assert "oracle   success 1.000" in result.output
     result = run("speed", "--steps", 20)
     assert "with a 224 px reward frame" in result.output
+    result = run("memory", "--preset", "small", "--resets", 20, "--envs", 3)
+    assert "1 GL context, 0 after closing" in result.output
 
 
 def test_mistakes_are_one_line(monkeypatch, capsys):
