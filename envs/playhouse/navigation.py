@@ -120,5 +120,5 @@ class NavGrid:
         if self.free[i, j]:
             return i, j
         distance = np.where(self.free, self.distances(x, y), np.inf)
-        i, j = np.unravel_index(int(distance.argmin()), distance.shape)
-        return int(i), int(j)
+        row, column = np.unravel_index(int(distance.argmin()), distance.shape)
+        return int(row), int(column)

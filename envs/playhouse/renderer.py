@@ -1,4 +1,4 @@
-"""Off-screen pictures: one GL context a process for each compiled model, shared by its environments.
+"""Off-screen pictures: one GL context a thread for each compiled model, shared by its environments.
 
 Measured on Mesa's software driver, 64x64: one *plane* geom costs 3 ms a frame, whatever its size or texture, and the
 same floor as a box 0.03 ms; so the floors here are boxes, and the plane that carries things is not drawn.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Sequence
 
 if "MUJOCO_GL" not in os.environ and sys.platform == "linux" and not os.environ.get("DISPLAY"):
@@ -19,14 +20,14 @@ os.environ.setdefault("LP_NUM_THREADS", "0")
 import mujoco
 import numpy as np
 
-from envs.playhouse.errors import GLDriverError
+from envs.playhouse.errors import GLDriverError, PlayhouseError
 from envs.playhouse.model import BODY, STRUCTURE, UNUSED, VISIBLE, PlayhouseModel
 
 #: Largest picture, pixels.
 MAX_SIZE = 480
 _MAX_GEOMS = 400
 
-_shared: dict[int, Renderer] = {}
+_shared: dict[tuple[int, int], Renderer] = {}
 
 
 def live_contexts() -> int:
@@ -45,6 +46,7 @@ class Renderer:
         """
         self._compiled = compiled
         self._users = 0
+        self._thread = threading.get_ident()
         backend = os.environ.get("MUJOCO_GL", "")
         try:
             self._gl = mujoco.GLContext(MAX_SIZE, MAX_SIZE)
@@ -68,15 +70,16 @@ class Renderer:
 
     @classmethod
     def acquire(cls, compiled: PlayhouseModel) -> Renderer:
-        """The process's renderer of this compiled model; every call needs one `release`.
+        """This thread's renderer of this compiled model; every call needs one `release`.
 
         Raises:
             GLDriverError: there is no driver that draws off screen.
         """
-        renderer = _shared.get(id(compiled))
+        key = (id(compiled), threading.get_ident())
+        renderer = _shared.get(key)
         if renderer is None:
             renderer = cls(compiled)
-            _shared[id(compiled)] = renderer
+            _shared[key] = renderer
         renderer._users += 1
         return renderer
 
@@ -84,7 +87,7 @@ class Renderer:
         """Give the renderer back; the last user closes the GL context."""
         self._users -= 1
         if self._users == 0:
-            del _shared[id(self._compiled)]
+            del _shared[id(self._compiled), self._thread]
             self._gl.make_current()
             self._context.free()
             self._gl.free()
@@ -115,6 +118,9 @@ class Renderer:
         options: mujoco.MjvOption,
         sizes: Sequence[tuple[int, int]],
     ) -> list[np.ndarray]:
+        if threading.get_ident() != self._thread:
+            # GL would draw nothing and say nothing.
+            raise PlayhouseError("a GL context belongs to one thread; use an environment in the thread that built it")
         if len(_shared) > 1:
             self._gl.make_current()
         mujoco.mjv_updateScene(model, data, options, None, camera, mujoco.mjtCatBit.mjCAT_ALL, self._scene)

@@ -3,6 +3,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import threading
 
 import gymnasium as gym
 import numpy as np
@@ -169,6 +170,28 @@ def test_sixteen_environments_share_one_context_and_give_it_back():
     assert len({frame.tobytes() for frame in observations["image"]}) == 16
     vector.close()
     assert live_contexts() == before
+
+
+def test_threads_have_contexts_of_their_own(make):
+    here = make("find", "small")
+    image = here.reset(seed=4)[0]["image"]
+    seen = {}
+
+    def elsewhere():
+        env = envs.playhouse.PlayhouseEnv("find", "small")
+        seen["image"] = env.reset(seed=4)[0]["image"]
+        env.close()
+        try:
+            here.view((64, 64))
+        except PlayhouseError as error:
+            seen["error"] = str(error)
+
+    thread = threading.Thread(target=elsewhere)
+    thread.start()
+    thread.join()
+    np.testing.assert_array_equal(seen["image"], image)
+    assert "belongs to one thread" in seen["error"]
+    np.testing.assert_array_equal(here.view((64, 64)), image)
 
 
 def test_environments_of_two_presets_draw_their_own_scenes(make):
