@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
+from transformers import (
+    CLIPConfig,
+    CLIPImageProcessorPil,
+    CLIPModel,
+    SiglipConfig,
+    SiglipImageProcessorPil,
+    SiglipModel,
+)
 
 from vlm_rewards.encoders.pocket_clip import PocketCLIPModel
 from vlm_rewards.encoders.quiet import quiet_transformers
@@ -54,6 +61,28 @@ def save_clip(folder: Path, seed: int = 0) -> Path:
     tokenizer.save_pretrained(folder)
     CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(folder)
     return folder
+
+
+def save_siglip(folder: Path, seed: int = 0) -> Path:
+    """A transformers SigLIP of 32 x 32 pixels with random weights."""
+    torch.manual_seed(seed)
+    tokenizer = make_tokenizer(WORDS, 400, 64)
+    towers = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    config = SiglipConfig(
+        text_config={**towers, "vocab_size": len(tokenizer), "max_position_embeddings": 64, "projection_size": 32},
+        vision_config={**towers, "image_size": 32, "patch_size": 8},
+    )
+    with quiet_transformers():
+        SiglipModel(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    SiglipImageProcessorPil(size={"height": 32, "width": 32}).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def siglip_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Folder of a small transformers SigLIP; read only."""
+    return save_siglip(tmp_path_factory.mktemp("models") / "siglip")
 
 
 @pytest.fixture(scope="session")

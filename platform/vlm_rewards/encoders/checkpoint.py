@@ -1,7 +1,6 @@
 """Reads a dual encoder from a hub id or a folder, and refuses everything else with one clear line."""
 
 import contextlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,8 @@ from vlm_rewards.encoders.preprocessing import ImagePreprocessing
 from vlm_rewards.encoders.quiet import quiet_transformers
 from vlm_rewards.errors import CheckpointError
 
+# What transformers raises on files that are missing, damaged or of another kind.
+_FILE_ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError)
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
@@ -130,7 +131,7 @@ def _clear_errors(source: str) -> Iterator[None]:
         yield
     except CheckpointError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError, json.JSONDecodeError) as error:
+    except _FILE_ERRORS as error:
         reason = " ".join(str(error).split())[:300]
         if Path(source).is_dir():
             raise CheckpointError(f"{source} cannot be read: {reason}; restore the folder's files") from error

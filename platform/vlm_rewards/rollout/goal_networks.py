@@ -30,7 +30,7 @@ class GoalEncoder(nn.Module):
         # A row of padding only (RLlib pads sequences with zeros) must not turn into NaN: -1e9, not -inf.
         scores = self.score(words).masked_fill((tokens == PADDING).unsqueeze(-1), -1e9)
         pooled = (torch.softmax(scores, dim=1) * words).sum(dim=1)
-        return torch.relu(self.output(pooled))
+        return torch.tanh(self.output(pooled))
 
 
 class FiLM(nn.Module):

@@ -81,7 +81,8 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI):
             config.channels, config.strides, config.goal_dim, config.tap_grid or config.grid
         )
         rows, columns = self.image_encoder.grid
-        self.dense = nn.Linear(config.channels[-1] * rows * columns + config.goal_dim, config.hidden_dim)
+        self.dense = nn.Linear(config.channels[-1] * rows * columns, config.hidden_dim)
+        self.goal_film = nn.Linear(config.goal_dim, 2 * config.hidden_dim)
         self.gru = nn.GRU(config.hidden_dim, config.hidden_dim, batch_first=True) if config.recurrent else None
         self.policy_head = nn.Linear(config.hidden_dim, actions)
         self.tap_keys = nn.Conv2d(config.channels[-1], config.goal_dim, kernel_size=1) if config.tap_grid else None
@@ -131,7 +132,8 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI):
         lead = image.shape[:-3]
         goal = self.goal_encoder(tokens.reshape(-1, tokens.shape[-1]).long())
         maps = self.image_encoder(image.reshape(-1, *image.shape[-3:]), goal)
-        features = torch.relu(self.dense(torch.cat([maps.flatten(1), goal], dim=1))).reshape(*lead, -1)
+        scale, shift = self.goal_film(goal).chunk(2, dim=1)
+        features = torch.relu(self.dense(maps.flatten(1)) * (1 + scale) + shift).reshape(*lead, -1)
         if self.gru is None:
             return features, maps, None
         features, state = self.gru(features, batch[Columns.STATE_IN]["h"].unsqueeze(0).contiguous())

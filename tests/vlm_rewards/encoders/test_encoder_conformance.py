@@ -1,7 +1,5 @@
 """What every encoder must do, run against each implementation."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -9,10 +7,11 @@ from vlm_rewards.encoders import Encoder, FakeEncoder, load_encoder
 from vlm_rewards.errors import InvalidFrameError
 
 
-@pytest.fixture(params=["fake", "clip", "pocket", "packaged"])
-def encoder(request: pytest.FixtureRequest, clip_folder: Path, pocket_folder: Path) -> Encoder:
-    models = {"fake": "fake", "clip": str(clip_folder), "pocket": str(pocket_folder), "packaged": "pocket-android"}
-    return load_encoder(models[request.param])
+@pytest.fixture(params=["fake", "clip", "siglip", "pocket", "packaged"])
+def encoder(request: pytest.FixtureRequest) -> Encoder:
+    models = {"fake": "fake", "packaged": "pocket-android"}
+    kind = request.param
+    return load_encoder(models.get(kind) or str(request.getfixturevalue(f"{kind}_folder")))
 
 
 @pytest.fixture

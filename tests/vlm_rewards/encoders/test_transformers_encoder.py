@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import AutoImageProcessor, AutoModel, AutoTokenizer, CLIPModel
+from transformers import AutoImageProcessor, AutoModel, AutoTokenizer, CLIPModel, SiglipModel
 
 from vlm_rewards.encoders import load_encoder
 from vlm_rewards.encoders.pocket_clip import PocketCLIPModel
 from vlm_rewards.encoders.transformers_encoder import cpu_runs_bf16
 from vlm_rewards.errors import ConfigError
 
+MODELS = {"clip": CLIPModel, "siglip": SiglipModel, "pocket": PocketCLIPModel}
 TEXTS = ["Screenshot of Gmail on Android", "the home screen", "a red square", "unseen wörds 42!", "a"]
 
 
@@ -24,20 +25,23 @@ def reference(folder: Path, frames: np.ndarray, model_class: type) -> tuple[np.n
         AutoTokenizer.from_pretrained(folder),
     )
     pixels = processor([Image.fromarray(frame) for frame in frames], return_tensors="pt")
-    tokens = tokenizer(TEXTS, padding=True, return_tensors="pt")
+    if model_class is SiglipModel:  # trained on padding, without a mask
+        tokens = tokenizer(TEXTS, padding="max_length", max_length=64, return_tensors="pt")
+        inputs = {"input_ids": tokens["input_ids"]}
+    else:
+        tokens = tokenizer(TEXTS, padding=True, return_tensors="pt")
+        inputs = {"input_ids": tokens["input_ids"], "attention_mask": tokens["attention_mask"]}
     with torch.no_grad():
-        output = model(
-            input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"], pixel_values=pixels["pixel_values"]
-        )
+        output = model(**inputs, pixel_values=pixels["pixel_values"])
     return output.image_embeds.numpy(), output.text_embeds.numpy()
 
 
 @pytest.mark.parametrize("shape", [(48, 32), (32, 32), (128, 80), (50, 90)], ids=str)
-@pytest.mark.parametrize("kind", ["clip", "pocket"])
+@pytest.mark.parametrize("kind", ["clip", "siglip", "pocket"])
 def test_cosines_with_transformers_are_at_least_9999(kind, shape, request):
     folder = request.getfixturevalue(f"{kind}_folder")
     frames = np.random.default_rng(0).integers(0, 256, (6, *shape, 3), dtype=np.uint8)
-    images, texts = reference(folder, frames, CLIPModel if kind == "clip" else PocketCLIPModel)
+    images, texts = reference(folder, frames, MODELS[kind])
     encoder = load_encoder(str(folder))
     assert (encoder.embed_images(frames) * images).sum(axis=1).min() >= 0.9999
     assert (encoder.embed_texts(TEXTS) * texts).sum(axis=1).min() >= 0.9999
