@@ -28,6 +28,8 @@ MAX_SIZE = 480
 _MAX_GEOMS = 400
 
 _shared: dict[tuple[int, int], Renderer] = {}
+# Whose context is current, by thread: switching costs more than a small picture.
+_current: dict[int, Renderer] = {}
 
 
 def live_contexts() -> int:
@@ -58,6 +60,7 @@ class Renderer:
                 f"cannot draw off screen with MUJOCO_GL={backend!r} ({type(error).__name__}); on Debian install "
                 "libegl1 and libgl1-mesa-dri and set MUJOCO_GL=egl, or install libosmesa6 and set MUJOCO_GL=osmesa"
             ) from error
+        _current[self._thread] = self
         mujoco.mjr_setBuffer(mujoco.mjtFramebuffer.mjFB_OFFSCREEN, self._context)
         self._scene = mujoco.MjvScene(compiled.model, maxgeom=_MAX_GEOMS)
         for flag in ("SHADOW", "REFLECTION", "HAZE", "FOG", "SKYBOX"):
@@ -88,9 +91,10 @@ class Renderer:
         self._users -= 1
         if self._users == 0:
             del _shared[id(self._compiled), self._thread]
-            self._gl.make_current()
+            self._make_current()
             self._context.free()
             self._gl.free()
+            _current.pop(self._thread, None)
 
     def eye(self, model: mujoco.MjModel, data: mujoco.MjData, sizes: Sequence[tuple[int, int]]) -> list[np.ndarray]:
         """What the agent sees, drawn once for each (height, width): uint8 (H, W, 3) each."""
@@ -110,6 +114,11 @@ class Renderer:
         finally:
             ceiling.group[0] = group
 
+    def _make_current(self) -> None:
+        if _current.get(self._thread) is not self:
+            self._gl.make_current()
+            _current[self._thread] = self
+
     def _draw(
         self,
         model: mujoco.MjModel,
@@ -121,8 +130,7 @@ class Renderer:
         if threading.get_ident() != self._thread:
             # GL would draw nothing and say nothing.
             raise PlayhouseError("a GL context belongs to one thread; use an environment in the thread that built it")
-        if len(_shared) > 1:
-            self._gl.make_current()
+        self._make_current()
         mujoco.mjv_updateScene(model, data, options, None, camera, mujoco.mjtCatBit.mjCAT_ALL, self._scene)
         frames = []
         for height, width in sizes:

@@ -194,6 +194,15 @@ def test_threads_have_contexts_of_their_own(make):
     np.testing.assert_array_equal(here.view((64, 64)), image)
 
 
+def test_the_last_of_two_contexts_still_draws(make):
+    small = make("find", "small")
+    image = small.reset(seed=2)[0]["image"]
+    full = envs.playhouse.PlayhouseEnv("find", "full")
+    full.reset(seed=2)
+    full.close()
+    np.testing.assert_array_equal(small.view((64, 64)), image)
+
+
 def test_environments_of_two_presets_draw_their_own_scenes(make):
     small, full = make("find", "small"), make("find", "full")
     expected = small.reset(seed=2)[0]["image"], full.reset(seed=2)[0]["image"]
