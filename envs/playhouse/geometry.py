@@ -13,7 +13,6 @@ from itertools import pairwise
 import numpy as np
 
 Vector = Sequence[float]
-Points = np.ndarray
 
 
 @dataclass(frozen=True)
@@ -157,7 +156,7 @@ def ball(x: float, y: float | None = None, z: float | None = None, segments: int
     return Mesh(unit, unit, faces).scaled(x, x if y is None else y, x if z is None else z)
 
 
-def tube(path: Sequence[Vector], radius: float, segments: int = 8) -> Mesh:
+def tube(path: Sequence[Vector] | np.ndarray, radius: float, segments: int = 8) -> Mesh:
     """A round bar along a path of (x, y, z) points, closed at both ends."""
     points = np.asarray(path, dtype=float)
     tangents = np.gradient(points, axis=0)

@@ -19,7 +19,10 @@ SCHEMES: tuple[tuple[tuple[float, float, float], tuple[float, float, float]], ..
     ((0.52, 0.37, 0.25), (0.68, 0.62, 0.5)),
 )
 
+#: Centre and half edges of a box, metres.
 Box3 = tuple[tuple[float, float, float], tuple[float, float, float]]
+#: Edges and bottom centre of a box, metres.
+Solid = tuple[Sequence[float], Sequence[float]]
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ def _make(
     name: str,
     rooms: Sequence[str],
     parts: Sequence[tuple[str, Mesh]],
-    solids: Sequence[tuple[Sequence[float], Sequence[float]]],
+    solids: Sequence[Solid],
     surfaces: Sequence[Surface] = (),
     against_wall: bool = True,
 ) -> Furniture:
@@ -120,7 +123,7 @@ def _armchair() -> Furniture:
         _block(FABRIC, (0.18, 0.7, 0.55), (-0.25, 0, 0.25)),
         *[_block(TIMBER, (0.6, 0.1, 0.5), (0, y, 0.0)) for y in (-0.34, 0.34)],
     ]
-    solids = [((0.66, 0.78, 0.35), (0, 0, 0)), ((0.18, 0.7, 0.8), (-0.25, 0, 0))]
+    solids: list[Solid] = [((0.66, 0.78, 0.35), (0, 0, 0)), ((0.18, 0.7, 0.8), (-0.25, 0, 0))]
     solids += [((0.6, 0.1, 0.5), (0, y, 0)) for y in (-0.34, 0.34)]
     return _make("armchair", ["living room", "study"], parts, solids)
 
@@ -155,7 +158,7 @@ def _shelf() -> Furniture:
     for i, shade in enumerate(("clay", "cream", "clay", "cream", "clay", "cream", "clay")):
         parts.append(_block(shade, (0.2, 0.07, 0.26 + 0.03 * (i % 3)), (-0.03, -0.4 + 0.08 * i, 1.02)))
     parts += [_block("steel", (0.2, 0.3, 0.2), (-0.03, 0.24, 1.02))]
-    solids = [((0.34, 1.0, 0.54), (0, 0, 0)), ((0.34, 1.0, 0.56), (0, 0, 0.96))]
+    solids: list[Solid] = [((0.34, 1.0, 0.54), (0, 0, 0)), ((0.34, 1.0, 0.56), (0, 0, 0.96))]
     solids += [((0.34, 0.04, 1.5), (0, y, 0)) for y in (-0.48, 0.48)]
     return _make("shelf", ["living room", "study", "bedroom"], parts, solids)
 
