@@ -17,7 +17,10 @@ if "MUJOCO_GL" not in os.environ and sys.platform == "linux" and not os.environ.
 # Mesa's software driver otherwise starts a thread a core in every process, which small pictures do not need.
 os.environ.setdefault("LP_NUM_THREADS", "0")
 
-import mujoco
+try:
+    import mujoco
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError("the playhouse needs MuJoCo: pip install 'vlm-rewards[playhouse]'") from error
 import numpy as np
 
 from envs.playhouse.errors import GLDriverError, PlayhouseError
