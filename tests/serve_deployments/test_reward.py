@@ -14,7 +14,6 @@ from serve_deployments.reward import ReplicaLimits, RewardAppArgs, app_builder, 
 from tests.vlm_rewards.service.encoders_for_tests import BrokenEncoder
 from vlm_rewards.encoders.loading import packaged_models
 from vlm_rewards.errors import (
-    CheckpointError,
     ConfigError,
     RewardServiceError,
     RewardTimeoutError,
@@ -90,15 +89,9 @@ def test_a_deployed_reward_serves_at_once(app):
     ("args", "encoder", "error", "says"),
     [
         (changed(reward=RewardConfig(model="no-such-model", tau=0.1, beta=0.5)), None, ConfigError, "no-such-model"),
-        (
-            changed(reward=RewardConfig(model=str(POCKET_YAML.parent), tau=0.1, beta=0.5)),
-            None,
-            CheckpointError,
-            "serve_deployments",
-        ),
         (ARGS, BrokenEncoder(), RewardServiceError, r"'broken' failed to start: .*libcudnn\.so\.9"),
     ],
-    ids=["unknown model", "no checkpoint", "broken machine"],
+    ids=["unknown model", "broken machine"],
 )
 def test_a_constructor_that_fails_is_one_clear_line_soon_and_leaves_nothing(app, args, encoder, error, says):
     start = time.monotonic()
@@ -136,11 +129,12 @@ def test_a_replacement_takes_over_without_a_gap(app):
     serve.run_many(
         [serve.RunTarget(target=build_app(ARGS), name=app, route_prefix=None)], wait_for_applications_running=False
     )
-    deadline = time.monotonic() + 30
-    while HandleTransport(app).replica_info(timeout_s=10).pid == pid and time.monotonic() < deadline:
+    start = time.monotonic()
+    while HandleTransport(app).replica_info(timeout_s=10).pid == pid and time.monotonic() < start + 60:
         client.score(FRAMES, GOALS)
     assert HandleTransport(app).replica_info(timeout_s=10).pid != pid
-    assert max(client.pop_stats().latencies_s) < 1.0
+    # With a gap, one call would have waited for most of the new replica's start.
+    assert max(client.pop_stats().latencies_s) < 0.5 * (time.monotonic() - start)
 
 
 def test_without_ray_deploying_says_so(monkeypatch):
@@ -172,7 +166,7 @@ def test_the_pocket_yaml_is_a_serve_config_that_builds_and_serves(ray_session):
     serve.delete(application.name, _blocking=False)
 
 
-def test_thresholds_and_prompts_change_without_a_restart(ray_session):
+def test_thresholds_and_prompts_change_without_a_restart(app):
     """The way of `serve deploy`: the same YAML with another user_config."""
     values = {
         "proxy_location": "Disabled",
@@ -202,8 +196,12 @@ def test_thresholds_and_prompts_change_without_a_restart(ray_session):
         RewardClient(transport).score(FRAMES, GOALS).probabilities, expected.score(FRAMES, GOALS)
     )
     assert transport.replica_info(timeout_s=10).pid == pid
+    assert (
+        RewardClient(HandleTransport(app)).score(FRAMES, GOALS).fingerprint == RewardModel(REWARD, TASK_SET).fingerprint
+    )
     with pytest.raises(RewardServiceError, match="changed under this run"):
         pinned.score(FRAMES, GOALS)
+    serve.delete("tunable", _blocking=False)
 
 
 def apply(values):

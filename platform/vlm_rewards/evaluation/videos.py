@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -53,7 +54,8 @@ def record_episode(
     """
     observation, info = env.reset(seed=spec.seed, options={"goal_id": spec.goal_id})
     policy.start([0], [spec.seed])
-    pictures, reward_frames = [env.render()], [env.unwrapped.reward_frame()]  # type: ignore[attr-defined]
+    pictures: list[Any] = [env.render()]
+    reward_frames = [env.unwrapped.reward_frame()]  # type: ignore[attr-defined]
     ended = False
     while not ended:
         action = policy.act({key: value[None] for key, value in observation.items()}, [0])
@@ -63,7 +65,7 @@ def record_episode(
         ended = terminated or truncated
     frames = np.stack(reward_frames)
     scored = client.score(frames, [spec.goal_id] * len(frames))
-    return RecordedEpisode(title, np.stack(pictures), scored.probabilities, beta, bool(info["is_success"]))  # type: ignore[arg-type]
+    return RecordedEpisode(title, np.stack(pictures), scored.probabilities, beta, bool(info["is_success"]))
 
 
 def write_gif(episodes: Sequence[RecordedEpisode], path: Path, seconds_a_frame: float = 0.6) -> None:

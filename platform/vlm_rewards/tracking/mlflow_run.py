@@ -4,6 +4,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -134,11 +135,11 @@ class MlflowRun:
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Set tags on the run."""
         entries = [RunTag(key, value[:PARAM_LENGTH]) for key, value in tags.items()]
-        self._write(lambda: self._client.log_batch(self.run_id, tags=entries))
+        self._write(partial(self._client.log_batch, self.run_id, tags=entries))
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
         """Store a file with the run, under `folder` of its artifacts."""
-        self._write(lambda: self._client.log_artifact(self.run_id, str(path), folder))
+        self._write(partial(self._client.log_artifact, self.run_id, str(path), folder))
 
     def finish(self, status: str = "FINISHED", reason: str | None = None) -> None:
         """Deliver what is pending and set the final status; a second call does nothing.
@@ -194,13 +195,13 @@ class MlflowRun:
         entries = [Param(key, str(value)[:PARAM_LENGTH]) for key, value in params.items()]
         for begin in range(0, len(entries), PARAMS_PER_BATCH):
             chunk = entries[begin : begin + PARAMS_PER_BATCH]
-            self._write(lambda chunk=chunk: self._client.log_batch(self.run_id, params=chunk))
+            self._write(partial(self._client.log_batch, self.run_id, params=chunk))
 
     def _deliver(self, keep: bool = True) -> None:
         while self._pending:
             chunk = self._pending[:METRICS_PER_BATCH]
             try:
-                self._write(lambda chunk=chunk: self._client.log_batch(self.run_id, metrics=chunk))
+                self._write(partial(self._client.log_batch, self.run_id, metrics=chunk))
             except STORE_ERRORS as error:
                 if not keep:
                     raise

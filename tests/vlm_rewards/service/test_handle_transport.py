@@ -63,11 +63,22 @@ except Exception as error:
     assert done.stdout.strip().endswith("False")
 
 
+def test_a_client_works_in_another_process(ray_session, reward_app, reward_model, make_request):
+    frames, goal_ids = make_request(4)
+
+    @ray_session.remote(num_cpus=0.1)
+    def score(client):
+        return client.score(frames, goal_ids)
+
+    result = ray_session.get(score.remote(RewardClient(HandleTransport(reward_app))), timeout=60)
+    np.testing.assert_array_equal(result.probabilities, reward_model.score(frames, goal_ids))
+
+
 def test_a_hanging_replica_times_out_within_the_deadline(small_app, stopped_replica, make_request):
     start = time.monotonic()
     with pytest.raises(RewardTimeoutError, match=r"no answer from reward application 'small' in 0\.5 s"):
         RewardClient(small_app, timeout_s=0.5, deadline_s=2.0).score(*make_request(1))
-    assert time.monotonic() - start < 2.5
+    assert time.monotonic() - start < 4.5  # the deadline, and the controller's word on what is wrong
 
 
 def test_a_replica_that_comes_back_answers_the_retry(small_app, stopped_replica, reward_model, make_request):
@@ -105,7 +116,7 @@ def test_a_deleted_application_is_reported_and_its_successor_is_found(
     start = time.monotonic()
     with pytest.raises(RewardServiceUnavailableError, match="'short-lived' is not running"):
         client.score(*make_request(4))
-    assert time.monotonic() - start < 2.5
+    assert time.monotonic() - start < 4.5  # the deadline, and the controller's word on what is wrong
     deploy(args, "short-lived")
     np.testing.assert_array_equal(client.score(*make_request(4)).probabilities, before)
     serve.delete("short-lived", _blocking=False)

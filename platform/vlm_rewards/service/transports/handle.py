@@ -14,6 +14,7 @@ from ray import serve
 from ray.exceptions import RayError, RayTaskError
 from ray.serve.exceptions import BackPressureError, RayServeException
 from ray.serve.handle import DeploymentHandle
+from ray.serve.schema import ApplicationStatus, ReplicaState
 
 from vlm_rewards.errors import (
     RewardOverloadedError,
@@ -88,23 +89,21 @@ class HandleTransport:
         except TimeoutError as error:
             if response is not None:
                 response.cancel()
-            self._raise_if_failed(error)
             raise RewardTimeoutError(
-                f"no answer from reward application {self.app_name!r} in {timeout_s:.3g} s ({self._state()}); "
+                f"no answer from reward application {self.app_name!r} in {timeout_s:.3g} s ({self._state(error)}); "
                 "add replicas, raise timeout_s, or look at `serve status`"
             ) from error
         except Exception as error:
-            reason = getattr(error, "cause", error) if isinstance(error, RayTaskError) else error
+            reason = error.cause if isinstance(error, RayTaskError) else error
             if not isinstance(reason, _LOST):
                 raise RewardServiceError(
                     f"reward application {self.app_name!r} failed at a request ({_one_line(reason)}); its log says more"
                 ) from error
             # The next attempt looks the application up again, and so learns if it was deleted.
             self._methods = None
-            self._raise_if_failed(error)
             raise RewardServiceUnavailableError(
-                f"reward application {self.app_name!r} lost the request ({type(reason).__name__}, {self._state()}); "
-                "send it again"
+                f"reward application {self.app_name!r} lost the request ({type(reason).__name__}, "
+                f"{self._state(error)}); send it again"
             ) from error
 
     def _method(self, name: str, by_reference: bool, timeout_s: float) -> DeploymentHandle:
@@ -138,24 +137,27 @@ class HandleTransport:
             for by_reference in (False, True)
         }
 
-    def _raise_if_failed(self, error: BaseException) -> None:
-        """An application that cannot start will not answer a retry either."""
-        status = self._status()
-        if status is not None and status.status == "DEPLOY_FAILED" and not _has_running_replicas(status):
-            raise RewardServiceError(
-                f"reward application {self.app_name!r} failed to start: {_last_line(status)}; "
-                "correct that and deploy it again"
-            ) from error
+    def _state(self, error: BaseException) -> str:
+        """Says how the application is, for the message about `error`.
 
-    def _state(self) -> str:
-        status = self._status()
-        return "it is not deployed" if status is None else f"it is {status.status}"
-
-    def _status(self) -> Any:
+        Raises:
+            RewardServiceError: it cannot start, so it will not answer a retry either.
+        """
         try:
-            return _within(_STATUS_TIMEOUT_S, serve.status).applications.get(self.app_name)
+            status = _within(_STATUS_TIMEOUT_S, serve.status).applications.get(self.app_name)
         except Exception:
-            return None  # only ever detail for an error that is on its way
+            return "the Serve controller does not say how it is"  # only ever detail: `error` is what counts
+        if status is None:
+            return "it is not deployed"
+        deployments = status.deployments.values()
+        serving = any(d.replica_states.get(ReplicaState.RUNNING) for d in deployments)
+        if status.status == ApplicationStatus.DEPLOY_FAILED and not serving:
+            messages = [message.strip() for message in (*(d.message for d in deployments), status.message)]
+            reason = next((message.splitlines()[-1] for message in messages if message), "no reason given")
+            raise RewardServiceError(
+                f"reward application {self.app_name!r} failed to start: {reason}; correct that and deploy it again"
+            ) from error
+        return f"it is {status.status.value}"
 
     def __getstate__(self) -> dict:
         return {"app_name": self.app_name}
@@ -166,15 +168,6 @@ class HandleTransport:
 
 def _one_line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
-
-
-def _has_running_replicas(status: Any) -> bool:
-    return any(deployment.replica_states.get("RUNNING") for deployment in status.deployments.values())
-
-
-def _last_line(status: Any) -> str:
-    messages = [deployment.message for deployment in status.deployments.values()] + [status.message]
-    return next((m.strip().splitlines()[-1] for m in messages if m.strip()), "no reason given")
 
 
 def _within(timeout_s: float, work: Callable[[], T]) -> T:
