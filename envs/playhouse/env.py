@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, ClassVar, Literal
@@ -32,6 +33,8 @@ from vlm_rewards.rollout.goal_tokens import GOAL_LENGTH, VOCAB_SIZE, tokenize
 #: Gaze at the start of an episode, radians.
 START_PITCH = float(np.deg2rad(-15.0))
 
+# MuJoCo would append its warnings to a file in the working folder.
+mujoco.set_mju_user_warning(logging.getLogger(__name__).warning)
 _DIVERGED = (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, mujoco.mjtWarning.mjWARN_BADQACC)
 
 

@@ -210,13 +210,15 @@ def test_environments_of_two_presets_draw_their_own_scenes(make):
         np.testing.assert_array_equal(env.view((64, 64)), image)
 
 
-def test_a_failure_in_the_middle_of_an_episode_closes_the_context():
+def test_a_failure_in_the_middle_of_an_episode_closes_the_context(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     before = live_contexts()
     env = envs.playhouse.PlayhouseEnv("find", "small")
     env.reset(seed=0)
     env.scene.data.qvel[0] = np.nan
     with pytest.raises(PlayhouseError, match="diverged"):
         env.step(0)
+    assert not list(tmp_path.iterdir()), "MuJoCo's log file"
     assert live_contexts() == before
     with pytest.raises(gym.error.ClosedEnvironmentError):
         env.reset()
