@@ -97,6 +97,8 @@ class TrainConfig(StrictConfig):
         name: Of the run, in MLflow and in the output folder.
         seed: Of everything: two runs with one seed give the same evaluation table.
         total_env_steps: Environment steps to train for; the last iteration may pass it.
+        max_training_minutes: Wall-clock minutes after which training ends and evaluation begins, whatever the steps;
+            None for no limit. With a limit two runs with one seed differ.
         checkpoint_every_steps: Environment steps between checkpoints.
         environment: The environment.
         reward: The reward model.
@@ -111,6 +113,7 @@ class TrainConfig(StrictConfig):
     name: str = Field(min_length=1, pattern=r"^[\w.-]+$")
     seed: int = Field(default=0, ge=0)
     total_env_steps: int = Field(ge=1)
+    max_training_minutes: float | None = Field(default=None, gt=0)
     checkpoint_every_steps: int = Field(default=20_000, ge=1)
     environment: EnvironmentConfig = EnvironmentConfig()
     reward: RewardConfig

@@ -232,7 +232,7 @@ class Training:
         assert self._state is not None
         self._watcher.stage("training")
         saved_at = self._state.env_steps
-        while self._state.env_steps < self.config.total_env_steps:
+        while not self._training_is_over():
             begin = time.monotonic()
             try:
                 result = algorithm.train()
@@ -261,9 +261,15 @@ class Training:
             )
             run.log_metrics({f"train/{name}": value for name, value in metrics.to_dict().items()}, step=steps)
             self._watcher.iteration(steps, metrics)
-            if steps - saved_at >= self.config.checkpoint_every_steps or steps >= self.config.total_env_steps:
+            if steps - saved_at >= self.config.checkpoint_every_steps or self._training_is_over():
                 self._state = self.folder.write_checkpoint(self._state, lambda path: algorithm.save_to_path(str(path)))
                 saved_at = steps
+
+    def _training_is_over(self) -> bool:
+        assert self._state is not None
+        minutes = self.config.max_training_minutes
+        out_of_time = minutes is not None and self._state.seconds >= minutes * 60
+        return out_of_time or self._state.env_steps >= self.config.total_env_steps
 
     def _last_quarter_precision(self) -> float:
         """Return true VLM successes over VLM successes in the last quarter of training; NaN where there was none."""

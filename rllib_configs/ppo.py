@@ -14,6 +14,7 @@ from ray.rllib.core.rl_module import RLModuleSpec
 
 from vlm_rewards.rollout.connector import Client, RewardConnector, RewardedStep
 from vlm_rewards.rollout.env_runner import RewardEnvRunner
+from vlm_rewards.rollout.ppo_learner import BootstrapFreePPOLearner
 from vlm_rewards.rollout.rl_module import GoalConditionedModule, GoalModuleConfig
 from vlm_rewards.rollout.rllib_env import RLlibRewardVectorEnv
 from vlm_rewards.strict_config import StrictConfig
@@ -109,6 +110,7 @@ def ppo_config(
             )
         )
         .training(
+            learner_class=BootstrapFreePPOLearner,
             train_batch_size_per_learner=hyper.train_batch_size,
             minibatch_size=hyper.minibatch_size,
             num_epochs=hyper.epochs,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import torch
 from ray.rllib.env.single_agent_env_runner import SingleAgentEnvRunner
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 
@@ -12,13 +13,16 @@ T = TypeVar("T")
 
 
 class RewardEnvRunner(SingleAgentEnvRunner):
-    """RLlib's env runner with two differences.
+    """RLlib's env runner with three differences.
 
     An error ends the call with that error. RLlib's own runner (2.60) logs it and exits its process, so that the driver
     learns only that an actor died; and what an env raises it hides behind an empty RuntimeError.
 
     Sampled episodes leave without their ledgers: metrics have read them by then, continued episodes hold copies, and
     what goes to the learner knows nothing of the ground truth.
+
+    It samples with one torch thread: a small batch gains nothing from a second, and on a machine whose other cores are
+    busy (serving rewards, for one) the two wait for each other: 2 ms a forward become 20.
     """
 
     def apply(self, func: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -31,6 +35,8 @@ class RewardEnvRunner(SingleAgentEnvRunner):
         Raises:
             VLMRewardsError: what the reward, its client or the env had to say.
         """
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
         try:
             episodes = super().sample(**kwargs)
         except RuntimeError as error:
@@ -38,6 +44,8 @@ class RewardEnvRunner(SingleAgentEnvRunner):
                 raise
             # A cause does not survive the way to another process; an error does.
             raise error.__cause__ from None
+        finally:
+            torch.set_num_threads(threads)
         for episode in episodes:
             episode.custom_data.pop(METRICS_KEY, None)
         return episodes
