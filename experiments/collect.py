@@ -154,7 +154,9 @@ def collect(config: CollectConfig, out: Path, shard_trajectories: int = 200) -> 
 
 
 def read_dataset(folder: str | Path, verify: bool = True) -> ray.data.Dataset:
-    """The dataset as a Ray Data dataset of rows, in the order they were written; needs a Ray session.
+    """The dataset as a Ray Data dataset of rows; needs a Ray session.
+
+    Ray Data reads files in parallel and in no fixed order: sort by `trajectory` and `step` where order matters.
 
     `decode_images` turns a batch's PNG bytes into frames: `read_dataset(path).map_batches(decode_images)`.
 

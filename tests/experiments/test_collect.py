@@ -51,8 +51,13 @@ def test_ray_data_reads_it(dataset, ray_session):
     batch = data.map_batches(decode_images, batch_size=64).take_batch(10)
     assert batch["image"].shape == (10, 64, 64, 3)
     assert batch["image"].dtype == np.uint8
-    first = pq.read_table(dataset_files(folder)[0]).slice(0, 1).to_pylist()[0]
-    np.testing.assert_array_equal(decode_images({"image": np.array([first["image"]])})["image"][0], batch["image"][0])
+    written = {
+        (row["trajectory"], row["step"]): row["image"]
+        for path in dataset_files(folder)
+        for row in pq.read_table(path).to_pylist()
+    }
+    images = np.array([written[key] for key in zip(batch["trajectory"], batch["step"], strict=True)], dtype=object)
+    np.testing.assert_array_equal(decode_images({"image": images})["image"], batch["image"])
 
 
 def test_damage_and_absence_are_noticed(dataset, tmp_path):
