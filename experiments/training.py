@@ -217,6 +217,7 @@ class Training:
             env_kwargs=self.config.environment.options,
             client_factory=functools.partial(make_client, self.config, self._task_set, description.fingerprint),
             hyperparameters=self.config.ppo,
+            total_env_steps=self.config.total_env_steps,
             module=self.config.agent,
             num_env_runners=self.config.sampling.num_env_runners,
             num_envs_per_env_runner=self.config.sampling.num_envs_per_env_runner,

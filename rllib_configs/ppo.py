@@ -12,6 +12,7 @@ from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 from ray.rllib.algorithms.ppo import PPOConfig
 from ray.rllib.core.rl_module import RLModuleSpec
 
+from vlm_rewards.errors import ConfigError
 from vlm_rewards.rollout.connector import Client, RewardConnector, RewardedStep
 from vlm_rewards.rollout.env_runner import RewardEnvRunner
 from vlm_rewards.rollout.ppo_learner import BootstrapFreePPOLearner
@@ -28,6 +29,8 @@ class PPOHyperparameters(StrictConfig):
         minibatch_size: samples in one gradient step.
         epochs: passes over each batch.
         learning_rate: of Adam.
+        final_learning_rate: what it falls to, linearly, by the end of training; None keeps it. Where nearly every
+            episode succeeds, normalised advantages are noise, and full steps along them unlearn what was learned.
         gamma: discount factor per step.
         gae_lambda: of generalised advantage estimation; 1 is the Monte Carlo return.
         clip: range of the probability ratio, 1 - clip to 1 + clip.
@@ -40,6 +43,7 @@ class PPOHyperparameters(StrictConfig):
     minibatch_size: int = Field(default=256, ge=1)
     epochs: int = Field(default=4, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
+    final_learning_rate: float | None = Field(default=None, gt=0)
     gamma: float = Field(default=0.9, ge=0, le=1)
     gae_lambda: float = Field(default=0.95, ge=0, le=1)
     clip: float = Field(default=0.3, gt=0)
@@ -54,6 +58,7 @@ def ppo_config(
     env_kwargs: Mapping[str, Any],
     client_factory: Callable[[], Client],
     hyperparameters: PPOHyperparameters | None = None,
+    total_env_steps: int | None = None,
     module: GoalModuleConfig | None = None,
     num_env_runners: int = 0,
     num_envs_per_env_runner: int = 16,
@@ -74,6 +79,7 @@ def ppo_config(
             an episode, and True in evaluation.
         client_factory: makes the `RewardClient` in each env runner; must be picklable.
         hyperparameters: of the algorithm.
+        total_env_steps: length of the training, over which the learning rate falls.
         module: of the agent's networks.
         num_env_runners: remote processes that sample; 0 samples in the caller's process, which saves the transport of
             episodes and is the fastest on two cores.
@@ -114,7 +120,7 @@ def ppo_config(
             train_batch_size_per_learner=hyper.train_batch_size,
             minibatch_size=hyper.minibatch_size,
             num_epochs=hyper.epochs,
-            lr=hyper.learning_rate,
+            lr=_learning_rate(hyper, total_env_steps),
             gamma=hyper.gamma,
             lambda_=hyper.gae_lambda,
             clip_param=hyper.clip,
@@ -136,6 +142,15 @@ def ppo_config(
         .callbacks(on_algorithm_init=partial(_set_threads, torch_threads))
         .debugging(seed=seed)
     )
+
+
+def _learning_rate(hyper: PPOHyperparameters, total_env_steps: int | None) -> float | list[list[float]]:
+    """Returns a constant, or RLlib's schedule of (env steps, rate) points."""
+    if hyper.final_learning_rate is None:
+        return hyper.learning_rate
+    if total_env_steps is None:
+        raise ConfigError("final_learning_rate needs total_env_steps; give the length of the training")
+    return [[0, hyper.learning_rate], [total_env_steps, hyper.final_learning_rate]]
 
 
 def _reward_connector(

@@ -171,3 +171,12 @@ def test_an_env_that_cannot_be_built_is_one_clear_error(ray_session, change, mes
 def test_unusable_hyperparameters_are_refused(mistake):
     with pytest.raises(ConfigError):
         PPOHyperparameters(**mistake)
+
+
+def test_the_learning_rate_falls_over_the_training():
+    hyper = PPOHyperparameters(learning_rate=1e-3, final_learning_rate=1e-4)
+    common = {"env": "x", "env_kwargs": {}, "client_factory": object}
+    assert ppo_config(**common, hyperparameters=hyper, total_env_steps=500).lr == [[0, 1e-3], [500, 1e-4]]
+    assert ppo_config(**common).lr == PPOHyperparameters().learning_rate
+    with pytest.raises(ConfigError, match="total_env_steps"):
+        ppo_config(**common, hyperparameters=hyper)
