@@ -1,0 +1,193 @@
+"""Draws episodes: a home, a goal, things in their places, and where the agent starts.
+
+Every episode that is drawn can be solved: what the goal names stands where the agent can walk up to it and reach it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from envs.playhouse.catalog.category import Category
+from envs.playhouse.errors import ImpossibleGoalError
+from envs.playhouse.floor_plan import DOOR_WIDTH
+from envs.playhouse.goals import Pair, PlayhouseGoal
+from envs.playhouse.home import Home
+from envs.playhouse.model import EYE_HEIGHT
+from envs.playhouse.navigation import AGENT_RADIUS, NavGrid
+from envs.playhouse.presets import Preset
+from envs.playhouse.scene import Thing
+from envs.playhouse.sight import clear_lines
+
+#: Distances from a thing at which the agent can stand to grab it, metres.
+GRAB_RANGE = (0.6, 0.95)
+#: Clear floor around a thing, metres centre to centre.
+SPACING = 0.85
+#: Distance between what is carried and where it goes at the start, metres.
+FAR_APART = 1.6
+#: Distance between the agent and what it must find or lift at the start, metres.
+START_DISTANCE = 1.9
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One drawn episode.
+
+    Attributes:
+        home: where it takes place.
+        goal: what is asked for.
+        things: slot 0 holds what the goal names first, slot 1 what it names second, if anything.
+        start: x, y in metres and heading in radians of the agent.
+    """
+
+    home: Home
+    goal: PlayhouseGoal
+    things: tuple[Thing, ...]
+    start: tuple[float, float, float]
+
+
+class EpisodeSampler:
+    """Draws episodes of one preset.
+
+    Attributes:
+        pairs: colour-object pairs that may stand around besides those of the goal.
+    """
+
+    def __init__(self, preset: Preset, categories: dict[str, Category], pairs: list[tuple[str, str]]) -> None:
+        """Draw from these categories; things that no goal names come from `pairs`."""
+        self._preset = preset
+        self._categories = categories
+        self.pairs = pairs
+
+    def draw(self, rng: np.random.Generator, home: Home, goal: PlayhouseGoal) -> Episode:
+        """An episode of `goal` in `home`.
+
+        Raises:
+            ImpossibleGoalError: there was no room for it in 60 attempts.
+        """
+        for _ in range(60):
+            pairs = self._choose_pairs(rng, goal)
+            things = self._place(rng, home, goal, pairs)
+            if things is None:
+                continue
+            start = self._choose_start(rng, home, goal, things)
+            if start is not None:
+                return Episode(home, goal, tuple(things), start)
+        raise ImpossibleGoalError(f"home {home.seed} of preset {self._preset.name!r} has no room for {goal.id!r}")
+
+    def _choose_pairs(self, rng: np.random.Generator, goal: PlayhouseGoal) -> list[tuple[str, str]]:
+        """What stands around: the goal's things, look-alikes in colour and in kind, then anything else."""
+        colours = self._preset.colour_names
+
+        def resolve(pair: Pair) -> tuple[str, str]:
+            return pair[0], pair[1] or colours[int(rng.integers(len(colours)))]
+
+        chosen = [resolve(goal.thing)] + ([resolve(goal.other)] if goal.other else [])
+        named = [goal.thing] + ([goal.other] if goal.other else [])
+        allowed = [
+            (name, colour)
+            for name, colour in self.pairs
+            if not any(name == n and c in (None, colour) for n, c in named)
+        ]
+        order = [allowed[int(i)] for i in rng.permutation(len(allowed))]
+        same_kind = [pair for pair in order if pair[0] == chosen[0][0]][:1]
+        same_colour = [pair for pair in order if pair[1] == chosen[0][1]][:1]
+        rest = [pair for pair in order if pair not in same_kind + same_colour]
+        return (chosen + same_kind + same_colour + rest)[: self._preset.objects]
+
+    def _place(
+        self, rng: np.random.Generator, home: Home, goal: PlayhouseGoal, pairs: list[tuple[str, str]]
+    ) -> list[Thing] | None:
+        """A place for each pair; None where the goal's own things find none. Others that find none are left out."""
+        floor = home.nav.free.copy()
+        for door in home.doors:
+            floor &= home.nav.distances(door.x, door.y) > DOOR_WIDTH
+        spots = home.nav.points(floor)
+        surfaces = [surface for placed in home.furniture for surface in placed.surfaces()]
+        named = 2 if goal.other else 1
+        things: list[Thing] = []
+        for index, (name, colour) in enumerate(pairs):
+            category = self._categories[name]
+            on_furniture = index != 1 or named == 1
+            for _ in range(20):
+                if surfaces and on_furniture and rng.random() < self._preset.on_furniture:
+                    surface = surfaces[int(rng.integers(len(surfaces)))]
+                    margin = 0.8 * category.radius
+                    x = surface.x + rng.uniform(-1, 1) * max(0.0, surface.half_x - margin)
+                    y = surface.y + rng.uniform(-1, 1) * max(0.0, surface.half_y - margin)
+                    z = surface.z
+                else:
+                    x, y = spots[int(rng.integers(len(spots)))]
+                    z = 0.0
+                apart = [np.hypot(x - t.x, y - t.y) for t in things]
+                if any(d < (SPACING if z == t.z == 0 else 0.6) for d, t in zip(apart, things, strict=True)):
+                    continue
+                if index == 1 and named == 2 and apart[0] < FAR_APART:
+                    continue
+                things.append(Thing(name, colour, float(x), float(y), float(z), float(rng.uniform(0, 2 * np.pi))))
+                break
+            else:
+                if index < named:
+                    return None
+        return things
+
+    def _choose_start(
+        self, rng: np.random.Generator, home: Home, goal: PlayhouseGoal, things: list[Thing]
+    ) -> tuple[float, float, float] | None:
+        """A start from which everything that the goal names can be reached without pushing other things."""
+        nav = clear_of_things(home.nav, things)
+        component = nav.largest_component()
+        for slot in range(2 if goal.other else 1):
+            middle = things[slot].z + self._categories[things[slot].category].half_extents[2]
+            if not (standing_cells(home, nav, things, slot, middle) & component).any():
+                return None
+        far = nav.distances(things[0].x, things[0].y) > START_DISTANCE
+        starts = nav.points(component & far)
+        if len(starts) == 0:
+            return None
+        x, y = starts[int(rng.integers(len(starts)))]
+        return float(x), float(y), float(rng.integers(24) * np.pi / 12)
+
+
+def clear_of_things(nav: NavGrid, things: list[Thing] | tuple[Thing, ...]) -> NavGrid:
+    """Free cells that touch nothing which stands on the floor."""
+    return nav.without((t.x, t.y, AGENT_RADIUS + 0.22) for t in things if t.z < 0.1)
+
+
+def standing_cells(
+    home: Home, nav: NavGrid, things: list[Thing] | tuple[Thing, ...], slot: int, middle: float
+) -> np.ndarray:
+    """Cells from which the agent can grab a thing, with nothing between its eye and the thing.
+
+    Args:
+        home: walls and furniture that could be in the way.
+        nav: free cells to choose from.
+        things: where things are.
+        slot: index of the thing.
+        middle: height of the thing's centre, metres.
+
+    Returns:
+        bool, the shape of the grid.
+    """
+    thing = things[slot]
+    distance = nav.distances(thing.x, thing.y)
+    cells = nav.free & (distance >= GRAB_RANGE[0]) & (distance <= GRAB_RANGE[1])
+    if not cells.any():
+        return cells
+    points = nav.points(cells)
+    clear = np.ones(len(points), dtype=bool)
+    goal = np.array([thing.x, thing.y])
+    for other_slot, other in enumerate(things):
+        if other_slot == slot or np.hypot(other.x - thing.x, other.y - thing.y) > 1.5:
+            continue
+        # Distance of the other thing's centre to the segment from the cell to the thing.
+        along = goal - points
+        to_other = np.array([other.x, other.y]) - points
+        share = np.clip((to_other * along).sum(axis=1) / (along**2).sum(axis=1), 0.0, 1.0)
+        clear &= np.hypot(*(to_other - share[:, None] * along).T) > 0.36
+    eyes = np.column_stack([points, np.full(len(points), EYE_HEIGHT)])
+    clear &= clear_lines(eyes, np.array([thing.x, thing.y, middle]), home.solids)
+    result = np.zeros_like(cells)
+    result[cells] = clear
+    return result

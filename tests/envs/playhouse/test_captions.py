@@ -1,0 +1,46 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from envs.playhouse import captions
+from envs.playhouse.captions import random_captioned_view
+from envs.playhouse.goals import WORDING_PATH
+from vlm_rewards.errors import ConfigError
+from vlm_rewards.strict_config import read_yaml
+
+
+@pytest.fixture(autouse=True, scope="module")
+def closed_afterwards():
+    yield
+    captions._environment("small").close()
+    captions._environment.cache_clear()
+
+
+def test_views_are_captioned_by_what_they_show():
+    kinds, written = Counter(), set()
+    for seed in range(60):
+        view = random_captioned_view(np.random.default_rng(seed), 48, 64)
+        assert view.frame.shape == (48, 64, 3)
+        assert len(set(view.captions)) == len(view.captions) >= 1
+        kinds[view.label.split()[0]] += 1
+        written |= set(view.captions)
+        if view.label != "empty":
+            colour, thing = view.label.split(" ", 2)[1:]
+            assert any(f"{colour} {thing}" in caption for caption in view.captions)
+    assert set(kinds) == {"near", "far", "held", "beside", "empty"}
+    wording = read_yaml(WORDING_PATH)
+    for family in ("find", "lift", "pick_place"):
+        verb = wording[family]["instruction"].split()[0]
+        assert not any(caption.startswith(verb + " ") for caption in written), "task wording never enters"
+
+
+def test_equal_generators_give_equal_views():
+    views = [random_captioned_view(np.random.default_rng(3), 32, 32) for _ in range(2)]
+    np.testing.assert_array_equal(views[0].frame, views[1].frame)
+    assert views[0].captions == views[1].captions
+
+
+def test_unknown_splits_are_refused():
+    with pytest.raises(ConfigError, match="unknown split"):
+        random_captioned_view(np.random.default_rng(0), 32, 32, split="test")
