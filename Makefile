@@ -15,6 +15,7 @@ demo: install ## train an Open App agent from CLIP rewards alone, and show the p
 	$(BIN)/python -m experiments.train --preset demo
 
 test: install ## run every test
+	@$(PYTHON) scripts/check_machine.py --rendering
 	$(BIN)/python -m pytest
 
 lint: install ## ruff: rules and formatting

@@ -3,7 +3,9 @@
 Runs on whatever Python the machine has, before the virtual environment exists: standard library only.
 """
 
+import ctypes
 import importlib.util
+import os
 import shutil
 import sys
 
@@ -11,9 +13,17 @@ MINIMUM_PYTHON = (3, 11)
 MINIMUM_DISK_GB = 8  # virtual environment (about 5 GB with the CUDA build of torch) and room for runs
 
 
-def problems():
-    """Return one line for each thing this machine lacks."""
+def problems(rendering=False):
+    """Return one line for each thing this machine lacks; with `rendering`, also what headless MuJoCo needs."""
     found = []
+    if rendering and os.environ.get("MUJOCO_GL", "egl") == "egl":
+        try:
+            ctypes.CDLL("libEGL.so.1")
+        except OSError:
+            found.append(
+                "The home is drawn through EGL, and libEGL.so.1 is missing: on Debian or Ubuntu, "
+                "apt-get install libegl1 libgl1-mesa-dri (or set MUJOCO_GL=osmesa and install libosmesa6)"
+            )
     if sys.version_info < MINIMUM_PYTHON:
         found.append(
             "Python %d.%d or newer is needed, this is %d.%d: install it, or name one: make PYTHON=python3.11 demo"
@@ -28,7 +38,7 @@ def problems():
 
 
 if __name__ == "__main__":
-    lines = problems()
+    lines = problems(rendering="--rendering" in sys.argv[1:])
     for line in lines:
         print(line, file=sys.stderr)
     sys.exit(1 if lines else 0)

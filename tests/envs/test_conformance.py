@@ -13,6 +13,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from envs.android.env import OpenAppEnv
+from envs.playhouse import PlayhouseEnv
 from vlm_rewards.rollout.goal_tokens import GOAL_LENGTH
 from vlm_rewards.rollout.rewardable_env import RewardableEnv
 
@@ -20,6 +21,7 @@ from vlm_rewards.rollout.rewardable_env import RewardableEnv
 ENVIRONMENTS = {
     "android": OpenAppEnv,
     "android-shuffled": partial(OpenAppEnv, layout="shuffled", content="eval", split="held_out"),
+    "playhouse-find": partial(PlayhouseEnv, "find"),
 }
 STEPS = 12
 
