@@ -45,7 +45,8 @@ class RunFolder:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        # Absolute: RLlib takes a relative checkpoint path for a URI without a scheme.
+        self.path = path.resolve()
 
     @classmethod
     def create(cls, parent: Path, name: str, config: dict[str, Any]) -> "RunFolder":

@@ -1,6 +1,7 @@
 """A run's folder survives being killed at any moment."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +19,11 @@ def test_each_run_gets_a_folder_of_its_own(tmp_path, folder):
     assert (folder.path.name, second.path.name) == ("demo-1", "demo-2")
     assert RunFolder.existing(folder.path).config() == {"name": "demo", "reward": {"beta": 0.5}}
     assert folder.state() is None
+
+
+def test_a_relative_output_folder_is_made_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert RunFolder.create(Path("runs"), "demo", {}).path == tmp_path / "runs" / "demo-1"
 
 
 def test_the_state_comes_back_as_it_was(folder):
