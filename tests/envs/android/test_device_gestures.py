@@ -75,9 +75,9 @@ def test_a_short_drag_snaps_back(phone: Phone) -> None:
 
 def test_the_second_page_needs_a_swipe(phone: Phone) -> None:
     left(phone)
-    slot = phone.layout.pages[1].index([app.name for app in CATALOGUE.apps].index("Sheets"))
+    slot = phone.layout.pages[1].index([app.name for app in CATALOGUE.apps].index("Drive"))
     tap(phone, *center(HOME_GRID.cell(slot)))
-    assert phone.foreground == CATALOGUE.by_name["Sheets"].package
+    assert phone.foreground == CATALOGUE.by_name["Drive"].package
 
 
 def test_swiping_up_shows_the_drawer_and_down_closes_it(phone: Phone) -> None:
