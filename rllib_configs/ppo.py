@@ -15,6 +15,7 @@ from ray.rllib.core.rl_module import RLModuleSpec
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.rollout.connector import Client, RewardConnector, RewardedStep
 from vlm_rewards.rollout.env_runner import RewardEnvRunner
+from vlm_rewards.rollout.exploring_starts import ExploringStarts
 from vlm_rewards.rollout.ppo_learner import BootstrapFreePPOLearner
 from vlm_rewards.rollout.rl_module import GoalConditionedModule, GoalModuleConfig
 from vlm_rewards.rollout.rllib_env import RLlibRewardVectorEnv
@@ -64,6 +65,7 @@ def ppo_config(
     num_envs_per_env_runner: int = 16,
     seed: int = 0,
     torch_threads: int | None = None,
+    exploring_starts: ExploringStarts | None = None,
     recorder: Callable[[RewardedStep], None] | None = None,
     sample_timeout_s: float = 600.0,
 ) -> PPOConfig:
@@ -87,6 +89,7 @@ def ppo_config(
         seed: of weights, exploration and envs. Equal seeds give equal weights, bit by bit, on one machine with
             equal `torch_threads`.
         torch_threads: of the learner's process; None leaves them as they are.
+        exploring_starts: begins some training episodes elsewhere; see `ExploringStarts`.
         recorder: called with every rewarded vector step, in the env runner; must be picklable.
         sample_timeout_s: longest wait for remote env runners. Longer than any reward client's deadline, so that a
             slow service shows up as the client's error and not as missing samples.
@@ -95,8 +98,16 @@ def ppo_config(
         The configuration, not frozen: change what you like.
     """
     hyper = hyperparameters or PPOHyperparameters()
-    training_env = {"env": env, "env_kwargs": {**env_kwargs, "terminate_on_success": False}}
-    evaluation_env = {"env": env, "env_kwargs": {**env_kwargs, "terminate_on_success": True}}
+    training_env = {
+        "env": env,
+        "env_kwargs": {**env_kwargs, "terminate_on_success": False},
+        "exploring_starts": exploring_starts,
+    }
+    evaluation_env = {
+        "env": env,
+        "env_kwargs": {**env_kwargs, "terminate_on_success": True},
+        "exploring_starts": None,
+    }
     return (
         PPOConfig()
         .environment(env=RLlibRewardVectorEnv, env_config=training_env)
