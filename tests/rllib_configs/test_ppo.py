@@ -83,7 +83,7 @@ def test_it_learns_the_grid_from_the_reward_model_alone(ray_session):
         module=GoalModuleConfig(channels=(16, 16), strides=(4, 1), goal_dim=16, hidden_dim=64, tap_grid=(4, 4)),
         num_envs_per_env_runner=16,
     ).build_algo()
-    curve = [health.check(algorithm.train(), env_steps=512) for _ in range(30)]
+    curve = [health.check(algorithm.train(), env_steps=512) for _ in range(20)]
     algorithm.stop()
     start = np.mean([m.ground_truth_return for m in curve[:3]])
     end = np.mean([m.ground_truth_return for m in curve[-3:]])
