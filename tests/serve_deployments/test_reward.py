@@ -81,7 +81,7 @@ def test_limits_that_differ_turn_autoscaling_on():
 
 def test_a_deployed_reward_serves_at_once(app):
     result = RewardClient(HandleTransport(app)).score(FRAMES, GOALS)
-    np.testing.assert_array_equal(result.probabilities, RewardModel(REWARD, TASK_SET).score(FRAMES, GOALS))
+    np.testing.assert_array_equal(result.scores, RewardModel(REWARD, TASK_SET).score(FRAMES, GOALS))
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_the_pocket_yaml_is_a_serve_config_that_builds_and_serves(ray_session):
     )
     height, width = description.image_size
     frames = np.zeros((2, height, width, 3), np.uint8)
-    assert client.score(frames, ["gmail", "maps"]).probabilities.shape == (2,)
+    assert client.score(frames, ["gmail", "maps"]).scores.shape == (2,)
     serve.delete(application.name, _blocking=False)
 
 
@@ -190,7 +190,7 @@ def test_thresholds_and_prompts_change_without_a_restart(app):
     expected = RewardModel(RewardConfig(model="fake", tau=0.3, beta=0.8, template="A"), TASK_SET)
     assert transport.describe(timeout_s=10) == expected.describe()
     np.testing.assert_array_equal(
-        RewardClient(transport).score(FRAMES, GOALS).probabilities, expected.score(FRAMES, GOALS)
+        RewardClient(transport).score(FRAMES, GOALS).scores, expected.score(FRAMES, GOALS)
     )
     assert transport.replica_info(timeout_s=10).pid == pid
     assert (

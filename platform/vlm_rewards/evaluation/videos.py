@@ -65,7 +65,7 @@ def record_episode(
         ended = terminated or truncated
     frames = np.stack(reward_frames)
     scored = client.score(frames, [spec.goal_id] * len(frames))
-    return RecordedEpisode(title, np.stack(pictures), scored.probabilities, beta, bool(info["is_success"]))
+    return RecordedEpisode(title, np.stack(pictures), scored.scores, beta, bool(info["is_success"]))
 
 
 def write_gif(episodes: Sequence[RecordedEpisode], path: Path, seconds_a_frame: float = 0.6) -> None:

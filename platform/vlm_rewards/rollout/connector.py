@@ -201,7 +201,7 @@ def _pop_ground_truth(info: dict[str, Any]) -> tuple[bool, bool]:
 
 def _checked(result: ScoreResult, frames: int, description: RewardDescription) -> npt.NDArray[np.float32]:
     """Returns the probabilities of an answer that may be trained on."""
-    probabilities = np.asarray(result.probabilities, np.float32)
+    probabilities = np.asarray(result.scores, np.float32)
     if probabilities.shape != (frames,):
         raise RewardServiceError(f"{frames} frames got {probabilities.shape} rewards; nothing may train on that")
     if not np.isfinite(probabilities).all():

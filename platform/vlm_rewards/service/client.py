@@ -169,20 +169,20 @@ class RewardClient:
         raise type(last_error)(f"{last_error}; gave up after {retries + 1} attempts in {waited:.1f} s") from last_error
 
     def _check(self, result: ScoreResult, frames: int) -> None:
-        probabilities = result.probabilities
-        if probabilities.shape != (frames,) or probabilities.dtype != np.float32:
+        scores = result.scores
+        if scores.shape != (frames,) or scores.dtype != np.float32:
             raise RewardServiceError(
-                f"the reward service answered {frames} frames with {probabilities.dtype} {probabilities.shape}; "
+                f"the reward service answered {frames} frames with {scores.dtype} {scores.shape}; "
                 "client and service are of different versions, redeploy the service"
             )
-        if not np.isfinite(probabilities).all():
-            bad = int((~np.isfinite(probabilities)).sum())
+        if not np.isfinite(scores).all():
+            bad = int((~np.isfinite(scores)).sum())
             raise NonFiniteRewardError(
                 f"{bad} of {frames} rewards are not finite; check the served model's weights and precision"
             )
-        if frames and (probabilities.min() < 0 or probabilities.max() > 1):
+        if frames and (scores.min() < 0 or scores.max() > 1):
             raise RewardServiceError(
-                f"the reward service answered with values in [{probabilities.min():.4g}, {probabilities.max():.4g}], "
+                f"the reward service answered with values in [{scores.min():.4g}, {scores.max():.4g}], "
                 "which are no probabilities; redeploy the service"
             )
         with self._lock:

@@ -125,7 +125,7 @@ class RewardDeployment:
         fingerprints = {result.fingerprint for result in results}
         if len(fingerprints) > 1:  # reconfigured between two pieces: one answer must be of one reward
             return await self.score(frames, goal_ids)
-        return ScoreResult(np.concatenate([result.probabilities for result in results]), fingerprints.pop())
+        return ScoreResult(np.concatenate([result.scores for result in results]), fingerprints.pop())
 
     @serve.batch(max_batch_size=1, batch_wait_timeout_s=0.0, max_concurrent_batches=1, batch_size_fn=_count_frames)
     async def _score_batch(self, requests: list[_Request]) -> list[ScoreResult | VLMRewardsError]:

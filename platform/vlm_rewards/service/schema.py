@@ -18,11 +18,11 @@ class ScoreResult:
     """The answer to one request.
 
     Attributes:
-        probabilities: float32 (N,), p(goal) of each frame in the order sent, in [0, 1].
+        scores: float32 (N,), p(goal) of each frame in the order sent, in [0, 1].
         fingerprint: of the reward that computed them: weights, preprocessing, prompts, negatives, tau and beta.
     """
 
-    probabilities: npt.NDArray[np.float32]
+    scores: npt.NDArray[np.float32]
     fingerprint: str
 
 

@@ -40,15 +40,15 @@ class FailingTransport(InProcessTransport):
 
 
 def not_finite(result):
-    return ScoreResult(np.full_like(result.probabilities, np.nan), result.fingerprint)
+    return ScoreResult(np.full_like(result.scores, np.nan), result.fingerprint)
 
 
 def one_missing(result):
-    return ScoreResult(result.probabilities[1:], result.fingerprint)
+    return ScoreResult(result.scores[1:], result.fingerprint)
 
 
 def another_reward(result):
-    return ScoreResult(result.probabilities, "another")
+    return ScoreResult(result.scores, "another")
 
 
 def dead(result):

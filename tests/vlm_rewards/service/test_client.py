@@ -153,7 +153,7 @@ def test_another_reward_than_the_expected_one_is_an_error():
 
 
 def test_the_first_answer_fixes_the_reward_of_a_run():
-    client = RewardClient(ScriptedTransport(GOOD, answer(GOOD.probabilities, "0" * 64)))
+    client = RewardClient(ScriptedTransport(GOOD, answer(GOOD.scores, "0" * 64)))
     client.score(FRAMES, GOALS)
     with pytest.raises(RewardServiceError, match="changed under this run"):
         client.score(FRAMES, GOALS)

@@ -33,7 +33,7 @@ def test_requests_that_arrive_during_a_forward_share_the_next_one(slow_app, rewa
         frames, goal_ids = make_request(4, seed=seed)
         for _ in range(5):
             result = RewardClient(slow_app).score(calm(frames), goal_ids)
-            np.testing.assert_array_equal(result.probabilities, reward_model.score(frames, goal_ids))
+            np.testing.assert_array_equal(result.scores, reward_model.score(frames, goal_ids))
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(caller, range(8)))
@@ -56,7 +56,7 @@ def test_bad_requests_fail_alone(slow_app, reward_model, make_request):
     def good(seed):
         frames, goal_ids = make_request(3, seed=seed)
         result = slow_app.score(calm(frames), goal_ids, timeout_s=20)
-        return np.array_equal(result.probabilities, reward_model.score(frames, goal_ids))
+        return np.array_equal(result.scores, reward_model.score(frames, goal_ids))
 
     def bad(seed):
         frames, goal_ids = make_request(3, seed=seed)
@@ -87,7 +87,7 @@ def test_it_answers_questions_during_a_long_forward(slow_app, make_request):
         time.sleep(0.3)
         slow_app.replica_info(timeout_s=10)
         assert not pending.done()
-        assert pending.result().probabilities.shape == (1,)
+        assert pending.result().scores.shape == (1,)
 
 
 def test_a_replica_that_fails_at_everything_is_replaced(ray_session, slow_app, make_request):
@@ -105,4 +105,4 @@ def test_a_replica_that_fails_at_everything_is_replaced(ray_session, slow_app, m
             break
         time.sleep(0.2)
     assert slow_app.replica_info(timeout_s=20).pid != pid
-    assert client.score(calm(frames), goal_ids).probabilities.shape == (1,)
+    assert client.score(calm(frames), goal_ids).scores.shape == (1,)

@@ -71,7 +71,7 @@ def test_a_client_works_in_another_process(ray_session, reward_app, reward_model
         return client.score(frames, goal_ids)
 
     result = ray_session.get(score.remote(RewardClient(HandleTransport(reward_app))), timeout=60)
-    np.testing.assert_array_equal(result.probabilities, reward_model.score(frames, goal_ids))
+    np.testing.assert_array_equal(result.scores, reward_model.score(frames, goal_ids))
 
 
 def test_a_hanging_replica_times_out_within_the_deadline(small_app, stopped_replica, make_request):
@@ -85,7 +85,7 @@ def test_a_replica_that_comes_back_answers_the_retry(small_app, stopped_replica,
     frames, goal_ids = make_request(1)
     threading.Timer(1.5, stopped_replica).start()
     client = RewardClient(small_app, timeout_s=0.5, deadline_s=20)
-    np.testing.assert_array_equal(client.score(frames, goal_ids).probabilities, reward_model.score(frames, goal_ids))
+    np.testing.assert_array_equal(client.score(frames, goal_ids).scores, reward_model.score(frames, goal_ids))
     assert client.stats.retries >= 1
 
 
@@ -102,7 +102,7 @@ def test_a_full_queue_is_refused_and_a_patient_client_gets_through(small_app, st
         assert errors.count(RewardOverloadedError) >= 4
         threading.Timer(0.5, stopped_replica).start()
         answers = list(pool.map(lambda _: RewardClient(small_app).score(*request), range(12)))
-    assert len({answer.probabilities.tobytes() for answer in answers}) == 1
+    assert len({answer.scores.tobytes() for answer in answers}) == 1
 
 
 def test_a_deleted_application_is_reported_and_its_successor_is_found(
@@ -111,12 +111,12 @@ def test_a_deleted_application_is_reported_and_its_successor_is_found(
     args = RewardAppArgs(reward=reward_config, task_set=task_set, num_cpus=0.1)
     deploy(args, "short-lived")
     client = RewardClient(HandleTransport("short-lived"), deadline_s=2.0)
-    before = client.score(*make_request(4)).probabilities
+    before = client.score(*make_request(4)).scores
     serve.delete("short-lived")
     start = time.monotonic()
     with pytest.raises(RewardServiceUnavailableError, match="'short-lived' is not running"):
         client.score(*make_request(4))
     assert time.monotonic() - start < 4.5  # the deadline, and the controller's word on what is wrong
     deploy(args, "short-lived")
-    np.testing.assert_array_equal(client.score(*make_request(4)).probabilities, before)
+    np.testing.assert_array_equal(client.score(*make_request(4)).scores, before)
     serve.delete("short-lived", _blocking=False)

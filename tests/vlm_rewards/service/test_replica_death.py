@@ -35,7 +35,7 @@ def test_every_call_is_answered_right_while_the_only_replica_is_killed(request, 
             killed_at = time.monotonic()
         result = client.score(*stream[call % 4])
         # Also after the restart: the new replica's rewards are the old one's, bit for bit.
-        np.testing.assert_array_equal(result.probabilities, expected[call % 4])
+        np.testing.assert_array_equal(result.scores, expected[call % 4])
 
     stats = client.pop_stats()
     assert stats.requests == len(stats.latencies_s) == 200

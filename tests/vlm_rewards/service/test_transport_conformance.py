@@ -28,8 +28,8 @@ def client(transport):
 def test_scores_are_the_models_in_the_order_sent(client, reward_model, make_request, n):
     frames, goal_ids = make_request(n, seed=n)
     result = client.score(frames, goal_ids)
-    np.testing.assert_array_equal(result.probabilities, reward_model.score(frames, goal_ids))
-    assert result.probabilities.dtype == np.float32
+    np.testing.assert_array_equal(result.scores, reward_model.score(frames, goal_ids))
+    assert result.scores.dtype == np.float32
     assert result.fingerprint == reward_model.fingerprint
 
 
@@ -39,7 +39,7 @@ def test_a_real_checkpoint_scores_as_it_does_alone(request, kind, pocket_model, 
     assert client.describe() == pocket_model.describe()
     for n in (1, 8, 32):
         frames, goal_ids = make_request(n, seed=n, size=40)
-        first, second = (client.score(frames, goal_ids).probabilities for _ in range(2))
+        first, second = (client.score(frames, goal_ids).scores for _ in range(2))
         assert first.tobytes() == second.tobytes()
         # Same arithmetic in the same batch on one thread: the replica's bits are this process's.
         np.testing.assert_array_equal(first, pocket_model.score(frames, goal_ids))
@@ -47,19 +47,19 @@ def test_a_real_checkpoint_scores_as_it_does_alone(request, kind, pocket_model, 
 
 def test_no_frames_give_no_scores(client, reward_model):
     result = client.score(np.zeros((0, 32, 32, 3), np.uint8), [])
-    assert result.probabilities.shape == (0,)
+    assert result.scores.shape == (0,)
     assert result.fingerprint == reward_model.fingerprint
 
 
 def test_large_requests_get_through(client, reward_model, make_request):
     frames, goal_ids = make_request(64, size=160)
     assert frames.nbytes > 4 * 2**20  # the limit of Serve's gRPC port
-    np.testing.assert_array_equal(client.score(frames, goal_ids).probabilities, reward_model.score(frames, goal_ids))
+    np.testing.assert_array_equal(client.score(frames, goal_ids).scores, reward_model.score(frames, goal_ids))
 
 
 def test_the_same_stream_gives_the_same_bits(client, make_request):
     stream = [make_request(n, seed=n) for n in (1, 8, 3, 40, 8)]
-    first, second = ([client.score(*request).probabilities.tobytes() for request in stream] for _ in range(2))
+    first, second = ([client.score(*request).scores.tobytes() for request in stream] for _ in range(2))
     assert first == second
 
 
@@ -68,7 +68,7 @@ def test_frames_that_need_not_be_contiguous_or_writable(client, reward_model, ma
     view = frames[::2, ::-1]
     view.flags.writeable = False
     expected = reward_model.score(np.ascontiguousarray(view), goal_ids[::2])
-    np.testing.assert_array_equal(client.score(view, goal_ids[::2]).probabilities, expected)
+    np.testing.assert_array_equal(client.score(view, goal_ids[::2]).scores, expected)
 
 
 def test_describe_is_the_models(client, reward_model):
@@ -95,7 +95,7 @@ def test_it_travels_to_another_process_before_and_after_use(transport, reward_mo
     for _ in range(2):
         copy = pickle.loads(pickle.dumps(transport))
         result = RewardClient(copy).score(frames, goal_ids)
-        np.testing.assert_array_equal(result.probabilities, reward_model.score(frames, goal_ids))
+        np.testing.assert_array_equal(result.scores, reward_model.score(frames, goal_ids))
         transport.connect(timeout_s=10)
 
 
@@ -103,7 +103,7 @@ def test_threads_share_it_and_each_gets_its_own_answers(client, reward_model, ma
     def answers_match(seed):
         # Three frame sizes at once: frames of different sizes cannot share an array.
         frames, goal_ids = make_request(1 + seed % 9, seed=seed, size=(16, 32, 48)[seed % 3])
-        return np.array_equal(client.score(frames, goal_ids).probabilities, reward_model.score(frames, goal_ids))
+        return np.array_equal(client.score(frames, goal_ids).scores, reward_model.score(frames, goal_ids))
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(answers_match, range(96)))
