@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, field_validator
 
+from vlm_rewards.embedding_cache import EmbeddingCache, distinct_frames, frame_keys
 from vlm_rewards.encoders import Encoder, Precision, check_frames, load_encoder
 from vlm_rewards.errors import ConfigError, NonFiniteRewardError
 from vlm_rewards.goals import NegativesSpec, PromptTemplate, TaskSet
@@ -90,15 +91,23 @@ class RewardModel:
         config: as given.
         task_set: as given.
         encoder: the frozen encoder.
+        cache: embeddings of frames seen before, or None.
     """
 
-    def __init__(self, config: RewardConfig, task_set: TaskSet, encoder: Encoder | None = None) -> None:
+    def __init__(
+        self,
+        config: RewardConfig,
+        task_set: TaskSet,
+        encoder: Encoder | None = None,
+        cache: EmbeddingCache | None = None,
+    ) -> None:
         """Loads the encoder and embeds all prompts.
 
         Args:
             config: the reward's settings.
             task_set: the goals; both splits can be scored.
             encoder: used instead of loading `config.model`.
+            cache: asked before a frame is encoded. Hand it on to a model with other prompts and the same encoder.
 
         Raises:
             ConfigError: unusable settings, or negatives that contain the goal.
@@ -108,6 +117,7 @@ class RewardModel:
         """
         self.config = config
         self.task_set = task_set
+        self.cache = cache
         template = PromptTemplate.named(config.template)
         # The goal comes first in its own list: row 0 of `softmax_binary`.
         self._prompts = {
@@ -194,7 +204,9 @@ class RewardModel:
         return np.stack(columns, axis=1) if columns else np.zeros((len(frames), 0), np.float32)
 
     def embed(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Returns the frames' embeddings, float32 (N, D): the expensive half of `score`, and the part to cache.
+        """Returns the frames' embeddings, float32 (N, D): the expensive half of `score`.
+
+        Equal frames of a call are encoded once, and those in the cache not at all.
 
         Raises:
             InvalidFrameError: frames of another dtype or shape.
@@ -202,7 +214,21 @@ class RewardModel:
         check_frames(frames)
         if not len(frames):
             return np.zeros((0, self.encoder.embedding_dim), np.float32)
-        return self.encoder.embed_images(frames)
+        rows, inverse = distinct_frames(frames)
+        distinct = frames if len(rows) == len(frames) else frames[rows]
+        if self.cache is None:
+            return self.encoder.embed_images(distinct)[inverse]
+        keys = frame_keys(distinct, self.encoder.fingerprint)
+        known = self.cache.get(keys, repeats=len(frames) - len(rows))
+        missing = [row for row, embedding in enumerate(known) if embedding is None]
+        images = np.empty((len(distinct), self.encoder.embedding_dim), np.float32)
+        for row, embedding in enumerate(known):
+            if embedding is not None:
+                images[row] = embedding
+        if missing:
+            images[missing] = self.encoder.embed_images(distinct[missing])
+            self.cache.put([keys[row] for row in missing], images[missing])
+        return images[inverse]
 
     def score_embeddings(self, images: npt.NDArray[np.float32], goal_ids: Sequence[str]) -> npt.NDArray[np.float32]:
         """Returns p(goal) of embedded frames: the cheap half of `score`.
