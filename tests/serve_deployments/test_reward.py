@@ -189,9 +189,7 @@ def test_thresholds_and_prompts_change_without_a_restart(app):
     apply(values)
     expected = RewardModel(RewardConfig(model="fake", tau=0.3, beta=0.8, template="A"), TASK_SET)
     assert transport.describe(timeout_s=10) == expected.describe()
-    np.testing.assert_array_equal(
-        RewardClient(transport).score(FRAMES, GOALS).scores, expected.score(FRAMES, GOALS)
-    )
+    np.testing.assert_array_equal(RewardClient(transport).score(FRAMES, GOALS).scores, expected.score(FRAMES, GOALS))
     assert transport.replica_info(timeout_s=10).pid == pid
     assert (
         RewardClient(HandleTransport(app)).score(FRAMES, GOALS).fingerprint == RewardModel(REWARD, TASK_SET).fingerprint
