@@ -43,8 +43,8 @@ def evaluate_and_record(
     config: TrainConfig,
     module: Any,
     task_set: TaskSet,
-    client: RewardClient,
-    beta: float,
+    client: RewardClient | None,
+    beta: float | None,
     make_env: Callable[..., gym.Env],
     curve: Sequence[CurvePoint],
     folder: Path,
@@ -56,8 +56,8 @@ def evaluate_and_record(
         config: The run's settings.
         module: The trained RLModule.
         task_set: The goals; those of the environment's split are evaluated.
-        client: Scores the frames of the video; no evaluation result depends on it.
-        beta: The reward's threshold, drawn in the video.
+        client: Scores the frames of the video; no evaluation result depends on it. None if there was no reward model.
+        beta: The reward's threshold, drawn in the video; None as above.
         make_env: Builds an evaluation environment, with further options.
         curve: Training, an iteration a point.
         folder: Where files go.
@@ -76,7 +76,13 @@ def evaluate_and_record(
 
     table = write_table(folder / "evaluation.csv", agent, random)
     figure = folder / "learning_curve.png"
-    plot_learning_curve(curve, figure, f"{folder.name}: reward from {config.reward.model}", random.overall.rate)
+    plot_learning_curve(
+        curve,
+        figure,
+        f"{folder.name}: reward from {config.reward_name}",
+        random.overall.rate,
+        vlm=not config.uses_ground_truth,
+    )
     video = None
     if evaluation.videos:
         video = folder / "episodes.gif"
@@ -106,8 +112,8 @@ def _write_video(
     path: Path,
     specs: Sequence[EpisodeSpec],
     policy: Policy,
-    client: RewardClient,
-    beta: float,
+    client: RewardClient | None,
+    beta: float | None,
     task_set: TaskSet,
     make_env: Callable[..., gym.Env],
 ) -> None:

@@ -1,5 +1,6 @@
 """What one training run is made of: the schema of `experiments/presets/train/*.yaml`."""
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
@@ -101,7 +102,7 @@ class TrainConfig(StrictConfig):
             None for no limit. With a limit two runs with one seed differ.
         checkpoint_every_steps: Environment steps between checkpoints.
         environment: The environment.
-        reward: The reward model.
+        reward: The reward model; or `ground_truth`, the environment's own reward, for the agent to compare with.
         service: How it is served.
         sampling: How experience is gathered.
         agent: The agent's networks.
@@ -116,13 +117,23 @@ class TrainConfig(StrictConfig):
     max_training_minutes: float | None = Field(default=None, gt=0)
     checkpoint_every_steps: int = Field(default=20_000, ge=1)
     environment: EnvironmentConfig = EnvironmentConfig()
-    reward: RewardConfig
+    reward: RewardConfig | Literal["ground_truth"]
     service: ServiceConfig = ServiceConfig()
     sampling: SamplingConfig = SamplingConfig()
     agent: GoalModuleConfig = GoalModuleConfig()
     ppo: PPOHyperparameters = PPOHyperparameters()
     evaluation: EvaluationConfig = EvaluationConfig()
     tracking: TrackingConfig = TrackingConfig()
+
+    @property
+    def uses_ground_truth(self) -> bool:
+        """Whether the agent trains on the environment's own reward."""
+        return self.reward == "ground_truth"
+
+    @property
+    def reward_name(self) -> str:
+        """What the reward is called in figures and as a Serve application."""
+        return "ground truth" if isinstance(self.reward, str) else Path(self.reward.model).name
 
 
 def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

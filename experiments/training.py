@@ -71,6 +71,7 @@ class TrainingOutcome:
 
 def make_client(config: TrainConfig, task_set: TaskSet, fingerprint: str | None = None) -> RewardClient:
     """Return a client of the run's reward; called wherever rewards are needed, remote env runners included."""
+    assert config.reward != "ground_truth"
     if config.service.transport == "in_process":
         torch.set_num_threads(config.service.torch_threads)
         transport: Any = InProcessTransport(RewardModel(config.reward, task_set))
@@ -86,7 +87,7 @@ def make_client(config: TrainConfig, task_set: TaskSet, fingerprint: str | None 
 
 def app_name(config: TrainConfig) -> str:
     """Return the name of the run's Serve application."""
-    return f"reward-{Path(config.reward.model).name}"
+    return f"reward-{config.reward_name}"
 
 
 class Training:
@@ -116,14 +117,15 @@ class Training:
 
     def cpus_needed(self) -> float:
         """Return the CPUs that replicas and env runners reserve with Ray; the learner runs in this process."""
-        served = self.config.service.transport == "serve"
+        served = self.config.service.transport == "serve" and not self.config.uses_ground_truth
         replicas = self.config.service.num_cpus * self.config.service.replicas if served else 0
         return replicas + self.config.sampling.num_env_runners + 1
 
     def train_env(self, **options: Any) -> gym.Env:
-        """Build one environment as training uses it: ground truth does not end its episodes."""
+        """Build one environment as training uses it: ground truth ends no episode of an agent that must not know it."""
         environment = self.config.environment
-        return make_env(environment.id, **{**environment.options, "terminate_on_success": False, **options})
+        ends = self.config.uses_ground_truth
+        return make_env(environment.id, **{**environment.options, "terminate_on_success": ends, **options})
 
     def evaluation_env(self, **options: Any) -> gym.Env:
         """Build one environment as evaluation uses it: unseen content, and ground truth ends the episode."""
@@ -137,8 +139,7 @@ class Training:
         Raises:
             VLMRewardsError: something is wrong; the MLflow run, if it began, is closed as FAILED.
         """
-        self._watcher.stage(f"starting the reward service ({self.config.reward.model})")
-        description = self._start_reward()
+        description = None if self.config.uses_ground_truth else self._start_reward()
         with self._algorithm(description) as algorithm, self._start_tracking(description) as run:
             if self._state is None:
                 self._state = RunState(mlflow_run_id=run.run_id)
@@ -151,8 +152,8 @@ class Training:
                 config=self.config,
                 module=algorithm.get_module(),
                 task_set=self._task_set,
-                client=make_client(self.config, self._task_set, description.fingerprint),
-                beta=description.beta,
+                client=description and make_client(self.config, self._task_set, description.fingerprint),
+                beta=description and description.beta,
                 make_env=self.evaluation_env,
                 curve=[CurvePoint(int(row[0]), *row[1:4]) for row in self._state.curve],
                 folder=self.folder.path,
@@ -180,6 +181,8 @@ class Training:
         )
 
     def _start_reward(self) -> RewardDescription:
+        assert self.config.reward != "ground_truth"
+        self._watcher.stage(f"starting the reward service ({self.config.reward_name})")
         service = self.config.service
         if service.transport == "serve":
             deploy(
@@ -194,28 +197,31 @@ class Training:
             )
         return make_client(self.config, self._task_set).describe()
 
-    def _start_tracking(self, description: RewardDescription) -> MlflowRun:
+    def _start_tracking(self, description: RewardDescription | None) -> MlflowRun:
+        fingerprints = {}
+        if description is not None:
+            fingerprints = {
+                "reward.fingerprint": description.fingerprint,
+                "reward.encoder_fingerprint": description.encoder_fingerprint,
+            }
         return MlflowRun.start(
             uri=self._uri,
             experiment=self.config.tracking.experiment,
             name=self.folder.path.name,
             params=flatten(self.config.model_dump(mode="json")),
-            tags={
-                **provenance_tags(REPOSITORY),
-                "reward.fingerprint": description.fingerprint,
-                "reward.encoder_fingerprint": description.encoder_fingerprint,
-            },
+            tags={**provenance_tags(REPOSITORY), **fingerprints},
             spill_folder=self.folder.path,
             resume_run_id=self._state.mlflow_run_id if self._state else None,
         )
 
     @contextmanager
-    def _algorithm(self, description: RewardDescription) -> Iterator[PPO]:
+    def _algorithm(self, description: RewardDescription | None) -> Iterator[PPO]:
         self._watcher.stage("building the agent")
         algorithm = ppo_config(
             env=functools.partial(make_env, self.config.environment.id),
             env_kwargs=self.config.environment.options,
-            client_factory=functools.partial(make_client, self.config, self._task_set, description.fingerprint),
+            client_factory=description
+            and functools.partial(make_client, self.config, self._task_set, description.fingerprint),
             hyperparameters=self.config.ppo,
             total_env_steps=self.config.total_env_steps,
             module=self.config.agent,

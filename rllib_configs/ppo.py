@@ -16,6 +16,7 @@ from vlm_rewards.errors import ConfigError
 from vlm_rewards.rollout.connector import Client, RewardConnector, RewardedStep
 from vlm_rewards.rollout.env_runner import RewardEnvRunner
 from vlm_rewards.rollout.exploring_starts import ExploringStarts
+from vlm_rewards.rollout.ground_truth_connector import GroundTruthConnector
 from vlm_rewards.rollout.ppo_learner import BootstrapFreePPOLearner
 from vlm_rewards.rollout.rl_module import GoalConditionedModule, GoalModuleConfig
 from vlm_rewards.rollout.rllib_env import RLlibRewardVectorEnv
@@ -57,7 +58,7 @@ def ppo_config(
     *,
     env: str | Callable[..., gym.Env],
     env_kwargs: Mapping[str, Any],
-    client_factory: Callable[[], Client],
+    client_factory: Callable[[], Client] | None,
     hyperparameters: PPOHyperparameters | None = None,
     total_env_steps: int | None = None,
     module: GoalModuleConfig | None = None,
@@ -77,9 +78,10 @@ def ppo_config(
 
     Args:
         env: Gymnasium id with the module that registers it in front, or a callable; see `RLlibRewardVectorEnv`.
-        env_kwargs: of the env. `terminate_on_success` is set here: False in training, so that ground truth never ends
-            an episode, and True in evaluation.
-        client_factory: makes the `RewardClient` in each env runner; must be picklable.
+        env_kwargs: of the env. `terminate_on_success` is set here: False in training on a reward model, so that ground
+            truth never ends an episode, and True otherwise.
+        client_factory: makes the `RewardClient` in each env runner; must be picklable. None trains on the env's own
+            reward instead: the agent to compare with.
         hyperparameters: of the algorithm.
         total_env_steps: length of the training, over which the learning rate falls.
         module: of the agent's networks.
@@ -100,7 +102,7 @@ def ppo_config(
     hyper = hyperparameters or PPOHyperparameters()
     training_env = {
         "env": env,
-        "env_kwargs": {**env_kwargs, "terminate_on_success": False},
+        "env_kwargs": {**env_kwargs, "terminate_on_success": client_factory is None},
         "exploring_starts": exploring_starts,
     }
     evaluation_env = {
@@ -116,7 +118,9 @@ def ppo_config(
             num_env_runners=num_env_runners,
             num_envs_per_env_runner=num_envs_per_env_runner,
             gym_env_vectorize_mode="vector_entry_point",
-            env_to_module_connector=partial(_reward_connector, client_factory, recorder),
+            env_to_module_connector=_ground_truth_connector
+            if client_factory is None
+            else partial(_reward_connector, client_factory, recorder),
             sample_timeout_s=sample_timeout_s,
         )
         .learners(num_learners=0)
@@ -172,6 +176,10 @@ def _reward_connector(
     device: Any,
 ) -> RewardConnector:
     return RewardConnector(client_factory, env=env, recorder=recorder)
+
+
+def _ground_truth_connector(env: Any, spaces: Any, device: Any) -> GroundTruthConnector:
+    return GroundTruthConnector(env=env)
 
 
 def _set_threads(torch_threads: int | None, *, algorithm: Algorithm, **kwargs: Any) -> None:

@@ -152,6 +152,21 @@ def test_the_same_seed_gives_the_same_table_whatever_the_transport_and_the_fault
     assert (tmp_path / "smoke-1" / "evaluation.csv").read_text() == (folder / "evaluation.csv").read_text()
 
 
+def test_the_agent_to_compare_with_trains_on_ground_truth_without_any_reward_model(tmp_path):
+    settings = ("--set", "reward=ground_truth", "--set", "evaluation.episodes=4", "--set", "evaluation.videos=1")
+    done = run("--preset", "smoke", "--output", tmp_path, "--steps", 1100, *settings)
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "smoke-1"
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    (found,) = client.search_runs([client.get_experiment_by_name("open_app").experiment_id])
+    assert found.info.status == "FINISHED"
+    assert found.data.params["reward"] == "ground_truth"
+    assert found.data.metrics["train/vlm_return"] == found.data.metrics["train/ground_truth_return"]
+    assert found.data.metrics["train/requests"] == 0
+    for name in ("evaluation.csv", "learning_curve.png", "episodes.gif"):
+        assert (folder / name).stat().st_size > 0
+
+
 def test_a_killed_run_resumes_to_its_end(tmp_path):
     short = ("--set", "service.transport=in_process", "--set", "evaluation.videos=0", "--set", "evaluation.episodes=10")
     process = start("--preset", "smoke", "--output", tmp_path, "--steps", STEPS, *short)

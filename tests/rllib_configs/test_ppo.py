@@ -77,6 +77,19 @@ def test_remote_env_runners_are_as_repeatable_and_as_blind_to_the_truth(ray_sess
         assert metrics.requests > 2
 
 
+def test_the_agent_to_compare_with_trains_on_the_truth_and_keeps_the_same_books(ray_session):
+    weights, metrics = trained_weights(client_factory=None, seed=1)
+    scrambled, _ = trained_weights(make=make_scrambled_grid, client_factory=None, seed=1)
+    assert not identical(weights, scrambled)
+    for each in metrics:
+        assert each.env_steps == each.scored_steps
+        assert each.vlm_return == each.ground_truth_return
+        assert each.requests == 0
+    # Success ends its episodes.
+    assert sum(each.vlm_successes for each in metrics) > 0
+    assert all(each.missed_successes == 0 for each in metrics)
+
+
 def test_it_learns_the_grid_from_the_reward_model_alone(ray_session):
     algorithm = config_of(
         hyperparameters=PPOHyperparameters(train_batch_size=512, minibatch_size=128),

@@ -27,27 +27,27 @@ class RecordedEpisode:
     Attributes:
         title: The goal in words.
         frames: uint8 (T+1, H, W, 3), human-readable renderings, the first after reset.
-        probabilities: float32 (T+1,), p(goal) of each state.
+        probabilities: float32 (T+1,), p(goal) of each state; None without a reward model, as is `beta`.
         beta: The reward's threshold.
         success: Ground truth.
     """
 
     title: str
     frames: npt.NDArray[np.uint8]
-    probabilities: npt.NDArray[np.float32]
-    beta: float
+    probabilities: npt.NDArray[np.float32] | None
+    beta: float | None
     success: bool
 
 
 def record_episode(
-    env: gym.Env, policy: Policy, client: RewardClient, spec: EpisodeSpec, title: str, beta: float
+    env: gym.Env, policy: Policy, client: RewardClient | None, spec: EpisodeSpec, title: str, beta: float | None
 ) -> RecordedEpisode:
     """Run one episode and score each of its states.
 
     Args:
         env: A `RewardableEnv` with `render_mode="rgb_array"`.
         policy: Chooses the actions.
-        client: Scores the reward frames.
+        client: Scores the reward frames; None leaves p(goal) out.
         spec: The episode.
         title: The goal in words.
         beta: The reward's threshold, drawn as a mark.
@@ -64,8 +64,8 @@ def record_episode(
         reward_frames.append(env.unwrapped.reward_frame())  # type: ignore[attr-defined]
         ended = terminated or truncated
     frames = np.stack(reward_frames)
-    scored = client.score(frames, [spec.goal_id] * len(frames))
-    return RecordedEpisode(title, np.stack(pictures), scored.scores, beta, bool(info["is_success"]))
+    scores = None if client is None else client.score(frames, [spec.goal_id] * len(frames)).scores
+    return RecordedEpisode(title, np.stack(pictures), scores, beta, bool(info["is_success"]))
 
 
 def write_gif(episodes: Sequence[RecordedEpisode], path: Path, seconds_a_frame: float = 0.6) -> None:
@@ -98,19 +98,22 @@ def write_gif(episodes: Sequence[RecordedEpisode], path: Path, seconds_a_frame: 
 def _panel(episode: RecordedEpisode, t: int) -> npt.NDArray[np.uint8]:
     """Return one picture with its goal above and p(goal) below: now as a bar, and over time as a curve."""
     height, width = episode.frames.shape[1:3]
-    canvas = Image.new("RGB", (width + 2 * MARGIN, height + PANEL_HEIGHT + 26), BACKGROUND)
+    below = 26 if episode.probabilities is None else PANEL_HEIGHT
+    canvas = Image.new("RGB", (width + 2 * MARGIN, height + below + 26), BACKGROUND)
     draw = ImageDraw.Draw(canvas)
     font, small = ImageFont.load_default(15), ImageFont.load_default(12)
     draw.text((MARGIN, 5), episode.title, fill=TEXT, font=font)
     canvas.paste(Image.fromarray(episode.frames[t]), (MARGIN, 26))
 
-    p = float(episode.probabilities[t])
-    colour = ABOVE if p > episode.beta else BELOW
     top, left, right = height + 34, MARGIN, MARGIN + width
-    draw.text((left, top - 2), f"p(goal) {p:.2f}", fill=TEXT, font=small)
     last = t == len(episode.frames) - 1
     state = ("reached" if episode.success else "not reached") if last else f"step {t}"
-    draw.text((right, top - 2), state, fill=colour if last and episode.success else FAINT, font=small, anchor="ra")
+    draw.text((right, top - 2), state, fill=ABOVE if last and episode.success else FAINT, font=small, anchor="ra")
+    if episode.probabilities is None or episode.beta is None:
+        return np.asarray(canvas)
+    p = float(episode.probabilities[t])
+    colour = ABOVE if p > episode.beta else BELOW
+    draw.text((left, top - 2), f"p(goal) {p:.2f}", fill=TEXT, font=small)
     bar = top + 16
     draw.rectangle((left, bar, right, bar + BAR_HEIGHT), fill=(48, 51, 58))
     draw.rectangle((left, bar, left + p * width, bar + BAR_HEIGHT), fill=colour)

@@ -123,7 +123,7 @@ class RewardConnector(ConnectorV2):
         infos = kwargs[Columns.INFOS]
         stepped = [i for i, episode in enumerate(episodes) if len(episode) > 0]
         for i in set(range(len(episodes))).difference(stepped):
-            _pop_ground_truth(infos[i])
+            pop_ground_truth(infos[i])
         if not stepped:
             return batch
         goal_ids = env.goal_ids(stepped)
@@ -137,7 +137,7 @@ class RewardConnector(ConnectorV2):
             ledger = episode.custom_data.setdefault(METRICS_KEY, EpisodeLedger(goal_ids[k]))
             ledger.steps += 1
             ledger.ground_truth_return += float(episode.get_rewards(-1))
-            ledger.is_success, ledger.goal_achieved = _pop_ground_truth(infos[i])
+            ledger.is_success, ledger.goal_achieved = pop_ground_truth(infos[i])
             if episode.is_terminated and ledger.is_success:
                 raise ConfigError(
                     "the env ended an episode because its ground truth says success, which leaks it into training; "
@@ -190,7 +190,7 @@ class RewardConnector(ConnectorV2):
         return self._client, self._description
 
 
-def _pop_ground_truth(info: dict[str, Any]) -> tuple[bool, bool]:
+def pop_ground_truth(info: dict[str, Any]) -> tuple[bool, bool]:
     """Removes what an info says of the truth and returns it: is_success, goal_achieved."""
     missing = [name for name in _GROUND_TRUTH_INFOS if name not in info]
     if missing:

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from ray.rllib.utils.metrics import ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED, NUM_ENV_STEPS_SAMPLED_LIFETIME
 from ray.rllib.utils.metrics.metrics_logger import MetricsLogger
 
@@ -100,15 +101,15 @@ def log_episode(metrics: MetricsLogger, ledger: EpisodeLedger) -> None:
         metrics.log_value((METRICS_KEY, name), value, reduce="sum")
 
 
-def log_rewards(metrics: MetricsLogger, probabilities: np.ndarray) -> None:
+def log_rewards(metrics: MetricsLogger, probabilities: npt.ArrayLike) -> None:
     """Adds the steps of one vector step to the iteration's sums.
 
     Args:
         metrics: the env runner's logger.
-        probabilities: float32 (N,), p(goal).
+        probabilities: float32 (N,), p(goal), or the true rewards of an agent that trains on these.
     """
-    metrics.log_value((METRICS_KEY, "scored_steps"), len(probabilities), reduce="sum")
-    metrics.log_value((METRICS_KEY, "probability_sum"), float(probabilities.sum(dtype=np.float64)), reduce="sum")
+    metrics.log_value((METRICS_KEY, "scored_steps"), np.size(probabilities), reduce="sum")
+    metrics.log_value((METRICS_KEY, "probability_sum"), float(np.sum(probabilities, dtype=np.float64)), reduce="sum")
 
 
 def log_requests(metrics: MetricsLogger, requests: int, retries: int, latencies_s: list[float]) -> None:

@@ -1,0 +1,70 @@
+"""The agent to compare with: one that trains on the environment's own reward."""
+
+from typing import Any
+
+from ray.rllib.connectors.connector_v2 import ConnectorV2
+from ray.rllib.core.columns import Columns
+from ray.rllib.core.rl_module.rl_module import RLModule
+from ray.rllib.utils.metrics.metrics_logger import MetricsLogger
+
+from vlm_rewards.rollout.connector import pop_ground_truth
+from vlm_rewards.rollout.metrics import METRICS_KEY, EpisodeLedger, log_episode, log_rewards
+
+
+class GroundTruthConnector(ConnectorV2):
+    """Leaves the env's reward in the episodes, and keeps the same books as `RewardConnector`.
+
+    The upper line of the paper's figure 4 is drawn by this agent: same networks, same budget, the true reward. Build
+    the env with `terminate_on_success=True`. The "VLM" metrics are those of the reward trained on, here the truth's.
+    """
+
+    def __init__(self, env: Any = None) -> None:
+        """Makes the connector.
+
+        Args:
+            env: the env runner's vector env; None in RLlib's driver.
+        """
+        super().__init__()
+        self._env = env
+
+    def get_ctor_args_and_kwargs(self) -> tuple[tuple, dict[str, Any]]:
+        """Returns what a checkpoint needs to rebuild this piece: not the env, which cannot be pickled."""
+        return (), {}
+
+    def __call__(
+        self,
+        *,
+        rl_module: RLModule,
+        batch: dict[str, Any],
+        episodes: list[Any],
+        explore: bool | None = None,
+        shared_data: dict | None = None,
+        metrics: MetricsLogger | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Books the step that has just been added to the episodes; returns the batch as it came.
+
+        Raises:
+            ConfigError: the env hides its ground truth.
+        """
+        infos = kwargs[Columns.INFOS]
+        truths = [pop_ground_truth(info) for info in infos]
+        stepped = [i for i, episode in enumerate(episodes) if len(episode) > 0]
+        if not stepped:
+            return batch
+        goal_ids = self._env.unwrapped.goal_ids(stepped)
+        rewards = []
+        for goal_id, i in zip(goal_ids, stepped, strict=True):
+            episode = episodes[i]
+            ledger = episode.custom_data.setdefault(METRICS_KEY, EpisodeLedger(goal_id))
+            reward = float(episode.get_rewards(-1))
+            ledger.steps += 1
+            ledger.ground_truth_return += reward
+            ledger.vlm_return += reward
+            ledger.is_success, ledger.goal_achieved = truths[i]
+            rewards.append(reward)
+            if episode.is_done and metrics is not None:
+                log_episode(metrics, ledger)
+        if metrics is not None:
+            log_rewards(metrics, rewards)
+        return batch
