@@ -1,0 +1,287 @@
+"""The HTTP API: paths, their order of checks, and the OpenAPI document."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+from fastapi import Depends, FastAPI, Header, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.exceptions import HTTPException
+
+from vlm_rewards.errors import RewardServiceUnavailableError, VLMRewardsError
+from vlm_rewards.service.http import messages
+from vlm_rewards.service.http.backend import TransportBackend
+from vlm_rewards.service.http.body import JSON, media_type, read_body
+from vlm_rewards.service.http.envelope import Envelope
+from vlm_rewards.service.http.errors import KINDS, HttpError, http_error
+from vlm_rewards.service.http.limits import Admission, HttpLimits
+from vlm_rewards.service.http.requests import Work, embed_work, rewards, score_work, scored
+from vlm_rewards.service.http.tokens import BearerTokens
+from vlm_rewards.service.http.wire import MEDIA_TYPE, pack
+
+FINGERPRINT_HEADER = "X-Reward-Fingerprint"
+_DESCRIPTION = """Rewards of frozen vision-language models. A model scores images against its goals, which
+`GET /v1/models` lists. Send PNG or JPEG as JSON, or uint8 arrays as safetensors. Each answer carries the
+fingerprint of the reward that gave it: keep it beside your results, and stop when it changes."""
+
+Timeout = Annotated[
+    float | None, Header(alias="X-Timeout-S", gt=0, allow_inf_nan=False, description="Seconds to wait for the answer.")
+]
+
+
+def create_app(
+    backend: TransportBackend, limits: HttpLimits | None = None, tokens: BearerTokens | None = None
+) -> FastAPI:
+    """Makes the application.
+
+    Args:
+        backend: the models.
+        limits: of requests; the usual ones if None.
+        tokens: who may call; callers on this machine alone if None.
+
+    Returns:
+        An ASGI application for `LocalServer`, any ASGI server, or a Ray Serve ingress.
+    """
+    limits, tokens = limits or HttpLimits(), tokens or BearerTokens()
+    admission = Admission(limits)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        tokens.announce()
+        yield
+
+    app = FastAPI(title="vlm_rewards", version="1", description=_DESCRIPTION, redirect_slashes=False, lifespan=lifespan)
+    app.add_middleware(Envelope)
+    _add_error_handlers(app)
+    bearer = HTTPBearer(auto_error=False, description="Needed where the gateway has tokens configured.")
+
+    def authorized(
+        request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
+    ) -> None:
+        host = request.client.host if request.client else None
+        tokens.check(credentials.credentials if credentials else None, host)
+
+    async def work_of(
+        request: Request, parse: Callable[..., Work], answer: Callable[[Work, float, str], Any], timeout_s: float | None
+    ) -> Response:
+        """Order matters: whatever is cheap to refuse is refused before anything is read, parsed or decoded."""
+        with admission.enter() as share:
+            kind = media_type(request)
+            body = await read_body(request, limits, share)
+            deadline = time.monotonic() + min(timeout_s or limits.timeout_s, limits.timeout_s)
+            work = await asyncio.to_thread(parse, kind == JSON, body, limits, share)
+            log = request.state.log
+            log.update(model=work.parameters.model[:100], frames=work.count)
+            fingerprint, arrays, values = await answer(
+                work, max(0.001, deadline - time.monotonic()), request.state.request_id
+            )
+            log["fingerprint"] = fingerprint[:12]
+            headers = {FINGERPRINT_HEADER: fingerprint}
+            values = {"model": work.parameters.model, "fingerprint": fingerprint, **values}
+            if kind == JSON:
+                return await asyncio.to_thread(
+                    lambda: JSONResponse({**values, **{k: a.tolist() for k, a in arrays.items()}}, headers=headers)
+                )
+            return Response(pack(arrays, values), media_type=MEDIA_TYPE, headers=headers)
+
+    @app.post(
+        "/v1/score",
+        dependencies=[Depends(authorized)],
+        summary="Score images against goals",
+        response_model=messages.ScoreResponse,
+        responses={**_errors(*_WORK_CODES), 200: _answer("float32 arrays `scores` and `rewards`")},
+        openapi_extra=_body(messages.ScoreRequest, _SCORE_EXAMPLES, "frames", "goals` or `goal_per_image"),
+    )
+    async def score(request: Request, timeout_s: Timeout = None) -> Response:
+        """Scores every image against every goal, or each against its own, and says what reward that is.
+
+        As safetensors: a tensor `frames`, uint8 (N, H, W, 3), and `model` with `goals` or `goal_per_image` as JSON
+        in the metadata. The answer has the form of the request.
+        """
+
+        async def answer(work: Work, left_s: float, request_id: str) -> Any:
+            result = await scored(backend, work, left_s, request_id)
+            model = work.parameters.model
+            description = await backend.description_of(model, result.fingerprint, left_s)
+            goals = work.parameters.goals
+            goals = work.parameters.goal_per_image if goals is None else goals
+            arrays = {"scores": result.scores, "rewards": rewards(description, result.scores)}
+            return result.fingerprint, arrays, {"goals": goals}
+
+        return await work_of(request, score_work, answer, timeout_s)
+
+    @app.post(
+        "/v1/embed",
+        dependencies=[Depends(authorized)],
+        summary="Embed images",
+        response_model=messages.EmbedResponse,
+        responses={**_errors(*_WORK_CODES), 200: _answer("a float32 array `embeddings`")},
+        openapi_extra=_body(messages.EmbedRequest, _EMBED_EXAMPLES, "frames", "model"),
+    )
+    async def embed(request: Request, timeout_s: Timeout = None) -> Response:
+        """Returns the unit vectors from which scores are made; the fingerprint is the encoder's."""
+
+        async def answer(work: Work, left_s: float, request_id: str) -> Any:
+            parts = [
+                await backend.embed(work.parameters.model, frames, left_s, request_id) for _, frames in work.groups
+            ]
+            fingerprint = work.one_fingerprint(part.fingerprint for part in parts)
+            return fingerprint, {"embeddings": work.joined([part.embeddings for part in parts])}, {}
+
+        return await work_of(request, embed_work, answer, timeout_s)
+
+    @app.get(
+        "/v1/models",
+        dependencies=[Depends(authorized)],
+        summary="List the models that run",
+        response_model=messages.ModelList,
+        responses=_errors("unauthorized", "internal", "unavailable", "timeout"),
+    )
+    async def models() -> JSONResponse:
+        """Names, fingerprints, image sizes and goals. A model that does not answer now is left out."""
+        names = await backend.models(limits.timeout_s)
+        described = await asyncio.gather(
+            *(backend.describe(name, limits.timeout_s) for name in names), return_exceptions=True
+        )
+        listed = []
+        for name, description in zip(names, described, strict=True):
+            if isinstance(description, BaseException):
+                if not isinstance(description, VLMRewardsError | HttpError):
+                    raise description
+                continue
+            listed.append({"name": name, **description.model_dump(mode="json")})
+        return JSONResponse({"models": listed})
+
+    @app.get(
+        "/v1/models/{model}",
+        dependencies=[Depends(authorized)],
+        summary="Describe one model",
+        response_model=messages.ModelInfo,
+        responses=_errors("unauthorized", "unknown_model", "invalid_request", "internal", "unavailable", "timeout"),
+    )
+    async def model_info(model: str, timeout_s: Timeout = None) -> JSONResponse:
+        """What the model computes now: fingerprint, image size, goals, and how scores become rewards."""
+        limits.check_texts("model", [model])
+        description = await backend.describe(model, min(timeout_s or limits.timeout_s, limits.timeout_s))
+        return JSONResponse(
+            {"name": model, **description.model_dump(mode="json")},
+            headers={FINGERPRINT_HEADER: description.fingerprint},
+        )
+
+    @app.get("/healthz", summary="Is the gateway alive?", response_model=messages.Health, responses=_errors("internal"))
+    async def healthz() -> JSONResponse:
+        """Always 200 while the process answers."""
+        return JSONResponse({"status": "ok"})
+
+    @app.get(
+        "/readyz",
+        summary="Can anything be scored?",
+        response_model=messages.Health,
+        responses=_errors("internal", "unavailable", "timeout"),
+    )
+    async def readyz() -> JSONResponse:
+        """200 when at least one model runs."""
+        if not await backend.models(limits.timeout_s):
+            raise RewardServiceUnavailableError("no reward model runs here; deploy one")
+        return JSONResponse({"status": "ok"})
+
+    return app
+
+
+def _add_error_handlers(app: FastAPI) -> None:
+    def respond(error: HttpError, request: Request) -> JSONResponse:
+        request.state.log["code"] = error.code
+        return JSONResponse(error.body, error.status, headers=error.headers)
+
+    @app.exception_handler(HttpError)
+    async def ours(request: Request, error: HttpError) -> JSONResponse:
+        return respond(error, request)
+
+    @app.exception_handler(VLMRewardsError)
+    async def the_librarys(request: Request, error: VLMRewardsError) -> JSONResponse:
+        return respond(http_error(error), request)
+
+    @app.exception_handler(HTTPException)
+    async def the_frameworks(request: Request, error: HTTPException) -> JSONResponse:
+        what = f"{request.method} {request.url.path[:100]}"
+        code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
+        message = {404: f"there is no {what}", 405: f"there is no {what}"}.get(error.status_code, str(error.detail))
+        return respond(HttpError(code, message, headers=dict(error.headers or {})), request)
+
+    @app.exception_handler(RequestValidationError)
+    async def the_validators(request: Request, error: RequestValidationError) -> JSONResponse:
+        problem = error.errors()[0]
+        where = ".".join(str(piece) for piece in problem["loc"])
+        return respond(HttpError("invalid_request", f"{where}: {problem['msg']}"), request)
+
+
+_WORK_CODES = (
+    "invalid_body",
+    "unauthorized",
+    "unknown_model",
+    "body_too_slow",
+    "too_large",
+    "unsupported_media_type",
+    "invalid_frames",
+    "invalid_argument",
+    "invalid_request",
+    "service_error",
+    "non_finite_reward",
+    "internal",
+    "unavailable",
+    "overloaded",
+    "timeout",
+)
+_SCORE_EXAMPLES = {
+    "every image against every goal": {
+        "model": "reward-pocket",
+        "images": [messages.EXAMPLE_IMAGE],
+        "goals": ["gmail", "maps"],
+    },
+    "each image against its own goal": {
+        "model": "reward-pocket",
+        "images": [messages.EXAMPLE_IMAGE],
+        "goal_per_image": ["gmail"],
+    },
+}
+_EMBED_EXAMPLES = {"one image": {"model": "reward-pocket", "images": [messages.EXAMPLE_IMAGE]}}
+
+
+def _body(model: type[messages.Message], examples: dict[str, Any], tensor: str, metadata: str) -> dict[str, Any]:
+    """The request body's part of the document; FastAPI reads no body here, since it would read all of it."""
+    described = f"safetensors: `{tensor}` uint8 (N, H, W, 3); metadata: JSON in `model` and in `{metadata}`"
+    return {
+        "requestBody": {
+            "required": True,
+            "content": {
+                JSON: {
+                    "schema": model.model_json_schema(),
+                    "examples": {name: {"value": value} for name, value in examples.items()},
+                },
+                MEDIA_TYPE: {"schema": {"type": "string", "format": "binary", "description": described}},
+            },
+        }
+    }
+
+
+def _answer(arrays: str) -> dict[str, Any]:
+    return {
+        "description": "Done. The fingerprint is in the header too.",
+        "content": {MEDIA_TYPE: {"schema": {"type": "string", "format": "binary", "description": arrays}}},
+        "headers": {FINGERPRINT_HEADER: {"schema": {"type": "string"}, "description": "Of the reward."}},
+    }
+
+
+def _errors(*codes: str) -> dict[int | str, dict[str, Any]]:
+    """The documented errors: the codes of each status."""
+    by_status: dict[int | str, list[str]] = {}
+    for code in codes:
+        by_status.setdefault(KINDS[code].status, []).append(code)
+    return {
+        status: {"model": messages.ErrorBody, "description": "Codes: " + ", ".join(f"`{code}`" for code in names)}
+        for status, names in sorted(by_status.items(), key=lambda item: str(item[0]))
+    }

@@ -1,0 +1,92 @@
+"""What every answer of the gateway has around it: a request id, a line in the log, and an error body if all fails."""
+
+import json
+import logging
+import re
+import time
+import uuid
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp
+
+from vlm_rewards.service.http.errors import HttpError
+
+logger = logging.getLogger("vlm_rewards.http")
+
+Message = MutableMapping[str, Any]
+_REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+
+
+class Envelope:
+    """ASGI middleware: request ids, the log, and no answer that is not ours.
+
+    The id of a request is its `X-Request-ID`, or a new one if that is missing or no plain word; it is in
+    `scope["state"]["request_id"]` and in the answer. One JSON line a request goes to the logger `vlm_rewards.http`,
+    with whatever the endpoint has put in `scope["state"]["log"]`.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Wraps an application."""
+        self._app = app
+
+    async def __call__(
+        self,
+        scope: MutableMapping[str, Any],
+        receive: Callable[[], Awaitable[Message]],
+        send: Callable[[Message], Awaitable[None]],
+    ) -> None:
+        """Handles one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start = time.monotonic()
+        request_id = _request_id(scope)
+        state = scope.setdefault("state", {})
+        state["request_id"], state["log"] = request_id, {}
+        status = 0
+        body_read = scope["method"] in ("GET", "HEAD", "OPTIONS")
+
+        async def counted_receive() -> Message:
+            nonlocal body_read
+            message = await receive()
+            body_read = body_read or not message.get("more_body", False)
+            return message
+
+        async def labelled_send(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+                if not body_read:
+                    # The rest of the body is not wanted; a kept connection would have to read it all.
+                    headers.append((b"connection", b"close"))
+                message = {**message, "headers": headers}
+            await send(message)
+
+        try:
+            await self._app(scope, counted_receive, labelled_send)
+        except Exception:
+            logger.exception("request %s failed", request_id)
+            if status:
+                raise  # half an answer is out: the server must cut the connection
+            error = HttpError("internal", "the gateway failed at this request")
+            await JSONResponse(error.body, error.status)(scope, receive, labelled_send)
+        finally:
+            line = {
+                "request_id": request_id,
+                "method": scope["method"],
+                "path": scope["path"][:200],
+                "status": status,
+                "ms": round(1000 * (time.monotonic() - start), 2),
+                **state["log"],
+            }
+            logger.info("%s", json.dumps(line))
+
+
+def _request_id(scope: MutableMapping[str, Any]) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _REQUEST_ID.fullmatch(value.decode("latin-1")):
+            return value.decode("ascii")
+    return uuid.uuid4().hex

@@ -1,0 +1,152 @@
+"""What one request, and all of them together, may ask for."""
+
+from collections.abc import Iterable, Sequence
+from types import TracebackType
+
+from pydantic import Field
+
+from vlm_rewards.service.http.errors import HttpError
+from vlm_rewards.strict_config import StrictConfig
+
+
+class HttpLimits(StrictConfig):
+    """Limits of the gateway; whatever is above one is refused before it costs anything.
+
+    Attributes:
+        max_body_bytes: of one request.
+        max_images: in one request.
+        max_pixels_per_image: height times width; checked before an image is decompressed.
+        max_pixels: of all images of one request.
+        min_side: least height and width in pixels.
+        max_side: most height and width in pixels.
+        max_goals: in one request that scores all images against all goals.
+        max_scores: images times goals of such a request.
+        max_text_chars: of a model's name or a goal.
+        max_requests: at work at the same time; more are refused with 503.
+        max_bytes: of bodies and decoded images held at the same time; more are refused with 503.
+        body_timeout_s: seconds in which a body must have come in.
+        timeout_s: seconds for an answer; a caller may ask for less with the header X-Timeout-S.
+    """
+
+    max_body_bytes: int = Field(default=32 * 2**20, ge=1)
+    max_images: int = Field(default=1024, ge=1)
+    max_pixels_per_image: int = Field(default=2**24, ge=1)
+    max_pixels: int = Field(default=2**25, ge=1)
+    min_side: int = Field(default=4, ge=1)
+    max_side: int = Field(default=8192, ge=1)
+    max_goals: int = Field(default=1000, ge=1)
+    max_scores: int = Field(default=2**16, ge=1)
+    max_text_chars: int = Field(default=500, ge=1)
+    max_requests: int = Field(default=64, ge=1)
+    max_bytes: int = Field(default=512 * 2**20, ge=1)
+    body_timeout_s: float = Field(default=30.0, gt=0)
+    timeout_s: float = Field(default=30.0, gt=0)
+
+    def check_sizes(self, sizes: Sequence[tuple[int, int]]) -> None:
+        """Refuses images before any of them is decompressed.
+
+        Args:
+            sizes: (height, width) of each in pixels.
+
+        Raises:
+            HttpError: too many, too large or too small.
+        """
+        if len(sizes) > self.max_images:
+            raise HttpError("too_large", f"{len(sizes)} images; one request may hold {self.max_images}")
+        total = 0
+        for index, (height, width) in enumerate(sizes):
+            where = f"image {index} is {height} x {width} pixels"
+            if min(height, width) < self.min_side:
+                raise HttpError(
+                    "invalid_frames", f"{where}; too small to show a goal", f"send at least {self.min_side} a side"
+                )
+            if max(height, width) > self.max_side or height * width > self.max_pixels_per_image:
+                raise HttpError(
+                    "too_large",
+                    where,
+                    f"scale it down to {self.max_side} a side and {self.max_pixels_per_image} pixels at most; "
+                    "GET /v1/models has the size that the model reads",
+                )
+            total += height * width
+        if total > self.max_pixels:
+            raise HttpError("too_large", f"{total} pixels; the images of one request may have {self.max_pixels}")
+
+    def check_texts(self, what: str, texts: Iterable[str]) -> None:
+        """Refuses texts that are empty or too long.
+
+        Raises:
+            HttpError: one of them is.
+        """
+        for text in texts:
+            if not text.strip():
+                raise HttpError("invalid_request", f"{what} is empty", f"name a {what} of GET /v1/models")
+            if len(text) > self.max_text_chars:
+                raise HttpError(
+                    "invalid_request", f"{what} of {len(text)} characters", f"use at most {self.max_text_chars}"
+                )
+
+    def check_grid(self, images: int, goals: int) -> None:
+        """Refuses more goals, or more scores, than one request may ask for.
+
+        Raises:
+            HttpError: it does.
+        """
+        if goals > self.max_goals:
+            raise HttpError("too_large", f"{goals} goals", f"send at most {self.max_goals} in one request")
+        if images * goals > self.max_scores:
+            raise HttpError(
+                "too_large",
+                f"{images} images for {goals} goals are {images * goals} scores",
+                f"send fewer images or goals at a time: at most {self.max_scores} scores",
+            )
+
+
+class Admission:
+    """Counts requests at work and the bytes they hold; belongs to one event loop."""
+
+    def __init__(self, limits: HttpLimits) -> None:
+        """Starts with nothing at work."""
+        self.limits = limits
+        self.requests = 0
+        self.bytes = 0
+
+    def enter(self) -> "Share":
+        """Returns a request's share, to be used as a context manager.
+
+        Raises:
+            HttpError: too many requests are at work.
+        """
+        if self.requests >= self.limits.max_requests:
+            raise HttpError("overloaded", f"the gateway is at work on {self.requests} requests")
+        return Share(self)
+
+
+class Share:
+    """What one request holds; given back when it leaves."""
+
+    def __init__(self, admission: Admission) -> None:
+        """Holds nothing yet."""
+        self._admission = admission
+        self._bytes = 0
+
+    def hold(self, size: int) -> None:
+        """Adds `size` bytes.
+
+        Raises:
+            HttpError: all requests together would hold too many.
+        """
+        if self._admission.bytes + size > self._admission.limits.max_bytes:
+            raise HttpError("overloaded", "the gateway has no room for another body of this size")
+        self._admission.bytes += size
+        self._bytes += size
+
+    def __enter__(self) -> "Share":
+        self._admission.requests += 1
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._admission.requests -= 1
+        self._admission.bytes -= self._bytes
+        self._bytes = 0

@@ -1,0 +1,194 @@
+"""The JSON of the HTTP API, and the parameters that its binary form shares with it."""
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from vlm_rewards.reward_model import RewardDescription
+from vlm_rewards.service.http.errors import HttpError
+from vlm_rewards.service.http.limits import HttpLimits
+
+# A plain PNG of 8 x 8 pixels, so that the examples can be sent as they are.
+EXAMPLE_IMAGE = (
+    "iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAAFUlEQVR42mNMaFjAgA0wMeAAg1MCAC/XAZAAI3yiAAAAAElFTkSuQmCC"
+)
+
+
+class Message(BaseModel):
+    """Base of all requests: unknown keys are refused, so that a misspelt one is not silently ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    @classmethod
+    def parsed(cls, body: bytes | str | dict[str, Any]) -> Self:
+        """Reads JSON text, or values that were read already.
+
+        Raises:
+            HttpError: `invalid_body` for what is no JSON, `invalid_request` for what does not fit.
+        """
+        try:
+            return cls.model_validate(body) if isinstance(body, dict) else cls.model_validate_json(body)
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
+            if problem["type"] == "json_invalid":
+                raise HttpError("invalid_body", f"the body is no JSON: {problem['msg']}") from error
+            where = ".".join(str(piece)[:60] for piece in problem["loc"]) or "the request"
+            message = problem["msg"].removeprefix("Value error, ")
+            raise HttpError("invalid_request", f"{where}: {message}") from error
+
+
+class EmbedParameters(Message):
+    """What to do with images.
+
+    Attributes:
+        model: name of a model of `GET /v1/models`.
+    """
+
+    model: str = Field(description="Name of a model of GET /v1/models.", examples=["reward-pocket"])
+
+    def check(self, images: int, limits: HttpLimits) -> None:
+        """Refuses what is beyond the limits.
+
+        Raises:
+            HttpError: it is.
+        """
+        limits.check_texts("model", [self.model])
+
+
+class ScoreParameters(EmbedParameters):
+    """What to score images against.
+
+    Attributes:
+        goals: every image is scored against every one of them.
+        goal_per_image: as many as images; each image is scored against its own.
+    """
+
+    goals: list[str] | None = Field(
+        default=None, description="Score every image against every one of these goals; the images are embedded once."
+    )
+    goal_per_image: list[str] | None = Field(
+        default=None, description="Score each image against its own goal: as many goals as images. Excludes `goals`."
+    )
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        if (self.goals is None) == (self.goal_per_image is None):
+            raise ValueError("send either goals or goal_per_image")
+        return self
+
+    def check(self, images: int, limits: HttpLimits) -> None:
+        """Refuses what is beyond the limits, or not one goal an image.
+
+        Raises:
+            HttpError: it is.
+        """
+        super().check(images, limits)
+        if self.goals is not None:
+            limits.check_grid(images, len(self.goals))
+        elif self.goal_per_image is not None and len(self.goal_per_image) != images:
+            raise HttpError(
+                "invalid_request",
+                f"{images} images came with {len(self.goal_per_image)} goals in goal_per_image",
+                "send one goal an image, or use goals",
+            )
+        limits.check_texts("goal", set(self.goals or self.goal_per_image or ()))
+
+
+class ImageMessage(Message):
+    """Images as files.
+
+    Attributes:
+        images: base64 of PNG or JPEG files.
+    """
+
+    images: list[str] = Field(min_length=1, description="Base64 of PNG or JPEG files, or data URLs of them.")
+
+
+class ScoreRequest(ImageMessage, ScoreParameters):
+    """Body of `POST /v1/score`."""
+
+
+class EmbedRequest(ImageMessage, EmbedParameters):
+    """Body of `POST /v1/embed`."""
+
+
+class ScoreResponse(BaseModel):
+    """Answer of `POST /v1/score`.
+
+    Attributes:
+        model: as asked for.
+        fingerprint: of the reward; equal fingerprints give equal rewards.
+        goals: as asked for, in the order of the columns; the goals of the images where each has its own.
+        scores: (N, G) for `goals`, (N,) for `goal_per_image`.
+        rewards: of the same shape, what the reward's form makes of the scores.
+    """
+
+    model: str
+    fingerprint: str
+    goals: list[str]
+    scores: list[float] | list[list[float]]
+    rewards: list[float] | list[list[float]]
+
+
+class EmbedResponse(BaseModel):
+    """Answer of `POST /v1/embed`.
+
+    Attributes:
+        model: as asked for.
+        fingerprint: of the encoder, which alone decides an embedding.
+        embeddings: (N, D), each row of length 1.
+    """
+
+    model: str
+    fingerprint: str
+    embeddings: list[list[float]]
+
+
+class ModelInfo(RewardDescription):
+    """One model of `GET /v1/models`.
+
+    Attributes:
+        name: by which requests ask for it.
+    """
+
+    name: str
+
+
+class ModelList(BaseModel):
+    """Answer of `GET /v1/models`.
+
+    Attributes:
+        models: those that answer now.
+    """
+
+    models: list[ModelInfo]
+
+
+class Health(BaseModel):
+    """Answer of `GET /healthz` and `GET /readyz`.
+
+    Attributes:
+        status: `ok`.
+    """
+
+    status: str = "ok"
+
+
+class ErrorDetail(BaseModel):
+    """What is wrong.
+
+    Attributes:
+        code: for programs; part of the API.
+        message: what is wrong.
+        fix: what to do.
+    """
+
+    code: str
+    message: str
+    fix: str
+
+
+class ErrorBody(BaseModel):
+    """Body of every answer that is not a success."""
+
+    error: ErrorDetail

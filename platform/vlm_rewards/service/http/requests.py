@@ -1,0 +1,136 @@
+"""From a body, in either form, to arrays that a model takes, and back to the order of the request."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vlm_rewards.encoders import check_frames
+from vlm_rewards.errors import RewardServiceUnavailableError
+from vlm_rewards.heads import threshold
+from vlm_rewards.reward_model import RewardDescription
+from vlm_rewards.service.http.backend import TransportBackend
+from vlm_rewards.service.http.errors import HttpError
+from vlm_rewards.service.http.images import decode_images
+from vlm_rewards.service.http.limits import HttpLimits, Share
+from vlm_rewards.service.http.messages import EmbedParameters, EmbedRequest, ScoreParameters, ScoreRequest
+from vlm_rewards.service.http.wire import unpack
+from vlm_rewards.service.schema import ScoreResult
+
+Group = tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]
+
+
+@dataclass(frozen=True)
+class Work:
+    """A request that has passed all checks which need no model.
+
+    Attributes:
+        parameters: what to do.
+        groups: frames uint8 (n, H, W, 3) of one size each, with their places in the request; at least one group.
+        count: images of the request.
+    """
+
+    parameters: Any
+    groups: list[Group]
+    count: int
+
+    def joined(self, parts: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+        """Puts the groups' answers, (n, ...) each, into the order of the request."""
+        answer = np.empty((self.count, *parts[0].shape[1:]), np.float32)
+        for (places, _), part in zip(self.groups, parts, strict=True):
+            answer[places] = part
+        return answer
+
+    def one_fingerprint(self, fingerprints: Iterable[str]) -> str:
+        """Returns the fingerprint of all groups' answers.
+
+        Raises:
+            RewardServiceUnavailableError: the reward changed between two of them.
+        """
+        distinct = set(fingerprints)
+        if len(distinct) > 1:
+            raise RewardServiceUnavailableError("the reward was changed during the request; send it again")
+        return distinct.pop()
+
+
+def score_work(is_json: bool, body: bytes, limits: HttpLimits, share: Share) -> Work:
+    """Reads a request to score; see `_work`."""
+    return _work(is_json, body, limits, share, ScoreRequest, ScoreParameters)
+
+
+def embed_work(is_json: bool, body: bytes, limits: HttpLimits, share: Share) -> Work:
+    """Reads a request to embed; see `_work`."""
+    return _work(is_json, body, limits, share, EmbedRequest, EmbedParameters)
+
+
+async def scored(backend: TransportBackend, work: Work, timeout_s: float, request_id: str) -> ScoreResult:
+    """Scores the groups side by side.
+
+    Returns:
+        Scores (N, G) where the request names goals for all, (N,) where each image has its own.
+
+    Raises:
+        HttpError: unknown model.
+        VLMRewardsError: as the transport's.
+    """
+    parameters = work.parameters
+    if parameters.goals is not None:
+        calls = [
+            backend.score_all(parameters.model, frames, parameters.goals, timeout_s, request_id)
+            for _, frames in work.groups
+        ]
+    else:
+        calls = [
+            backend.score(
+                parameters.model, frames, [parameters.goal_per_image[i] for i in places], timeout_s, request_id
+            )
+            for places, frames in work.groups
+        ]
+    parts = await asyncio.gather(*calls)
+    fingerprint = work.one_fingerprint(part.fingerprint for part in parts)
+    return ScoreResult(work.joined([part.scores for part in parts]), fingerprint)
+
+
+def rewards(description: RewardDescription, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Returns what the reward's form makes of scores of any shape."""
+    return threshold(scores, description.beta)
+
+
+def _work(
+    is_json: bool,
+    body: bytes,
+    limits: HttpLimits,
+    share: Share,
+    message: type[ScoreRequest] | type[EmbedRequest],
+    parameters: type[EmbedParameters],
+) -> Work:
+    """Reads a body.
+
+    Raises:
+        HttpError: it is not what its content type says, or beyond a limit.
+    """
+    if is_json:
+        request = message.parsed(body)
+        request.check(len(request.images), limits)
+        images = decode_images(request.images, limits, share)
+        shapes = [image.shape for image in images]
+        groups = []
+        for shape in dict.fromkeys(shapes):
+            places = np.array([place for place, other in enumerate(shapes) if other == shape])
+            groups.append((places, np.stack([images[place] for place in places])))
+        return Work(request, groups, len(images))
+    packed = unpack(body)
+    if set(packed.arrays) != {"frames"}:
+        names = ", ".join(repr(name[:40]) for name in list(packed.arrays)[:5]) or "nothing"
+        raise HttpError("invalid_frames", f"the body holds {names}", "send one tensor with the name 'frames'")
+    frames = check_frames(packed.arrays["frames"])
+    if len(frames) > limits.max_images:
+        raise HttpError("too_large", f"{len(frames)} frames; one request may hold {limits.max_images}")
+    limits.check_sizes([frames.shape[1:3]] * len(frames))
+    query = parameters.parsed(packed.values)
+    query.check(len(frames), limits)
+    share.hold(frames.nbytes)
+    return Work(query, [(np.arange(len(frames)), frames)], len(frames))

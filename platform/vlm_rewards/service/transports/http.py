@@ -1,0 +1,186 @@
+"""Rewards from a gateway, over HTTP: for programs that are on no Ray cluster."""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+import httpx2
+import numpy as np
+import numpy.typing as npt
+
+from vlm_rewards.encoders import check_frames
+from vlm_rewards.errors import (
+    ConfigError,
+    RewardServiceError,
+    RewardServiceUnavailableError,
+    RewardTimeoutError,
+)
+from vlm_rewards.reward_model import RewardDescription
+from vlm_rewards.service.http.errors import HttpError, library_error
+from vlm_rewards.service.http.wire import MEDIA_TYPE, pack, unpack
+from vlm_rewards.service.schema import EmbedResult, ScoreResult, check_request
+
+# The caller's own token, where none is given.
+TOKEN_VARIABLE = "VLM_REWARDS_TOKEN"
+
+# Connections to one gateway; a thread that finds none free waits for one.
+_CONNECTIONS = 64
+
+# Seconds; what a caller means who waits without end.
+_LONGEST_TIMEOUT_S = 86400.0
+
+
+class HttpTransport:
+    """Calls one model of a reward gateway; frames and scores travel as safetensors.
+
+    Connections are kept and shared by threads. They are made at the first call, in the process that calls.
+    """
+
+    def __init__(self, base_url: str, model: str, token: str | None = None) -> None:
+        """Names the service.
+
+        Args:
+            base_url: of the gateway, such as `http://127.0.0.1:8765`.
+            model: as `GET /v1/models` lists it.
+            token: bearer token; None takes the environment variable VLM_REWARDS_TOKEN, if that is set.
+
+        Raises:
+            ConfigError: no http address.
+        """
+        try:
+            url = httpx2.URL(base_url)
+        except httpx2.InvalidURL as error:
+            raise ConfigError(f"{base_url!r} is no address ({error}); use one like http://127.0.0.1:8765") from error
+        if url.scheme not in ("http", "https") or not url.host:
+            raise ConfigError(f"{base_url!r} is no http address; use one like http://127.0.0.1:8765")
+        self.base_url = str(base_url).rstrip("/")
+        self.model = model
+        self._token = token
+        self._lock = threading.Lock()
+        self._client: httpx2.Client | None = None
+
+    def connect(self, timeout_s: float) -> None:
+        """Asks for the model; see `Transport.connect`."""
+        self.describe(timeout_s)
+
+    def score(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float) -> ScoreResult:
+        """Scores frames; see `Transport.score`."""
+        check_request(frames, goal_ids)
+        return self._score(frames, {"goal_per_image": list(goal_ids)}, timeout_s)
+
+    def score_all(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float) -> ScoreResult:
+        """Scores frames against all goals; see `Transport.score_all`."""
+        check_frames(frames)
+        return self._score(frames, {"goals": list(goal_ids)}, timeout_s)
+
+    def embed(self, frames: npt.NDArray[np.uint8], timeout_s: float) -> EmbedResult:
+        """Embeds frames; see `Transport.embed`."""
+        check_frames(frames)
+        body = self._post("/v1/embed", frames, {}, timeout_s)
+        arrays, values = self._unpacked(body, "embeddings")
+        return EmbedResult(arrays["embeddings"], values["fingerprint"])
+
+    def describe(self, timeout_s: float) -> RewardDescription:
+        """Asks for the model's description; see `Transport.describe`."""
+        body = self._request("GET", "/v1/models/" + quote(self.model, safe=""), timeout_s)
+        try:
+            values = dict(json.loads(body))
+            values.pop("name", None)
+            return RewardDescription(**values)
+        except (ValueError, TypeError) as error:  # ConfigError is a ValueError
+            raise self._foreign(error) from error
+
+    def close(self) -> None:
+        """Closes the connections; the next call opens new ones."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _score(self, frames: npt.NDArray[np.uint8], goals: dict[str, Any], timeout_s: float) -> ScoreResult:
+        body = self._post("/v1/score", frames, goals, timeout_s)
+        arrays, values = self._unpacked(body, "scores")
+        return ScoreResult(arrays["scores"], values["fingerprint"])
+
+    def _post(self, path: str, frames: npt.NDArray[np.uint8], values: dict[str, Any], timeout_s: float) -> bytes:
+        return self._request("POST", path, timeout_s, pack({"frames": frames}, {"model": self.model, **values}))
+
+    def _unpacked(self, body: bytes, array: str) -> tuple[dict[str, npt.NDArray], dict[str, Any]]:
+        try:
+            packed = unpack(body)
+        except HttpError as error:
+            raise self._foreign(error) from error
+        if array not in packed.arrays or not isinstance(packed.values.get("fingerprint"), str):
+            raise self._foreign(KeyError(array))
+        return packed
+
+    def _request(self, method: str, path: str, timeout_s: float, content: bytes | None = None) -> bytes:
+        deadline = time.monotonic() + timeout_s
+        headers = {"X-Timeout-S": f"{min(max(timeout_s, 0.001), _LONGEST_TIMEOUT_S):.3f}"}
+        if content is not None:
+            headers["Content-Type"] = MEDIA_TYPE
+        token = self._token or os.environ.get(TOKEN_VARIABLE)
+        if token:
+            headers["Authorization"] = f"Bearer {token}"
+        try:
+            with self._connected().stream(
+                method, self.base_url + path, content=content, headers=headers, timeout=timeout_s
+            ) as response:
+                chunks = []
+                for chunk in response.iter_bytes():
+                    chunks.append(chunk)
+                    # The library's timeout is one of silence: an answer that trickles in must end as well.
+                    if time.monotonic() > deadline:
+                        raise httpx2.ReadTimeout("the answer came too slowly")
+        except httpx2.TimeoutException as error:
+            raise RewardTimeoutError(
+                f"no answer from {self.base_url} in {timeout_s:.3g} s ({type(error).__name__}); "
+                "send fewer frames at a time, add replicas, or raise timeout_s"
+            ) from error
+        except httpx2.ConnectError as error:
+            raise RewardServiceUnavailableError(
+                f"no reward gateway answers at {self.base_url} ({_one_line(error)}); start it with "
+                "`serve deploy serve_deployments/gateway.yaml`, or correct the address"
+            ) from error
+        except (httpx2.HTTPError, httpx2.StreamError) as error:
+            raise RewardServiceUnavailableError(
+                f"the connection to {self.base_url} broke ({_one_line(error)}); send the request again"
+            ) from error
+        body = b"".join(chunks)
+        if response.status_code == 200:
+            return body
+        try:
+            values = json.loads(body)
+        except ValueError:
+            values = None
+        raise library_error(response.status_code, values)
+
+    def _connected(self) -> httpx2.Client:
+        client = self._client
+        if client is None:
+            with self._lock:
+                if self._client is None:
+                    limits = httpx2.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
+                    self._client = httpx2.Client(limits=limits)
+                client = self._client
+        return client
+
+    def _foreign(self, error: Exception) -> RewardServiceError:
+        return RewardServiceError(
+            f"{self.base_url} answered with something else than a reward ({_one_line(error)}); "
+            "client and gateway are of different versions, update one of them"
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"base_url": self.base_url, "model": self.model, "token": self._token}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(**state)  # type: ignore[misc]
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
