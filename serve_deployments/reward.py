@@ -5,12 +5,14 @@ From a program `deploy(RewardAppArgs(...))`; on a running cluster `serve deploy 
 
 import re
 import time
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import ray
 from pydantic import Field, model_validator
 from ray import serve
+from ray.serve.config import AutoscalingConfig, AutoscalingPolicy
 from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import LoggingConfig
 
@@ -26,29 +28,67 @@ from vlm_rewards.strict_config import StrictConfig
 _ROOT = Path(__file__).resolve().parent.parent
 _POLL_S = 0.1
 
+# How often in seconds replicas report their load, and over how long it is averaged: together with `upscale_delay_s`
+# this is what a step in load waits before a replica is started for it.
+_METRICS_INTERVAL_S = 0.25
+_LOOK_BACK_S = 1.0
+
 
 class ReplicaLimits(StrictConfig):
     """How many replicas run, and when that changes.
 
     Attributes:
         minimum: replicas that always run; with one, a lost replica stalls callers for the seconds of a restart.
-        maximum: with more than `minimum`, Serve scales between the two.
-        target_ongoing_requests: requests a replica, running or waiting, that scaling aims at.
+        maximum: with more than `minimum`, their number follows the frames that wait; see `FramesWaitingPolicy`.
+        target_frames: frames a replica, waiting or being encoded, that scaling aims at; None takes half a batch.
         upscale_delay_s: seconds of too high a load before replicas are added.
         downscale_delay_s: seconds of too low a load before they are removed.
+        pinned: replicas kept while a run is on, however little they have to do between two rollouts; None takes
+            `minimum`.
+        run_ends_after_s: seconds without a request after which a run counts as over.
     """
 
     minimum: int = Field(default=1, ge=1)
     maximum: int = Field(default=1, ge=1)
-    target_ongoing_requests: float = Field(default=2.0, gt=0)
-    upscale_delay_s: float = Field(default=1.0, ge=0)
+    target_frames: float | None = Field(default=None, gt=0)
+    upscale_delay_s: float = Field(default=0.5, ge=0)
     downscale_delay_s: float = Field(default=60.0, ge=0)
+    pinned: int | None = Field(default=None, ge=1)
+    run_ends_after_s: float = Field(default=120.0, gt=0)
 
     @model_validator(mode="after")
     def _in_order(self) -> "ReplicaLimits":
         if self.maximum < self.minimum:
             raise ValueError(f"maximum is {self.maximum}, below minimum {self.minimum}; raise it")
+        if self.pinned is not None and not self.minimum <= self.pinned <= self.maximum:
+            raise ValueError(f"pinned is {self.pinned}, not between minimum {self.minimum} and maximum {self.maximum}")
         return self
+
+    def autoscaling(self, max_batch_frames: int) -> AutoscalingConfig:
+        """Returns what Serve shall scale by.
+
+        Args:
+            max_batch_frames: frames of a full batch.
+        """
+        with warnings.catch_warnings():
+            # The interval's successor is an environment variable of the whole Serve instance, which is not ours to set.
+            warnings.filterwarnings("ignore", message=".*metrics_interval_s.*")
+            return AutoscalingConfig(
+                min_replicas=self.minimum,
+                max_replicas=self.maximum,
+                upscale_delay_s=self.upscale_delay_s,
+                downscale_delay_s=self.downscale_delay_s,
+                metrics_interval_s=_METRICS_INTERVAL_S,
+                look_back_period_s=_LOOK_BACK_S,
+                policy=AutoscalingPolicy(
+                    policy_function="vlm_rewards.service.autoscaling:FramesWaitingPolicy",
+                    policy_kwargs={
+                        "target_frames": self.target_frames or max(1, max_batch_frames / 2),
+                        "pinned": self.pinned or self.minimum,
+                        "run_ends_after_s": self.run_ends_after_s,
+                    },
+                ),
+            )
 
 
 class RewardAppArgs(StrictConfig):
@@ -65,6 +105,11 @@ class RewardAppArgs(StrictConfig):
         batch_wait_s: seconds that a batch waits for more frames after its first request. 0 still batches whatever
             came in while the batch before was running.
         max_queued_requests: requests that one caller may have waiting before it is refused.
+        max_wait_s: a replica refuses a request that would wait longer than this for those before it.
+        max_waiting_mb: MiB of frames that may wait in a replica.
+        cache_mb: MiB of each replica for embeddings of frames seen before; 0 keeps none. Screens and rooms repeat:
+            10 MiB hold some 4,000 frames of a 512-dimensional encoder.
+        log_level: of the replicas' logs, one JSON object a line. WARNING names refused requests, INFO every one.
         replicas: how many.
     """
 
@@ -76,6 +121,10 @@ class RewardAppArgs(StrictConfig):
     max_batch_frames: int = Field(default=128, ge=1)
     batch_wait_s: float = Field(default=0.0, ge=0)
     max_queued_requests: int = Field(default=1000, ge=1)
+    max_wait_s: float = Field(default=4.0, gt=0)
+    max_waiting_mb: int = Field(default=512, ge=1)
+    cache_mb: int = Field(default=0, ge=0)
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
     replicas: ReplicaLimits = ReplicaLimits()
 
     def loaded_task_set(self) -> TaskSet:
@@ -105,15 +154,7 @@ def build_app(args: RewardAppArgs, encoder: Encoder | None = None) -> serve.Appl
     limits = args.replicas
     count: dict[str, Any] = {"num_replicas": limits.minimum}
     if limits.maximum > limits.minimum:
-        count = {
-            "autoscaling_config": {
-                "min_replicas": limits.minimum,
-                "max_replicas": limits.maximum,
-                "target_ongoing_requests": limits.target_ongoing_requests,
-                "upscale_delay_s": limits.upscale_delay_s,
-                "downscale_delay_s": limits.downscale_delay_s,
-            }
-        }
+        count = {"autoscaling_config": limits.autoscaling(args.max_batch_frames)}
     user_config = RewardUserConfig(
         template=args.reward.template,
         negatives=args.reward.negatives,
@@ -133,7 +174,7 @@ def build_app(args: RewardAppArgs, encoder: Encoder | None = None) -> serve.Appl
         graceful_shutdown_timeout_s=10.0,
         # A new version takes over when it is ready. Without a spare accelerator it would never be.
         max_surge_percent=0 if args.num_gpus else 100,
-        logging_config=LoggingConfig(enable_access_log=False, log_level="WARNING"),
+        logging_config=LoggingConfig(encoding="JSON", enable_access_log=False, log_level=args.log_level),
         **count,
     )
     return deployment.bind(
@@ -141,6 +182,9 @@ def build_app(args: RewardAppArgs, encoder: Encoder | None = None) -> serve.Appl
         args.loaded_task_set(),
         max_batch_frames=args.max_batch_frames,
         batch_wait_s=args.batch_wait_s,
+        max_wait_s=args.max_wait_s,
+        max_waiting_mb=args.max_waiting_mb,
+        cache_mb=args.cache_mb,
         torch_threads=args.torch_threads or max(1, int(args.num_cpus)),
         encoder=encoder,
     )

@@ -48,6 +48,7 @@ def app(ray_session):
         ({"max_batch_frame": 3}, r"max_batch_frame.*did you mean 'max_batch_frames'"),
         ({"num_cpus": -1}, "num_cpus"),
         ({"replicas": {"minimum": 3, "maximum": 2}}, "maximum is 2, below minimum 3"),
+        ({"replicas": {"minimum": 1, "maximum": 2, "pinned": 3}}, "pinned is 3"),
         ({"reward": {"model": "fake", "tau": 0, "beta": 0.5}}, "tau"),
         ({"reward": {"model": "fake", "tau": 0.1, "beta": 1.5}}, "beta"),
     ],
@@ -75,8 +76,9 @@ def test_limits_that_differ_turn_autoscaling_on():
         return application.deployments[0]._deployment_config
 
     assert config(ReplicaLimits(minimum=2, maximum=2)).num_replicas == 2
-    scaling = config(ReplicaLimits(minimum=1, maximum=3, target_ongoing_requests=4)).autoscaling_config
-    assert (scaling.min_replicas, scaling.max_replicas, scaling.target_ongoing_requests) == (1, 3, 4)
+    scaling = config(ReplicaLimits(minimum=1, maximum=3, target_frames=40, pinned=2)).autoscaling_config
+    assert (scaling.min_replicas, scaling.max_replicas) == (1, 3)
+    assert scaling.policy.policy_kwargs == {"target_frames": 40, "pinned": 2, "run_ends_after_s": 120}
 
 
 def test_a_deployed_reward_serves_at_once(app):

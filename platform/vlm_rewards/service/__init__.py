@@ -1,11 +1,12 @@
 """The reward service: a Serve deployment, and a client that reaches it or a model in this process."""
 
 from vlm_rewards.service.client import ClientStats, RewardClient
-from vlm_rewards.service.schema import ReplicaInfo, RewardUserConfig, ScoreResult
+from vlm_rewards.service.schema import EmbedResult, ReplicaInfo, RewardUserConfig, ScoreResult
 from vlm_rewards.service.transports import HandleTransport, InProcessTransport, Transport
 
 __all__ = [
     "ClientStats",
+    "EmbedResult",
     "HandleTransport",
     "InProcessTransport",
     "ReplicaInfo",

@@ -14,10 +14,18 @@ from vlm_rewards.errors import (
     NonFiniteRewardError,
     RewardServiceError,
     RewardServiceUnavailableError,
+    RewardTimeoutError,
     VLMRewardsError,
 )
 from vlm_rewards.reward_model import RewardDescription
-from vlm_rewards.service.schema import ScoreResult, check_request
+from vlm_rewards.service.schema import (
+    EmbedResult,
+    ScoreResult,
+    check_all_goals_request,
+    check_request,
+    check_request_frames,
+    count_frames,
+)
 from vlm_rewards.service.transports.transport import Transport
 
 T = TypeVar("T")
@@ -32,11 +40,11 @@ class ClientStats:
     """What a client did since its statistics were last drained.
 
     Attributes:
-        requests: `score` calls, answered or not.
+        requests: `score`, `score_all` and `embed` calls, answered or not.
         frames: in the answered ones.
         retries: attempts beyond the first of each call.
-        failures: `score` calls that raised.
-        latencies_s: seconds from call to answer, retries and pauses included; one entry an answered `score` call.
+        failures: calls that raised.
+        latencies_s: seconds from call to answer, retries and pauses included; one entry an answered call.
     """
 
     requests: int = 0
@@ -51,7 +59,8 @@ class RewardClient:
 
     What may succeed on another try (a dead replica, a timeout, a full queue) is sent again, the same arrays, until
     `max_retries` or `deadline_s`; what cannot is raised at once. Nothing that is not a probability gets through, and
-    neither does a change of reward under a run. It can be pickled, without its statistics, and shared by threads.
+    neither does a change of reward under a run. It can be pickled, without its statistics, and shared by threads, of
+    which `max_in_flight` at a time have a request on its way.
     """
 
     def __init__(
@@ -61,6 +70,7 @@ class RewardClient:
         max_retries: int = 20,
         deadline_s: float = 50.0,
         expected_fingerprint: str | None = None,
+        max_in_flight: int = 16,
     ) -> None:
         """Makes a client; nothing is sent yet.
 
@@ -71,17 +81,23 @@ class RewardClient:
             deadline_s: longest time in seconds for a call with all its retries. RLlib's `sample_timeout_s` (60) should
                 be longer, or a lost replica costs a fragment.
             expected_fingerprint: of the reward that this run trains on; None takes that of the first answer.
+            max_in_flight: most requests of this client that are unanswered at a time; further calls wait, as far as
+                their deadline allows. It bounds what a fast caller can pile up, and the memory that takes.
 
         Raises:
-            ValueError: a time that is not positive, or a negative number of retries.
+            ValueError: a time that is not positive, a negative number of retries, or nothing allowed in flight.
         """
-        if timeout_s <= 0 or deadline_s <= 0 or max_retries < 0:
-            raise ValueError("timeout_s and deadline_s must be above 0, and max_retries at least 0")
+        if timeout_s <= 0 or deadline_s <= 0 or max_retries < 0 or max_in_flight < 1:
+            raise ValueError(
+                "timeout_s and deadline_s must be above 0, max_retries at least 0 and max_in_flight at least 1"
+            )
         self._transport = transport
         self._timeout_s = timeout_s
         self._max_retries = max_retries
         self._deadline_s = deadline_s
         self._expected_fingerprint = expected_fingerprint
+        self._max_in_flight = max_in_flight
+        self._in_flight = threading.BoundedSemaphore(max_in_flight)
         self._connected = False
         self._lock = threading.Lock()
         self._stats = ClientStats()
@@ -120,20 +136,52 @@ class RewardClient:
             RewardServiceError: an answer that is none, or from another reward than this run's.
         """
         check_request(frames, goal_ids)
-        start = time.monotonic()
-        try:
-            result = self._call(lambda timeout_s: self._transport.score(frames, goal_ids, timeout_s))
-            self._check(result, len(frames))
-        except BaseException:
-            with self._lock:
-                self._stats.requests += 1
-                self._stats.failures += 1
-            raise
-        with self._lock:
-            self._stats.requests += 1
-            self._stats.frames += len(frames)
-            self._stats.latencies_s.append(time.monotonic() - start)
-        return result
+
+        def attempt(timeout_s: float) -> ScoreResult:
+            return self._transport.score(frames, goal_ids, timeout_s)
+
+        return self._counted(attempt, frames, lambda result: self._check_scores(result, (len(frames),)))
+
+    def score_all(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str]) -> ScoreResult:
+        """Scores each frame against each goal; frames are embedded once.
+
+        Args:
+            frames: uint8 (N, H, W, 3), as for `score`.
+            goal_ids: G ids.
+
+        Returns:
+            Scores float32 (N, G), column g for `goal_ids[g]`, checked as those of `score` are.
+
+        Raises:
+            VLMRewardsError: as for `score`.
+        """
+        check_all_goals_request(frames, goal_ids)
+
+        def attempt(timeout_s: float) -> ScoreResult:
+            return self._transport.score_all(frames, goal_ids, timeout_s)
+
+        shape = len(frames), len(goal_ids)
+        return self._counted(attempt, frames, lambda result: self._check_scores(result, shape))
+
+    def embed(self, frames: npt.NDArray[np.uint8]) -> EmbedResult:
+        """Embeds frames.
+
+        Args:
+            frames: uint8 (N, H, W, 3), as for `score`.
+
+        Returns:
+            Embeddings float32 (N, D), finite, and the fingerprint of the encoder: not the reward's, which decides
+            nothing here.
+
+        Raises:
+            VLMRewardsError: as for `score`.
+        """
+        check_request_frames(frames)
+        return self._counted(
+            lambda timeout_s: self._transport.embed(frames, timeout_s),
+            frames,
+            lambda result: _check_array(result.embeddings, (len(frames), result.embeddings.shape[-1])),
+        )
 
     def describe(self) -> RewardDescription:
         """Returns what the service computes: fingerprint, threshold, image size, goals.
@@ -143,8 +191,36 @@ class RewardClient:
         """
         return self._call(lambda timeout_s: self._transport.describe(timeout_s))
 
+    def _counted(self, attempt: Callable[[float], T], frames: npt.NDArray[np.uint8], check: Callable[[T], None]) -> T:
+        """Sends one request, checks its answer and keeps the statistics."""
+        start = time.monotonic()
+        try:
+            result = self._call(attempt)
+            check(result)
+        except BaseException:
+            with self._lock:
+                self._stats.requests += 1
+                self._stats.failures += 1
+            raise
+        with self._lock:
+            self._stats.requests += 1
+            self._stats.frames += count_frames(frames)
+            self._stats.latencies_s.append(time.monotonic() - start)
+        return result
+
     def _call(self, attempt: Callable[[float], T]) -> T:
         start = time.monotonic()
+        if not self._in_flight.acquire(timeout=self._deadline_s):
+            raise RewardTimeoutError(
+                f"{self._max_in_flight} requests of this client stayed unanswered for {self._deadline_s:g} s; "
+                "raise max_in_flight, or add replicas"
+            )
+        try:
+            return self._attempts(attempt, start)
+        finally:
+            self._in_flight.release()
+
+    def _attempts(self, attempt: Callable[[float], T], start: float) -> T:
         for retries in range(self._max_retries + 1):
             left = max(0.001, self._deadline_s - (time.monotonic() - start))
             try:
@@ -168,19 +244,10 @@ class RewardClient:
         waited = time.monotonic() - start
         raise type(last_error)(f"{last_error}; gave up after {retries + 1} attempts in {waited:.1f} s") from last_error
 
-    def _check(self, result: ScoreResult, frames: int) -> None:
+    def _check_scores(self, result: ScoreResult, shape: tuple[int, ...]) -> None:
         scores = result.scores
-        if scores.shape != (frames,) or scores.dtype != np.float32:
-            raise RewardServiceError(
-                f"the reward service answered {frames} frames with {scores.dtype} {scores.shape}; "
-                "client and service are of different versions, redeploy the service"
-            )
-        if not np.isfinite(scores).all():
-            bad = int((~np.isfinite(scores)).sum())
-            raise NonFiniteRewardError(
-                f"{bad} of {frames} rewards are not finite; check the served model's weights and precision"
-            )
-        if frames and (scores.min() < 0 or scores.max() > 1):
+        _check_array(scores, shape)
+        if scores.size and (scores.min() < 0 or scores.max() > 1):
             raise RewardServiceError(
                 f"the reward service answered with values in [{scores.min():.4g}, {scores.max():.4g}], "
                 "which are no probabilities; redeploy the service"
@@ -200,7 +267,21 @@ class RewardClient:
             "max_retries": self._max_retries,
             "deadline_s": self._deadline_s,
             "expected_fingerprint": self._expected_fingerprint,
+            "max_in_flight": self._max_in_flight,
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
+
+
+def _check_array(values: npt.NDArray[np.float32], shape: tuple[int, ...]) -> None:
+    if values.shape != shape or values.dtype != np.float32:
+        raise RewardServiceError(
+            f"the reward service answered {shape[0]} frames with {values.dtype} {values.shape} instead of float32 "
+            f"{shape}; client and service are of different versions, redeploy the service"
+        )
+    if not np.isfinite(values).all():
+        bad = int((~np.isfinite(values)).sum())
+        raise NonFiniteRewardError(
+            f"{bad} of {values.size} rewards are not finite; check the served model's weights and precision"
+        )

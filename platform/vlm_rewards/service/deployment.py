@@ -7,17 +7,30 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 from ray import serve
 
+from vlm_rewards.embedding_cache import CacheStats, EmbeddingCache
 from vlm_rewards.encoders import Encoder
-from vlm_rewards.errors import RewardServiceError, VLMRewardsError
+from vlm_rewards.errors import RewardOverloadedError, VLMRewardsError
 from vlm_rewards.goals import TaskSet
 from vlm_rewards.reward_model import RewardConfig, RewardDescription, RewardModel
-from vlm_rewards.service.schema import ReplicaInfo, RewardUserConfig, ScoreResult, check_request
+from vlm_rewards.service import autoscaling
+from vlm_rewards.service.batch import Answer, Kind, Request, answer_batch
+from vlm_rewards.service.load import LoadMeter
+from vlm_rewards.service.observability import ReplicaMetrics, log_request
+from vlm_rewards.service.schema import (
+    EmbedResult,
+    ReplicaInfo,
+    RewardUserConfig,
+    ScoreResult,
+    check_all_goals_request,
+    check_request,
+    check_request_frames,
+)
 
 logger = logging.getLogger("ray.serve")
 T = TypeVar("T")
@@ -26,23 +39,18 @@ T = TypeVar("T")
 _MAX_FAILURES = 3
 
 
-class _Request(NamedTuple):
-    """Frames uint8 (N, H, W, 3) and their N goal ids, checked."""
-
-    frames: npt.NDArray[np.uint8]
-    goal_ids: Sequence[str]
-
-
-def _count_frames(requests: list[_Request]) -> int:
-    return sum(len(request.frames) for request in requests)
+def _count_frames(requests: list[Request]) -> int:
+    return sum(request.weight for request in requests)
 
 
 class RewardDeployment:
-    """One replica: a frozen reward model that scores arrays of frames in batches.
+    """One replica: a frozen reward model that scores and embeds arrays of frames in batches.
 
-    Requests that arrive while a batch is being encoded wait at the door and form the next batch together, so batches
-    grow with the load, and a lone caller never waits for company. All model work happens on one thread of its own:
-    the replica still answers health checks during a long forward, and two forwards never fight over the same cores.
+    Requests that arrive while a batch is being encoded wait at the door and form the next batch together, whatever
+    they ask, so batches grow with the load, and a lone caller never waits for company. All model work happens on one
+    thread of its own: the replica still answers health checks during a long forward, and two forwards never fight over
+    the same cores. What would wait too long or take too much memory is refused at once, so that an overload ends when
+    its callers do.
 
     Wrap it with `serve.deployment`; `serve_deployments.reward.build_app` does so with fitting options.
     """
@@ -54,6 +62,9 @@ class RewardDeployment:
         max_batch_frames: int = 128,
         batch_wait_s: float = 0.0,
         torch_threads: int = 1,
+        cache_mb: int = 0,
+        max_wait_s: float = 4.0,
+        max_waiting_mb: int = 512,
         stuck_after_s: float = 120.0,
         encoder: Encoder | None = None,
     ) -> None:
@@ -65,6 +76,10 @@ class RewardDeployment:
             max_batch_frames: most frames in one encoder call; a longer request is split.
             batch_wait_s: time in seconds that a batch waits for more frames after its first request.
             torch_threads: threads of one forward.
+            cache_mb: memory in MiB for embeddings of frames seen before; 0 keeps none.
+            max_wait_s: a request that would wait longer in seconds than this is refused. One that finds nothing
+                waiting is always taken.
+            max_waiting_mb: memory in MiB that waiting frames may take before further requests are refused.
             stuck_after_s: seconds in one encoder call after which the replica is unhealthy.
             encoder: used instead of loading `reward.model`, as to emulate an accelerator. Must be picklable.
 
@@ -77,6 +92,8 @@ class RewardDeployment:
         self._reward = reward
         self._task_set = task_set
         self._max_batch_frames = max_batch_frames
+        self._max_wait_s = max_wait_s
+        self._max_waiting_bytes = max_waiting_mb * 2**20
         self._stuck_after_s = stuck_after_s
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reward-model")
         self._idle = asyncio.Event()
@@ -84,101 +101,168 @@ class RewardDeployment:
         self._busy_since: float | None = None
         self._failures = 0
         self._requests = self._frames = self._batches = 0
-        self._score_batch.set_max_batch_size(max_batch_frames)  # type: ignore[attr-defined]
-        self._score_batch.set_batch_wait_timeout_s(batch_wait_s)  # type: ignore[attr-defined]
-        self._model = self._executor.submit(_load, reward, task_set, encoder, torch_threads).result()
+        self._meter = LoadMeter(max_batch_frames, time.monotonic)
+        self._metrics = ReplicaMetrics(max_batch_frames)
+        self._run_batch.set_max_batch_size(max_batch_frames)  # type: ignore[attr-defined]
+        self._run_batch.set_batch_wait_timeout_s(batch_wait_s)  # type: ignore[attr-defined]
+        # It belongs to the encoder, and so outlives every change of prompts.
+        self._cache = EmbeddingCache(cache_mb * 2**20) if cache_mb else None
+        self._model = self._executor.submit(_load, reward, task_set, encoder, self._cache, torch_threads).result()
 
-    async def score(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str]) -> ScoreResult:
+    async def score(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], request_id: str = "") -> ScoreResult:
         """Scores each frame against the goal beside it, equation 1.
 
         Args:
             frames: uint8 (N, H, W, 3).
             goal_ids: N ids.
+            request_id: the caller's name for this request, for the log.
 
         Returns:
-            float32 (N,) probabilities in the order sent, and the reward's fingerprint.
+            float32 (N,) scores in the order sent, and the reward's fingerprint.
 
         Raises:
-            InvalidFrameError: frames of another dtype or shape.
+            InvalidFrameError: frames of another dtype or shape, or too many for one request.
             ConfigError: unknown goal, or not one goal a frame.
             NonFiniteRewardError: a score is not finite.
+            RewardOverloadedError: the replica has no room, or would answer too late.
             RewardServiceError: the model failed in a way that is not the request's fault.
         """
+        return await self._served("score", frames, goal_ids, request_id)
+
+    async def score_all(
+        self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], request_id: str = ""
+    ) -> ScoreResult:
+        """Scores each frame against each goal; the frames are embedded once.
+
+        Args:
+            frames: uint8 (N, H, W, 3).
+            goal_ids: G ids.
+            request_id: the caller's name for this request, for the log.
+
+        Returns:
+            float32 (N, G) scores, and the reward's fingerprint.
+
+        Raises:
+            VLMRewardsError: as for `score`.
+        """
+        return await self._served("score_all", frames, goal_ids, request_id)
+
+    async def embed(self, frames: npt.NDArray[np.uint8], request_id: str = "") -> EmbedResult:
+        """Embeds frames.
+
+        Args:
+            frames: uint8 (N, H, W, 3).
+            request_id: the caller's name for this request, for the log.
+
+        Returns:
+            float32 (N, D) embeddings, and the encoder's fingerprint.
+
+        Raises:
+            VLMRewardsError: as for `score`.
+        """
+        return await self._served("embed", frames, (), request_id)
+
+    async def _served(self, kind: Kind, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], request_id: str) -> Any:
+        """Counts and logs a request, whatever becomes of it."""
+        start = time.monotonic()
         self._requests += 1
-        # Refused here, a bad request never reaches the batch that its neighbours are in.
-        check_request(frames, goal_ids)
+        self._metrics.request()
+        fields: dict[str, Any] = {"client_request_id": request_id, "kind": kind}
+        try:
+            # Refused here, a bad request never reaches the batch that its neighbours are in.
+            self._check(kind, frames, goal_ids)
+            result = await self._admitted(Request(kind, frames, goal_ids, start))
+        except VLMRewardsError as error:
+            self._metrics.refused(error)
+            log_request(logging.WARNING, str(error), **fields, error=type(error).__name__)
+            raise
+        if logger.isEnabledFor(logging.INFO):
+            seconds = round(time.monotonic() - start, 6)
+            log_request(logging.INFO, "answered", **fields, frames=len(frames), seconds=seconds)
+        return result
+
+    def _check(self, kind: Kind, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str]) -> None:
+        if kind == "embed":
+            check_request_frames(frames)
+            return
+        if kind == "score":
+            check_request(frames, goal_ids)
+        else:
+            check_all_goals_request(frames, goal_ids)
         for goal_id in set(goal_ids):
             self._model.prompts(goal_id)
-        while not self._idle.is_set():
-            await self._idle.wait()
-        size = self._max_batch_frames
-        pieces = [
-            _Request(frames[start : start + size], goal_ids[start : start + size])
-            for start in range(0, max(len(frames), 1), size)
-        ]
-        answers = await asyncio.gather(*(self._score_batch(piece) for piece in pieces))
-        results: list[ScoreResult] = []
-        for answer in answers:
-            if isinstance(answer, VLMRewardsError):
-                raise answer
-            results.append(answer)
-        fingerprints = {result.fingerprint for result in results}
-        if len(fingerprints) > 1:  # reconfigured between two pieces: one answer must be of one reward
-            return await self.score(frames, goal_ids)
-        return ScoreResult(np.concatenate([result.scores for result in results]), fingerprints.pop())
+
+    async def _admitted(self, request: Request) -> ScoreResult | EmbedResult:
+        """Takes a request in, or refuses it for lack of room or time."""
+        meter = self._meter
+        size = request.frames.nbytes
+        if meter.waiting_frames and meter.wait_s > self._max_wait_s:
+            raise RewardOverloadedError(
+                f"the replica refuses requests because {meter.waiting_frames} frames wait already, "
+                f"{meter.wait_s:.1f} s of work; add replicas or send fewer at a time"
+            )
+        if meter.waiting_bytes and meter.waiting_bytes + size > self._max_waiting_bytes:
+            raise RewardOverloadedError(
+                f"the replica refuses requests because {meter.waiting_bytes / 2**20:.0f} MiB of frames wait already; "
+                "add replicas or send fewer at a time"
+            )
+        meter.arrive(request.size, size)
+        try:
+            return await self._answered(request)
+        finally:
+            meter.leave(request.size, size)
+            self._metrics.load(meter)
+
+    async def _answered(self, request: Request) -> ScoreResult | EmbedResult:
+        while True:
+            while not self._idle.is_set():
+                await self._idle.wait()
+            pieces = request.pieces(self._max_batch_frames)
+            try:
+                answers = await asyncio.gather(*(self._run_batch(piece) for piece in pieces))
+            except asyncio.CancelledError:
+                # The caller's patience is over: what is left of its request need not be encoded.
+                for piece in pieces:
+                    piece.abandoned = True
+                raise
+            results: list[ScoreResult | EmbedResult] = []
+            for answer in answers:
+                if isinstance(answer, VLMRewardsError):
+                    raise answer
+                results.append(answer)
+            if len({result.fingerprint for result in results}) == 1:
+                return _joined(results)
+            # Reconfigured between two pieces: one answer must be of one reward.
 
     @serve.batch(max_batch_size=1, batch_wait_timeout_s=0.0, max_concurrent_batches=1, batch_size_fn=_count_frames)
-    async def _score_batch(self, requests: list[_Request]) -> list[ScoreResult | VLMRewardsError]:
+    async def _run_batch(self, requests: list[Request]) -> list[Answer]:
         self._idle.clear()
-        self._busy_since = time.monotonic()
+        self._busy_since = start = time.monotonic()
+        failures: list[Exception] = []
         try:
-            return await self._in_model_thread(lambda: self._score_requests(requests))
+            answers = await self._in_model_thread(lambda: answer_batch(self._model, requests, failures.append))
         finally:
             self._busy_since = None
             self._idle.set()
-
-    def _score_requests(self, requests: list[_Request]) -> list[ScoreResult | VLMRewardsError]:
-        """Answers each request, one encoder call for all those of one frame size."""
-        answers: list[ScoreResult | VLMRewardsError] = [RewardServiceError("not answered")] * len(requests)
-        by_size: dict[tuple[int, ...], list[int]] = {}
-        for index, request in enumerate(requests):
-            by_size.setdefault(request.frames.shape[1:], []).append(index)
-        for indices in by_size.values():
-            group = [requests[index] for index in indices]
-            try:
-                scored: Sequence[ScoreResult | VLMRewardsError] = self._score_group(group)
-            except Exception as error:
-                # Alone, each gets its own answer or its own error.
-                scored = [self._score_alone(request) for request in group] if len(group) > 1 else [self._noted(error)]
-            for index, answer in zip(indices, scored, strict=True):
-                answers[index] = answer
+        for error in failures:
+            logger.error("the reward model failed", exc_info=error)
+        good = [index for index, answer in enumerate(answers) if not isinstance(answer, VLMRewardsError)]
+        self._failures = 0 if good else self._failures + len(failures)
+        if good:
+            self._note_batch([requests[i] for i in good], [answers[i] for i in good], start)
         return answers
 
-    def _score_group(self, group: list[_Request]) -> list[ScoreResult]:
-        frames = np.concatenate([request.frames for request in group])
-        goal_ids = [goal_id for request in group for goal_id in request.goal_ids]
-        probabilities = self._model.score(frames, goal_ids)
+    def _note_batch(self, requests: list[Request], answers: list[Answer], start: float) -> None:
+        seconds = time.monotonic() - start
+        frames = [request.size for request in requests]
         self._batches += 1
-        self._frames += len(frames)
-        self._failures = 0
-        ends = np.cumsum([len(request.frames) for request in group])
-        return [ScoreResult(part.copy(), self._model.fingerprint) for part in np.split(probabilities, ends[:-1])]
-
-    def _score_alone(self, request: _Request) -> ScoreResult | VLMRewardsError:
-        try:
-            return self._score_group([request])[0]
-        except Exception as error:
-            return self._noted(error)
-
-    def _noted(self, error: Exception) -> VLMRewardsError:
-        """Only this library's errors cross the wire: the caller may lack the class of any other."""
-        if isinstance(error, VLMRewardsError):
-            return error
-        self._failures += 1
-        logger.error("the reward model failed", exc_info=error)
-        return RewardServiceError(
-            f"the reward model failed in its replica ({_one_line(error)}); its log has the traceback"
-        )
+        self._frames += sum(frames)
+        if sum(frames):
+            self._meter.batch(sum(frames), seconds)
+        waits = [start - request.arrived for request in requests]
+        self._metrics.batch(frames, waits, seconds, [a.scores for a in answers if isinstance(a, ScoreResult)])
+        if self._cache is not None:
+            self._metrics.cache(self._cache.stats)
 
     async def describe(self) -> RewardDescription:
         """Returns what a client needs to know of the reward being served."""
@@ -186,7 +270,17 @@ class RewardDeployment:
 
     async def replica_info(self) -> ReplicaInfo:
         """Returns the counters and the process id of the replica that answers."""
-        return ReplicaInfo(os.getpid(), self._requests, self._frames, self._batches)
+        cached = self._cache.stats if self._cache is not None else CacheStats(0, 0, 0, 0)
+        return ReplicaInfo(os.getpid(), self._requests, self._frames, self._batches, cached.hits, cached.misses)
+
+    async def record_autoscaling_stats(self) -> dict[str, float]:
+        """Returns this replica's load, for `FramesWaitingPolicy`; Serve asks a few times a second."""
+        return {
+            autoscaling.WAITING_FRAMES: float(self._meter.waiting_frames),
+            autoscaling.BUSY_REPLICAS: self._meter.busy_replicas,
+            autoscaling.FRAMES_PER_REQUEST: self._meter.frames_per_request,
+            autoscaling.IDLE_S: self._meter.idle_s,
+        }
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """Changes prompts and thresholds between two batches; the encoder and its weights stay.
@@ -204,7 +298,7 @@ class RewardDeployment:
             return
 
         def rebuild() -> None:
-            self._model = RewardModel(config, self._task_set, encoder=self._model.encoder)
+            self._model = RewardModel(config, self._task_set, encoder=self._model.encoder, cache=self._cache)
 
         await self._in_model_thread(rebuild)
 
@@ -224,14 +318,24 @@ class RewardDeployment:
         return await asyncio.get_running_loop().run_in_executor(self._executor, work)
 
 
-def _one_line(error: BaseException) -> str:
-    return " ".join(f"{type(error).__name__}: {error}".split())
+def _joined(results: Sequence[ScoreResult | EmbedResult]) -> ScoreResult | EmbedResult:
+    """Puts the answers to the pieces of one request together."""
+    first = results[0]
+    if len(results) == 1:
+        return first
+    if isinstance(first, EmbedResult):
+        parts = [result.embeddings for result in results if isinstance(result, EmbedResult)]
+        return EmbedResult(np.concatenate(parts), first.fingerprint)
+    scores = [result.scores for result in results if isinstance(result, ScoreResult)]
+    return ScoreResult(np.concatenate(scores), first.fingerprint)
 
 
-def _load(reward: RewardConfig, task_set: TaskSet, encoder: Encoder | None, torch_threads: int) -> RewardModel:
+def _load(
+    reward: RewardConfig, task_set: TaskSet, encoder: Encoder | None, cache: EmbeddingCache | None, torch_threads: int
+) -> RewardModel:
     """Runs on the thread that will do all forwards, where torch's thread count must be set."""
     os.environ["OMP_NUM_THREADS"] = str(torch_threads)
-    model = RewardModel(reward, task_set, encoder)
+    model = RewardModel(reward, task_set, encoder, cache)
     torch = sys.modules.get("torch")  # the fake encoder does without
     if torch is not None:
         torch.set_num_threads(torch_threads)

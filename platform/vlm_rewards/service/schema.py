@@ -1,5 +1,6 @@
 """What crosses the wire between a reward client and a reward service."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,22 +8,41 @@ import numpy as np
 import numpy.typing as npt
 
 from vlm_rewards.encoders import check_frames
-from vlm_rewards.errors import ConfigError
+from vlm_rewards.errors import ConfigError, InvalidFrameError
 from vlm_rewards.goals import NegativesSpec
 from vlm_rewards.reward_model import RewardConfig
 from vlm_rewards.strict_config import StrictConfig
 
+# The most that one request may hold. Callers send a rollout's frames in pieces long before that; what is larger would
+# only crowd everybody else out of a replica's memory.
+MAX_REQUEST_BYTES = 256 * 2**20
+MAX_REQUEST_GOALS = 4096
+
 
 @dataclass(frozen=True)
 class ScoreResult:
-    """The answer to one request.
+    """The answer to one request for scores.
 
     Attributes:
-        scores: float32 (N,), p(goal) of each frame in the order sent, in [0, 1].
+        scores: float32 (N,), each frame's score for the goal beside it, in the order sent; or (N, G), each frame's
+            score for each goal. `RewardDescription` says their range and what reward they are.
         fingerprint: of the reward that computed them: weights, preprocessing, prompts, negatives, tau and beta.
     """
 
     scores: npt.NDArray[np.float32]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class EmbedResult:
+    """The answer to one request for embeddings.
+
+    Attributes:
+        embeddings: float32 (N, D), each row of length 1, in the order sent.
+        fingerprint: of the encoder that computed them: weights and preprocessing.
+    """
+
+    embeddings: npt.NDArray[np.float32]
     fingerprint: str
 
 
@@ -33,14 +53,18 @@ class ReplicaInfo:
     Attributes:
         pid: process id on its node.
         requests: answered or refused since the replica started.
-        frames: scored since the replica started.
-        batches: encoder calls since the replica started; frames / batches is the batch fill.
+        frames: scored or embedded since the replica started.
+        batches: batches since the replica started; frames / batches is the batch fill.
+        cache_hits: frames that were not encoded, as their embedding was known; 0 without a cache.
+        cache_misses: frames that had to be encoded, counted by the cache; 0 without one.
     """
 
     pid: int
     requests: int
     frames: int
     batches: int
+    cache_hits: int = 0
+    cache_misses: int = 0
 
 
 class RewardUserConfig(StrictConfig):
@@ -70,19 +94,64 @@ class RewardUserConfig(StrictConfig):
         return RewardConfig(**{**{name: getattr(config, name) for name in type(config).model_fields}, **changes})
 
 
+def count_frames(frames: npt.NDArray[np.uint8]) -> int:
+    """Returns how many images an array holds: all its axes but the last three, which are one image's."""
+    return math.prod(frames.shape[:-3])
+
+
+def check_request_frames(frames: npt.NDArray[np.uint8]) -> None:
+    """Refuses frames that no encoder could read, or that are too many for one request.
+
+    Args:
+        frames: uint8 (N, H, W, 3).
+
+    Raises:
+        InvalidFrameError: another dtype or shape, or more than `MAX_REQUEST_BYTES`.
+    """
+    check_frames(frames)
+    if frames.nbytes > MAX_REQUEST_BYTES:
+        raise InvalidFrameError(
+            f"a request of {frames.nbytes / 2**20:.0f} MiB is above the limit of {MAX_REQUEST_BYTES // 2**20} MiB; "
+            "send the frames in several requests, or render them at the reward's image size"
+        )
+
+
 def check_request(frames: npt.NDArray[np.uint8], goal_ids: Sequence[str]) -> None:
-    """Refuses a request that no reward model could answer.
+    """Refuses a request for one score a frame that no reward model could answer.
 
     Args:
         frames: uint8 (N, H, W, 3).
         goal_ids: N ids.
 
     Raises:
-        InvalidFrameError: frames of another dtype or shape.
+        InvalidFrameError: frames of another dtype or shape, or too many.
         ConfigError: not one goal a frame, or a goal id that is no string.
     """
-    check_frames(frames)
-    if isinstance(goal_ids, str) or not all(isinstance(goal_id, str) for goal_id in goal_ids):
-        raise ConfigError(f"goal_ids must be a list of strings, one a frame, not {goal_ids!r:.80}")
+    check_request_frames(frames)
+    _check_goal_ids(goal_ids)
     if len(goal_ids) != len(frames):
         raise ConfigError(f"{len(frames)} frames came with {len(goal_ids)} goal ids; send one id a frame")
+
+
+def check_all_goals_request(frames: npt.NDArray[np.uint8], goal_ids: Sequence[str]) -> None:
+    """Refuses a request for every frame's score for every goal that no reward model could answer.
+
+    Args:
+        frames: uint8 (N, H, W, 3).
+        goal_ids: G ids.
+
+    Raises:
+        InvalidFrameError: frames of another dtype or shape, or too many.
+        ConfigError: a goal id that is no string, or more than `MAX_REQUEST_GOALS` of them.
+    """
+    check_request_frames(frames)
+    _check_goal_ids(goal_ids)
+    if len(goal_ids) > MAX_REQUEST_GOALS:
+        raise ConfigError(
+            f"a request for {len(goal_ids)} goals is too large, the limit is {MAX_REQUEST_GOALS}; send several requests"
+        )
+
+
+def _check_goal_ids(goal_ids: Sequence[str]) -> None:
+    if isinstance(goal_ids, str) or not all(isinstance(goal_id, str) for goal_id in goal_ids):
+        raise ConfigError(f"goal_ids must be a list of strings, not {goal_ids!r:.80}")

@@ -2,7 +2,9 @@
 
 import pickle
 import random
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -16,7 +18,7 @@ from vlm_rewards.errors import (
     RewardServiceUnavailableError,
     RewardTimeoutError,
 )
-from vlm_rewards.service import InProcessTransport, RewardClient, ScoreResult
+from vlm_rewards.service import EmbedResult, InProcessTransport, RewardClient, ScoreResult
 
 FRAMES = np.zeros((3, 8, 8, 3), np.uint8)
 GOALS = ["a", "b", "c"]
@@ -41,6 +43,12 @@ class ScriptedTransport:
         if isinstance(step, Exception):
             raise step
         return step
+
+    def score_all(self, frames, goal_ids, timeout_s):
+        return self.score(frames, goal_ids, timeout_s)
+
+    def embed(self, frames, timeout_s):
+        return self.score(frames, None, timeout_s)
 
     def describe(self, timeout_s):
         return self.score(None, None, timeout_s)
@@ -146,6 +154,71 @@ def test_an_answer_that_is_no_list_of_probabilities_is_refused(bad):
         RewardClient(ScriptedTransport(answer(bad))).score(FRAMES, GOALS)
 
 
+@pytest.mark.parametrize("bad", [np.zeros((3, 2), np.float32), np.zeros(3, np.float32), np.full((3, 1), 2, np.float32)])
+def test_a_table_of_another_shape_or_range_is_refused(bad):
+    with pytest.raises(RewardServiceError):
+        RewardClient(ScriptedTransport(answer(bad))).score_all(FRAMES, ["a"])
+
+
+@pytest.mark.parametrize(
+    ("bad", "error"),
+    [
+        (np.zeros((2, 4), np.float32), RewardServiceError),
+        (np.zeros(3, np.float32), RewardServiceError),
+        (np.full((3, 4), np.nan, np.float32), NonFiniteRewardError),
+    ],
+)
+def test_embeddings_that_are_none_are_refused(bad, error):
+    with pytest.raises(error):
+        RewardClient(ScriptedTransport(EmbedResult(bad, "e" * 64))).embed(FRAMES)
+
+
+def test_embeddings_are_of_an_encoder_and_do_not_touch_the_rewards_fingerprint():
+    embedded = EmbedResult(np.full((3, 4), -0.5, np.float32), "e" * 64)
+    client = RewardClient(ScriptedTransport(GOOD, embedded, GOOD))
+    client.score(FRAMES, GOALS)
+    assert client.embed(FRAMES) is embedded
+    assert client.score(FRAMES, GOALS) is GOOD
+    assert client.stats.requests == 3
+    assert client.stats.frames == 9
+
+
+def test_no_more_requests_are_on_their_way_than_allowed():
+    class Counting(ScriptedTransport):
+        lock, now, most = threading.Lock(), 0, 0
+
+        def score(self, frames, goal_ids, timeout_s):
+            with self.lock:
+                self.now += 1
+                self.most = max(self.most, self.now)
+            time.sleep(0.01)
+            with self.lock:
+                self.now -= 1
+            return GOOD
+
+    transport = Counting(GOOD)
+    client = RewardClient(transport, max_in_flight=3)
+    with ThreadPoolExecutor(12) as pool:
+        answers = list(pool.map(lambda _: client.score(FRAMES, GOALS), range(36)))
+    assert transport.most == 3
+    assert all(answer is GOOD for answer in answers)
+
+
+def test_waiting_for_a_turn_ends_at_the_deadline():
+    class Hanging(ScriptedTransport):
+        def score(self, frames, goal_ids, timeout_s):
+            time.sleep(0.6)
+            return GOOD
+
+    client = RewardClient(Hanging(GOOD), max_in_flight=1, deadline_s=0.3)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(client.score, FRAMES, GOALS)
+        time.sleep(0.1)
+        with pytest.raises(RewardTimeoutError, match="max_in_flight"):
+            client.score(FRAMES, GOALS)
+        assert first.result() is GOOD
+
+
 def test_another_reward_than_the_expected_one_is_an_error():
     client = RewardClient(ScriptedTransport(GOOD), expected_fingerprint="e" * 64)
     with pytest.raises(RewardServiceError, match=r"eeeeeeeeeeee.*ffffffffffff"):
@@ -201,7 +274,7 @@ def test_a_client_travels_without_its_statistics_and_with_its_fingerprint(reward
         copy.score(frames, goal_ids)
 
 
-@pytest.mark.parametrize("wrong", [{"timeout_s": 0}, {"deadline_s": -1}, {"max_retries": -1}])
+@pytest.mark.parametrize("wrong", [{"timeout_s": 0}, {"deadline_s": -1}, {"max_retries": -1}, {"max_in_flight": 0}])
 def test_times_and_counts_that_make_no_sense_are_refused(wrong):
     with pytest.raises(ValueError, match="above 0"):
         RewardClient(ScriptedTransport(GOOD), **wrong)

@@ -76,7 +76,7 @@ def test_a_client_works_in_another_process(ray_session, reward_app, reward_model
 
 def test_a_hanging_replica_times_out_within_the_deadline(small_app, stopped_replica, make_request):
     start = time.monotonic()
-    with pytest.raises(RewardTimeoutError, match=r"no answer from reward application 'small' in 0\.5 s"):
+    with pytest.raises(RewardTimeoutError, match=r"no answer from reward application 'small' in 0\.\d+ s"):
         RewardClient(small_app, timeout_s=0.5, deadline_s=2.0).score(*make_request(1))
     assert time.monotonic() - start < 4.5  # the deadline, and the controller's word on what is wrong
 

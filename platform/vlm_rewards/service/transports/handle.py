@@ -24,7 +24,7 @@ from vlm_rewards.errors import (
     VLMRewardsError,
 )
 from vlm_rewards.reward_model import RewardDescription
-from vlm_rewards.service.schema import ReplicaInfo, ScoreResult
+from vlm_rewards.service.schema import EmbedResult, ReplicaInfo, ScoreResult
 
 T = TypeVar("T")
 
@@ -63,7 +63,15 @@ class HandleTransport:
 
     def score(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float) -> ScoreResult:
         """Scores frames; see `Transport.score`."""
-        return self._call("score", timeout_s, frames, list(goal_ids), by_reference=frames.nbytes > _MOST_BYTES_BY_VALUE)
+        return self._call("score", timeout_s, frames, list(goal_ids))
+
+    def score_all(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float) -> ScoreResult:
+        """Scores each frame against each goal; see `Transport.score_all`."""
+        return self._call("score_all", timeout_s, frames, list(goal_ids))
+
+    def embed(self, frames: npt.NDArray[np.uint8], timeout_s: float) -> EmbedResult:
+        """Embeds frames; see `Transport.embed`."""
+        return self._call("embed", timeout_s, frames)
 
     def describe(self, timeout_s: float) -> RewardDescription:
         """Asks one replica for its description; see `Transport.describe`."""
@@ -73,7 +81,8 @@ class HandleTransport:
         """Asks one replica for its counters."""
         return self._call("replica_info", timeout_s)
 
-    def _call(self, method: str, timeout_s: float, *arguments: Any, by_reference: bool = False) -> Any:
+    def _call(self, method: str, timeout_s: float, *arguments: Any) -> Any:
+        by_reference = any(getattr(argument, "nbytes", 0) > _MOST_BYTES_BY_VALUE for argument in arguments)
         response = None
         try:
             response = self._method(method, by_reference, timeout_s).remote(*arguments)
@@ -133,7 +142,7 @@ class HandleTransport:
         by_value = handle.options(_by_reference=False, request_serialization="pickle", response_serialization="pickle")
         return {
             (name, by_reference): (handle if by_reference else by_value).options(method_name=name)
-            for name in ("score", "describe", "replica_info")
+            for name in ("score", "score_all", "embed", "describe", "replica_info")
             for by_reference in (False, True)
         }
 

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vlm_rewards.reward_model import RewardDescription, RewardModel
-from vlm_rewards.service.schema import ScoreResult
+from vlm_rewards.service.schema import EmbedResult, ScoreResult
 
 
 class InProcessTransport:
@@ -32,6 +32,16 @@ class InProcessTransport:
         """Scores frames; see `Transport.score`."""
         with self._lock:
             return ScoreResult(self._reward_model.score(frames, goal_ids), self._reward_model.fingerprint)
+
+    def score_all(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float) -> ScoreResult:
+        """Scores each frame against each goal; see `Transport.score_all`."""
+        with self._lock:
+            return ScoreResult(self._reward_model.score_all(frames, goal_ids), self._reward_model.fingerprint)
+
+    def embed(self, frames: npt.NDArray[np.uint8], timeout_s: float) -> EmbedResult:
+        """Embeds frames; see `Transport.embed`."""
+        with self._lock:
+            return EmbedResult(self._reward_model.embed(frames), self._reward_model.encoder.fingerprint)
 
     def describe(self, timeout_s: float) -> RewardDescription:
         """Returns the model's description."""

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vlm_rewards.reward_model import RewardDescription
-from vlm_rewards.service.schema import ScoreResult
+from vlm_rewards.service.schema import EmbedResult, ScoreResult
 
 
 class Transport(Protocol):
@@ -46,6 +46,37 @@ class Transport(Protocol):
             RewardTimeoutError: no answer in time.
             RewardOverloadedError: the service refused for lack of room.
             RewardServiceError: the service failed at this request.
+        """
+        ...
+
+    def score_all(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float) -> ScoreResult:
+        """Scores each frame against each goal; the frames are embedded once.
+
+        Args:
+            frames: uint8 (N, H, W, 3).
+            goal_ids: G ids.
+            timeout_s: seconds to wait for the answer.
+
+        Returns:
+            The service's answer as it came, scores (N, G).
+
+        Raises:
+            RewardServiceError: as for `score`, and the other errors named there.
+        """
+        ...
+
+    def embed(self, frames: npt.NDArray[np.uint8], timeout_s: float) -> EmbedResult:
+        """Embeds frames.
+
+        Args:
+            frames: uint8 (N, H, W, 3).
+            timeout_s: seconds to wait for the answer.
+
+        Returns:
+            The service's answer as it came.
+
+        Raises:
+            RewardServiceError: as for `score`, and the other errors named there.
         """
         ...
 
