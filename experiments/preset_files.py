@@ -33,10 +33,26 @@ def load_preset(study: str, preset: str, overrides: Sequence[str] = ()) -> dict[
         path = Path(preset)
         if path.suffix not in {".yaml", ".yml"}:
             raise ConfigError(f"unknown preset {preset!r}; {near_matches(preset, preset_names(study))}")
-    values = read_yaml(path)
+    values = _extended(path, study)
     for override in overrides:
         apply_override(values, override)
     return values
+
+
+def _extended(path: Path, study: str) -> dict[str, Any]:
+    """Read a preset; what it leaves out comes from the preset that it names under `extends`."""
+    values = read_yaml(path)
+    base = values.pop("extends", None)
+    return values if base is None else _merged(load_preset(study, str(base)), values)
+
+
+def _merged(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+    """Return `base` with `values` over it, level by level; lists are replaced."""
+    merged = dict(base)
+    for key, value in values.items():
+        inner = merged.get(key)
+        merged[key] = _merged(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+    return merged
 
 
 def apply_override(values: dict[str, Any], override: str) -> None:

@@ -38,6 +38,10 @@ def pretrain_clip(
         Path | None,
         typer.Option(help="Renderings and checkpoint; runs/pretrain_clip/NAME by default. A killed run continues."),
     ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the renderings, shared by models that learn from the same ones; RUN_FOLDER."),
+    ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Forget the run folder's checkpoint; keep renderings.")
     ] = False,
@@ -50,7 +54,7 @@ def pretrain_clip(
     that was cut off. Use the folder as `reward.model`, or anywhere a CLIP folder is read.
     """
     try:
-        _pretrain(preset, overrides or [], output, run_folder, fresh, dry_run)
+        _pretrain(preset, overrides or [], output, run_folder, images, fresh, dry_run)
     except ConfigError as error:
         _fail(error, 2)
     except VLMRewardsError as error:
@@ -64,7 +68,13 @@ def pretrain_clip(
 
 
 def _pretrain(
-    preset: str, overrides: list[str], output: Path | None, run_folder: Path | None, fresh: bool, dry_run: bool
+    preset: str,
+    overrides: list[str],
+    output: Path | None,
+    run_folder: Path | None,
+    images: Path | None,
+    fresh: bool,
+    dry_run: bool,
 ) -> None:
     # Imported here: `--help` and a misspelt preset should not wait for torch.
     from vlm_rewards.pretraining.pretrain import pretrain
@@ -83,7 +93,7 @@ def _pretrain(
         raise ConfigError(f"{output} exists and is no model folder; choose another --output")
     console = rich.console.Console(highlight=False)
     with _Bars(console) as bars:
-        outcome = pretrain(config, run_folder, output, on_progress=bars.show)
+        outcome = pretrain(config, run_folder, output, on_progress=bars.show, images=images)
     _report(console, outcome)
 
 

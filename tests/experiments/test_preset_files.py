@@ -38,3 +38,12 @@ def test_an_unknown_preset_names_the_near_one():
 def test_a_preset_may_be_any_yaml_file(tmp_path):
     (tmp_path / "mine.yaml").write_text("name: mine\n")
     assert load_preset("train", str(tmp_path / "mine.yaml"), ["seed=3"]) == {"name": "mine", "seed": 3}
+
+
+def test_a_preset_that_extends_another_changes_only_what_it_names():
+    base, own = (load_preset("pretrain_clip", name) for name in ("ladder", "pocket-xs"))
+    assert "extends" not in own
+    assert own["data"] == base["data"]
+    assert own["model"]["image_height"] == base["model"]["image_height"]
+    assert own["model"]["stage_channels"] != base["model"].get("stage_channels")
+    assert own["name"] == "pocket-xs"

@@ -15,7 +15,8 @@ def multi_positive_loss(
     Args:
         images: (N, D), L2-normalised.
         texts: (M, D), L2-normalised.
-        positive: bool (N, M), whether the caption is true of the image; each row and column has one at least.
+        positive: bool (N, M), whether the caption is true of the image; each row has one at least. A column without any
+            is a hard negative: it repels images, and has no image to choose.
         scale: scalar, 1 / temperature.
 
     Returns:
@@ -23,8 +24,9 @@ def multi_positive_loss(
     """
     logits = images @ texts.T * scale
     by_image = positive / positive.sum(dim=1, keepdim=True)
-    by_text = positive / positive.sum(dim=0, keepdim=True)
+    asked = positive.any(dim=0)
+    by_text = positive[:, asked] / positive[:, asked].sum(dim=0, keepdim=True)
     # The targets' own entropy is taken off, so that 0 is a perfect fit whatever the number of positives.
     entropy = -(torch.xlogy(by_image, by_image).sum(dim=1).mean() + torch.xlogy(by_text, by_text).sum(dim=0).mean())
-    loss = nnf.cross_entropy(logits, by_image) + nnf.cross_entropy(logits.T, by_text.T)
+    loss = nnf.cross_entropy(logits, by_image) + nnf.cross_entropy(logits[:, asked].T, by_text.T)
     return (loss - entropy) / 2

@@ -50,6 +50,7 @@ def pretrain(
     output: Path,
     on_progress: OnProgress | None = None,
     on_log: OnLog | None = None,
+    images: Path | None = None,
 ) -> PretrainOutcome:
     """Trains one pocket CLIP, continuing what `run_folder` holds of it.
 
@@ -59,11 +60,13 @@ def pretrain(
         output: the model folder, replaced once the model is complete.
         on_progress: told about each stage.
         on_log: called with the step and its metrics.
+        images: folder for the renderings, where several models are to share them; None is the run folder.
 
     Raises:
         ConfigError: unusable settings or captions, or a run folder that holds another training.
     """
     run_folder.mkdir(parents=True, exist_ok=True)
+    images = images or run_folder
     data, size = config.data, config.model
 
     def rendered(name: str, count: int, seed: int, options: dict[str, Any]) -> RenderedDataset:
@@ -71,7 +74,7 @@ def pretrain(
         told: Callable[[int], None] | None = None
         if on_progress:
             told = lambda done: on_progress(f"rendering {name} images", done, count, {})  # noqa: E731
-        return RenderedDataset.render(spec, run_folder / f"{name}-images", data.workers, told)
+        return RenderedDataset.render(spec, images / f"{name}-images", data.workers, told)
 
     train = rendered("train", data.train_images, data.seed, data.options)
     held_out = rendered("held-out", data.held_out_images, data.seed + 1, data.held_out_options)

@@ -104,6 +104,7 @@ class TrainingConfig(StrictConfig):
         weight_decay: of matrices and convolutions.
         shift: augmentation, largest shift in pixels.
         jitter: augmentation, largest relative change of brightness, contrast and colour.
+        hard_negatives: give each batch, beside its captions, others that differ from them by a word or two.
         precision: `bf16` runs the towers under autocast.
         seed: of weights, batches and augmentation.
         threads: of torch; results are the same only for the same number.
@@ -118,6 +119,7 @@ class TrainingConfig(StrictConfig):
     weight_decay: float = Field(default=0.05, ge=0)
     shift: int = Field(default=3, ge=0)
     jitter: float = Field(default=0.15, ge=0, lt=1)
+    hard_negatives: bool = False
     precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = Field(default=0, ge=0)
     threads: int = Field(default=2, ge=1)

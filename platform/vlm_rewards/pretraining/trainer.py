@@ -13,9 +13,10 @@ import torch
 from transformers import PreTrainedTokenizerFast
 
 from vlm_rewards.encoders.pocket_clip import PocketCLIPModel
-from vlm_rewards.encoders.transformers_encoder import cpu_runs_bf16
+from vlm_rewards.encoders.precision import cpu_runs_bf16
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.pretraining.augmentation import augment
+from vlm_rewards.pretraining.caption_edits import CaptionEdits
 from vlm_rewards.pretraining.contrastive_loss import multi_positive_loss
 from vlm_rewards.pretraining.pretrain_config import ModelSize, TrainingConfig
 from vlm_rewards.pretraining.rendered_dataset import RenderedDataset
@@ -67,6 +68,7 @@ class Trainer:
         self._caption_ids = np.full((len(dataset.labels), longest), -1, np.int64)
         for row, ids in enumerate(dataset.caption_ids):
             self._caption_ids[row, : len(ids)] = ids
+        self._edits = CaptionEdits(dataset.captions, training.seed) if training.hard_negatives else None
         self.step = 0
 
     def run(self, checkpoint: Path | None = None, on_log: OnLog | None = None) -> PocketCLIPModel:
@@ -143,10 +145,13 @@ class Trainer:
         return np.unique(np.concatenate(rows))
 
     def _captions_of(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, torch.Tensor]:
-        """Draws one caption an image; returns the distinct ones, and which of them are true of which image."""
+        """Draws a caption an image, and edits; returns the distinct ones, and which are true of which image."""
         ids = self._caption_ids[rows]
         chosen = (rng.random(len(rows)) * (ids >= 0).sum(axis=1)).astype(np.int64)
         texts = np.unique(ids[np.arange(len(rows)), chosen])
+        if self._edits is not None:
+            # An edit that happens to be true of an image of the batch counts as true, like every caption.
+            texts = np.union1d(texts, self._edits.draw(texts, rng))
         return texts, torch.from_numpy((ids[:, :, None] == texts).any(axis=1))
 
     def _learning_rate(self) -> float:

@@ -19,20 +19,45 @@ def closed_afterwards():
 
 def test_views_are_captioned_by_what_they_show():
     kinds, written = Counter(), set()
-    for seed in range(60):
+    for seed in range(80):
         view = random_captioned_view(np.random.default_rng(seed), 48, 64)
         assert view.frame.shape == (48, 64, 3)
         assert len(set(view.captions)) == len(view.captions) >= 1
-        kinds[view.label.split()[0]] += 1
+        kind = view.label.split()[0]
+        kinds[kind] += 1
         written |= set(view.captions)
-        if view.label != "empty":
+        if kind != "empty":
             colour, thing = view.label.split(" ", 2)[1:]
             assert any(f"{colour} {thing}" in caption for caption in view.captions)
-    assert set(kinds) == {"near", "far", "held", "beside", "empty"}
+        if kind == "near":
+            assert any(caption.endswith(f"{colour} {thing} close up") for caption in view.captions)
+            assert not any(caption.endswith(f"{colour} {thing} in a hand") for caption in view.captions)
+    assert set(kinds) == {"near", "far", "held", "beside", "empty", "anywhere"}
+    for words in ("far away", "in a hand", "next to", "on the floor", "on a piece of furniture", "an empty room"):
+        assert any(words in caption for caption in written), words
     wording = read_yaml(WORDING_PATH)
     for family in ("find", "lift", "pick_place"):
         verb = wording[family]["instruction"].split()[0]
         assert not any(caption.startswith(verb + " ") for caption in written), "task wording never enters"
+
+
+def test_no_caption_contradicts_another_of_its_view():
+    for seed in range(60):
+        said = set(random_captioned_view(np.random.default_rng([1, seed]), 32, 32).captions)
+        for caption in said:
+            if caption.endswith(" close up") and not caption.startswith("a photo"):
+                thing = caption.removesuffix(" close up")
+                assert f"{thing} far away" not in said
+                assert not (f"{thing} in a hand" in said and f"{thing} on the floor" in said)
+
+
+def test_the_labelled_thing_fills_as_much_of_the_frame_as_asked():
+    env = captions._environment("small")
+    shares = []
+    for seed in range(20):
+        random_captioned_view(np.random.default_rng(seed), 48, 48, kinds={"far": 1.0}, smallest_share=0.02)
+        shares.append(captions._share(env, 0, 48, 48))
+    assert min(shares) >= 0.02
 
 
 def test_equal_generators_give_equal_views():
@@ -44,3 +69,5 @@ def test_equal_generators_give_equal_views():
 def test_unknown_splits_are_refused():
     with pytest.raises(ConfigError, match="unknown split"):
         random_captioned_view(np.random.default_rng(0), 32, 32, split="test")
+    with pytest.raises(ConfigError, match="did you mean 'near'"):
+        random_captioned_view(np.random.default_rng(0), 32, 32, kinds={"neer": 1.0})

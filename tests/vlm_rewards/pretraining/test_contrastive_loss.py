@@ -56,3 +56,13 @@ def test_it_falls_as_true_pairs_come_closer():
         for weight in (0.0, 0.5, 1.0, 3.0)
     ]
     assert losses == sorted(losses, reverse=True)
+
+
+def test_a_hard_negative_repels_images_and_asks_for_none():
+    images, texts, positive = unit(3, 8), unit(2, 4, 8)[1], torch.eye(4, dtype=torch.bool)[:3]
+    logits = images @ texts.T * 10
+    by_image = nnf.cross_entropy(logits, torch.arange(3))
+    by_text = nnf.cross_entropy(logits[:, :3].T, torch.arange(3))
+    loss = multi_positive_loss(images, texts, positive, SCALE)
+    torch.testing.assert_close(loss, (by_image + by_text) / 2)
+    assert loss > multi_positive_loss(images, texts[:3], positive[:, :3], SCALE)
