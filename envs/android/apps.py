@@ -1,8 +1,8 @@
-"""The catalogue of installed apps, read from apps.yaml."""
+"""The catalogues of installed apps: the common phone's, read from apps.yaml, and the diverse one's with fifty more."""
 
 import difflib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ class AppCatalogue(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     apps: tuple[App, ...] = Field(min_length=1)
-    # {"dock": [name or null, ...], "pages": [[name or null, ...], ...]}
+    # {"rows": icons down a page, "dock": [name or null, ...], "pages": [[name or null, ...], ...]}
     home: Mapping[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
@@ -90,13 +90,18 @@ class AppCatalogue(BaseModel):
         """Reads a catalogue.
 
         Args:
-            path: a file like apps.yaml.
+            path: a file like apps.yaml. With `extends: FILE` (beside it) the apps of that file come first, its home
+                screen does not count.
 
         Raises:
             ConfigError: if the file is not a valid catalogue; the message names the entry.
         """
         try:
-            return cls.model_validate(yaml.safe_load(Path(path).read_text()))
+            raw = yaml.safe_load(Path(path).read_text())
+            if isinstance(raw, dict) and "extends" in raw:
+                base = cls.from_yaml(Path(path).parent / raw.pop("extends"))
+                raw["apps"] = [*base.apps, *raw.get("apps", ())]
+            return cls.model_validate(raw)
         except (OSError, yaml.YAMLError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise ConfigError(f"{path} is not a catalogue of apps: {reason}") from error
@@ -124,8 +129,15 @@ class AppCatalogue(BaseModel):
             raise ConfigError(f"no app {package_or_name!r} is installed ({near}); see envs/android/apps.yaml")
         return app
 
+    def has(self, names: Iterable[str]) -> bool:
+        """Whether all apps with these labels are installed."""
+        return self.by_name.keys() >= set(names)
+
 
 CATALOGUE = AppCatalogue.from_yaml(HERE / "apps.yaml")
+DIVERSE_CATALOGUE = AppCatalogue.from_yaml(HERE / "diverse_apps.yaml")
+# What a phone has installed, by name, smallest first.
+APP_SETS: dict[str, AppCatalogue] = {"common": CATALOGUE, "diverse": DIVERSE_CATALOGUE}
 APPS: tuple[App, ...] = CATALOGUE.apps
 # The ten goals of the paper's "Open Common Apps".
 COMMON_APP_NAMES = (
@@ -133,8 +145,17 @@ COMMON_APP_NAMES = (
     *("Messages", "Phone", "Calendar", "Docs", "Maps"),
 )
 COMMON_APPS: tuple[App, ...] = tuple(CATALOGUE.by_name[name] for name in COMMON_APP_NAMES)
+# The fifty that only the diverse phone has.
+DIVERSE_APPS: tuple[App, ...] = DIVERSE_CATALOGUE.apps[len(APPS) :]
 
 
 def get_app(package_or_name: str) -> App:
     """Returns the installed app with this package or label; raises ConfigError if there is none."""
     return CATALOGUE.get(package_or_name)
+
+
+def app_set(name: str) -> AppCatalogue:
+    """Returns the catalogue of a phone; raises ConfigError if there is no app set of this name."""
+    if name not in APP_SETS:
+        raise ConfigError(f"unknown app set {name!r}: choose from {', '.join(APP_SETS)}")
+    return APP_SETS[name]

@@ -9,15 +9,22 @@ from functools import lru_cache
 
 import numpy as np
 
-from envs.android.apps import APPS, App
+from envs.android.apps import APP_SETS, APPS, DIVERSE_APPS, DIVERSE_CATALOGUE, App
 from envs.android.device.phone import Phone
 from envs.android.device.profile import EVAL_SEED_START
 from envs.android.device.screens import kind_of
 from vlm_rewards.errors import ConfigError
 
 HOME_SCREEN, APP_DRAWER, NOTIFICATION_SHADE = "home_screen", "app_drawer", "notification_shade"
-# Every value that `CaptionedScreen.label` can take.
-LABELS: tuple[str, ...] = (*(app.name for app in APPS), HOME_SCREEN, APP_DRAWER, NOTIFICATION_SHADE)
+_STATE_LABELS = (HOME_SCREEN, APP_DRAWER, NOTIFICATION_SHADE)
+# The apps whose screens a choice of `apps` shows, each as often as any other.
+_SHOWN: dict[str, tuple[App, ...]] = {"common": APPS, "diverse": DIVERSE_APPS, "all": DIVERSE_CATALOGUE.apps}
+# Every value that `CaptionedScreen.label` can take, by choice of `apps`.
+LABELS_OF: dict[str, tuple[str, ...]] = {
+    name: (*(app.name for app in apps), *_STATE_LABELS) for name, apps in _SHOWN.items()
+}
+# Those of the common apps.
+LABELS: tuple[str, ...] = LABELS_OF["common"]
 
 # Shares of the scenes other than apps.
 _HOME_SHARE, _DRAWER_SHARE, _SHADE_SHARE = 0.17, 0.06, 0.06
@@ -82,7 +89,7 @@ class CaptionedScreen:
     Attributes:
         frame: uint8 (height, width, 3).
         captions: distinct; each true of the frame, the first ones naming the app or the state.
-        label: stable class name, one of LABELS.
+        label: stable class name, one of LABELS_OF of the apps asked for.
     """
 
     frame: np.ndarray
@@ -91,7 +98,7 @@ class CaptionedScreen:
 
 
 def random_captioned_screen(
-    rng: np.random.Generator, height: int, width: int, content: str = "train"
+    rng: np.random.Generator, height: int, width: int, content: str = "train", apps: str = "common"
 ) -> CaptionedScreen:
     """Draws a random state of the phone and captions it.
 
@@ -100,14 +107,21 @@ def random_captioned_screen(
         height: of the frame in pixels.
         width: of the frame in pixels.
         content: "train" or "eval": app content of which seeds (they share none, see profile.draw_profile).
+        apps: "common": the common phone and its apps; "diverse": the diverse phone and the fifty apps that it alone
+            has; "all": both phones, so that each of all their apps is seen as often as any other.
 
     Raises:
-        ConfigError: if `content` is neither.
+        ConfigError: if `content` or `apps` is none of these.
     """
     if content not in ("train", "eval"):
         raise ConfigError(f"unknown content {content!r}: choose train or eval")
+    if apps not in _SHOWN:
+        raise ConfigError(f"unknown apps {apps!r}: choose from {', '.join(_SHOWN)}")
     seed = int(rng.integers(EVAL_SEED_START)) + (EVAL_SEED_START if content == "eval" else 0)
-    phone = _phone("shuffled" if rng.random() < 0.5 else "fixed")
+    layout = "shuffled" if rng.random() < 0.5 else "fixed"
+    if apps == "all":
+        apps = "diverse" if rng.random() < len(DIVERSE_APPS) / len(_SHOWN["all"]) else "common"
+    phone, shown = _phone(layout, apps), _SHOWN[apps]
     phone.reset(seed)
     share = rng.random()
     if share < _HOME_SHARE:
@@ -115,17 +129,17 @@ def random_captioned_screen(
     elif share < _HOME_SHARE + _DRAWER_SHARE:
         label = _show_drawer(phone, rng)
     elif share < _HOME_SHARE + _DRAWER_SHARE + _SHADE_SHARE:
-        label = _show_shade(phone, rng)
+        label = _show_shade(phone, shown, rng)
     else:
-        label = _show_app(phone, rng)
+        label = _show_app(phone, shown, rng)
     frame = phone.render(height, width)
     return CaptionedScreen(frame, _captions(label, phone.profile.dark, rng), label)
 
 
 @lru_cache(maxsize=4)
-def _phone(layout: str) -> Phone:
-    # One phone a layout is enough: each screen starts with a reset.
-    return Phone(layout=layout)
+def _phone(layout: str, apps: str) -> Phone:
+    # One phone for each is enough: each screen starts with a reset.
+    return Phone(layout=layout, apps=APP_SETS[apps])
 
 
 def _captions(label: str, dark: bool, rng: np.random.Generator) -> tuple[str, ...]:
@@ -146,7 +160,7 @@ def _captions(label: str, dark: bool, rng: np.random.Generator) -> tuple[str, ..
 
 @lru_cache(maxsize=1)
 def _by_name() -> dict[str, App]:
-    return {app.name: app for app in APPS}
+    return {app.name: app for app in _SHOWN["all"]}
 
 
 def _one(options: tuple[str, ...], rng: np.random.Generator) -> str:
@@ -193,16 +207,16 @@ def _show_drawer(phone: Phone, rng: np.random.Generator) -> str:
     return APP_DRAWER
 
 
-def _show_shade(phone: Phone, rng: np.random.Generator) -> str:
+def _show_shade(phone: Phone, apps: tuple[App, ...], rng: np.random.Generator) -> str:
     if rng.random() < 0.4:
-        phone.launch(APPS[int(rng.integers(len(APPS)))].package)
+        phone.launch(apps[int(rng.integers(len(apps)))].package)
     lift = rng.random() < 0.75
     _drag(phone, (0.5, 0.0), (0.5, 1.0 if lift else rng.uniform(0.55, 0.8)), lift)
     return NOTIFICATION_SHADE
 
 
-def _show_app(phone: Phone, rng: np.random.Generator) -> str:
-    app = APPS[int(rng.integers(len(APPS)))]
+def _show_app(phone: Phone, apps: tuple[App, ...], rng: np.random.Generator) -> str:
+    app = apps[int(rng.integers(len(apps)))]
     phone.launch(app.package)
     for _ in range(int(rng.integers(4)) if rng.random() < 0.6 else 0):
         _use(phone, rng)

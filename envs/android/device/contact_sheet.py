@@ -3,11 +3,13 @@
 import numpy as np
 from PIL import Image
 
-from envs.android.apps import APPS
+from envs.android.apps import CATALOGUE, AppCatalogue
 from envs.android.device.phone import Phone
 
 
-def contact_sheet(seeds: range, height: int, width: int, columns: int = 8) -> Image.Image:
+def contact_sheet(
+    seeds: range, height: int, width: int, columns: int = 8, apps: AppCatalogue = CATALOGUE
+) -> Image.Image:
     """All apps, then home pages, a page under way, drawer and shade, each with the next of `seeds` in turn.
 
     Args:
@@ -15,14 +17,15 @@ def contact_sheet(seeds: range, height: int, width: int, columns: int = 8) -> Im
         height: pixels of one screen.
         width: pixels of one screen.
         columns: screens in a row.
+        apps: what is installed.
     """
     frames = []
-    for i, app in enumerate(APPS):
-        phone = Phone(seeds[i % len(seeds)])
+    for i, app in enumerate(apps.apps):
+        phone = Phone(seeds[i % len(seeds)], apps=apps)
         phone.launch(app.package)
         frames.append(phone.render(height, width))
     for i, scene in enumerate((_home, _second_page, _page_turning, _drawer, _shade, _shuffled)):
-        frames.append(scene(seeds[i % len(seeds)]).render(height, width))
+        frames.append(scene(seeds[i % len(seeds)], apps).render(height, width))
     frames += [np.zeros_like(frames[0])] * (-len(frames) % columns)
     gap = max(2, width // 40)
     padded = [np.pad(frame, ((0, gap), (0, gap), (0, 0)), constant_values=128) for frame in frames]
@@ -30,12 +33,12 @@ def contact_sheet(seeds: range, height: int, width: int, columns: int = 8) -> Im
     return Image.fromarray(np.concatenate(rows))
 
 
-def _home(seed: int) -> Phone:
-    return Phone(seed)
+def _home(seed: int, apps: AppCatalogue) -> Phone:
+    return Phone(seed, apps=apps)
 
 
-def _shuffled(seed: int) -> Phone:
-    return Phone(seed, layout="shuffled")
+def _shuffled(seed: int, apps: AppCatalogue) -> Phone:
+    return Phone(seed, layout="shuffled", apps=apps)
 
 
 def _drag(phone: Phone, start: tuple[float, float], end: tuple[float, float], lift: bool = True) -> Phone:
@@ -46,17 +49,17 @@ def _drag(phone: Phone, start: tuple[float, float], end: tuple[float, float], li
     return phone
 
 
-def _second_page(seed: int) -> Phone:
-    return _drag(Phone(seed), (0.8, 0.5), (0.2, 0.5))
+def _second_page(seed: int, apps: AppCatalogue) -> Phone:
+    return _drag(Phone(seed, apps=apps), (0.8, 0.5), (0.2, 0.5))
 
 
-def _page_turning(seed: int) -> Phone:
-    return _drag(Phone(seed), (0.8, 0.5), (0.4, 0.5), lift=False)
+def _page_turning(seed: int, apps: AppCatalogue) -> Phone:
+    return _drag(Phone(seed, apps=apps), (0.8, 0.5), (0.4, 0.5), lift=False)
 
 
-def _drawer(seed: int) -> Phone:
-    return _drag(Phone(seed), (0.5, 0.8), (0.5, 0.2))
+def _drawer(seed: int, apps: AppCatalogue) -> Phone:
+    return _drag(Phone(seed, apps=apps), (0.5, 0.8), (0.5, 0.2))
 
 
-def _shade(seed: int) -> Phone:
-    return _drag(Phone(seed), (0.5, 0.2), (0.5, 0.8))
+def _shade(seed: int, apps: AppCatalogue) -> Phone:
+    return _drag(Phone(seed, apps=apps), (0.5, 0.2), (0.5, 0.8))

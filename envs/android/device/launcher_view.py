@@ -10,7 +10,6 @@ from envs.android.device.canvas import Canvas, oversampling
 from envs.android.device.geometry import (
     DOCK_GRID,
     DRAWER_GRID,
-    HOME_GRID,
     PAGE_DOTS_Y,
     SEARCH_HEIGHT,
     SEARCH_TOP,
@@ -72,7 +71,7 @@ def paste_home_icons(
     for other in (page - 1, page, page + 1):
         offset = shift + (other - page) * WIDTH
         if 0 <= other < len(layout.pages) and abs(offset) < WIDTH:
-            paste_page(image, apps, layout.pages[other], HOME_GRID, True, offset)
+            paste_page(image, apps, layout.pages[other], layout.home_grid, True, offset)
     paste_page(image, apps, layout.dock, DOCK_GRID, True)
 
 

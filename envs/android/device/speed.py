@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from envs.android.apps import APPS
+from envs.android.apps import CATALOGUE, AppCatalogue
 from envs.android.device.phone import Phone
 
 _SWIPES = (((0.5, 0.75), (0.5, 0.25)), ((0.5, 0.25), (0.5, 0.75)), ((0.8, 0.5), (0.2, 0.5)), ((0.2, 0.5), (0.8, 0.5)))
@@ -27,7 +27,14 @@ class PhoneSpeed:
     new_screen: dict[str, float]
 
 
-def measure_speed(height: int, width: int, layout: str = "fixed", episodes: int = 400, seed: int = 0) -> PhoneSpeed:
+def measure_speed(
+    height: int,
+    width: int,
+    layout: str = "fixed",
+    episodes: int = 400,
+    seed: int = 0,
+    apps: AppCatalogue = CATALOGUE,
+) -> PhoneSpeed:
     """Plays episodes of twenty random actions (54 taps, 4 swipes, home, back), each with a new content seed.
 
     Args:
@@ -36,14 +43,15 @@ def measure_speed(height: int, width: int, layout: str = "fixed", episodes: int 
         layout: of the launcher.
         episodes: measured ones; a quarter as many warm the caches up before.
         seed: of the actions; content seeds follow it too.
+        apps: what is installed.
     """
-    phone = Phone(seed, layout)
+    phone = Phone(seed, layout, apps)
     rng = np.random.default_rng(seed)
     _play(phone, rng, range(seed, seed + episodes // 4), height, width)
     first = seed + episodes
     step, reset = _play(phone, rng, range(first, first + episodes), height, width)
     new_screen = {}
-    for app in APPS:
+    for app in apps.apps:
         times = []
         for content in range(first + episodes, first + episodes + 40):
             phone.reset(content)

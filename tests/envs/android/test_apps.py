@@ -6,7 +6,17 @@ import pytest
 import yaml
 
 from envs.android import apps
-from envs.android.apps import APPS, CATALOGUE, COMMON_APPS, AppCatalogue, get_app
+from envs.android.apps import (
+    APP_SETS,
+    APPS,
+    CATALOGUE,
+    COMMON_APPS,
+    DIVERSE_APPS,
+    DIVERSE_CATALOGUE,
+    AppCatalogue,
+    app_set,
+    get_app,
+)
 from envs.android.device import Phone
 from envs.android.device.screens import KINDS
 from vlm_rewards.errors import ConfigError
@@ -98,4 +108,31 @@ def test_unknown_screen_kinds_are_refused_at_once(tmp_path: Path) -> None:
 
 
 def test_every_kind_of_screen_is_used() -> None:
-    assert {app.screen["kind"] for app in APPS} == set(KINDS)
+    assert {app.screen["kind"] for app in DIVERSE_CATALOGUE.apps} == set(KINDS)
+
+
+def test_the_diverse_phone_has_fifty_more_apps_and_the_common_ones() -> None:
+    assert len(DIVERSE_APPS) == 50
+    assert DIVERSE_CATALOGUE.apps == (*APPS, *DIVERSE_APPS)
+    assert len(CATALOGUE.apps) == 24
+    assert app_set("common") is CATALOGUE
+    assert app_set("diverse") is DIVERSE_CATALOGUE
+    with pytest.raises(ConfigError, match=", ".join(APP_SETS)):
+        app_set("divers")
+
+
+def test_names_icons_and_screens_of_the_diverse_phone_differ() -> None:
+    apps = DIVERSE_CATALOGUE.apps
+    for of in (lambda app: app.name.casefold(), lambda app: app.package, lambda app: app.icon):
+        assert len({of(app) for app in apps}) == len(apps)
+    # The fifty have a kind of screen each.
+    assert len({app.screen["kind"] for app in DIVERSE_APPS}) == len(DIVERSE_APPS)
+    phrases = [phrase for app in apps for phrase in app.depicts]
+    assert len(set(phrases)) == len(phrases)
+
+
+def test_a_catalogue_that_extends_a_missing_one_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "more.yaml"
+    path.write_text(yaml.safe_dump({"extends": "none.yaml", "apps": [entry()]}))
+    with pytest.raises(ConfigError, match=r"none\.yaml"):
+        AppCatalogue.from_yaml(path)

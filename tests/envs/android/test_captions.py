@@ -6,9 +6,10 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from envs.android.apps import APPS
-from envs.android.captions import LABELS, CaptionedScreen, random_captioned_screen
+from envs.android.apps import APPS, DIVERSE_APPS, DIVERSE_CATALOGUE
+from envs.android.captions import LABELS, LABELS_OF, CaptionedScreen, random_captioned_screen
 from vlm_rewards.errors import ConfigError
+from vlm_rewards.pretraining.wording import check_wording
 
 TASK_WORDING = re.compile(
     r"\b(open\w*|launch(es|ed|ing)?|tap\w*|go(ing)? to|start\w*|find\w*|press\w*|click\w*|swip\w*|navigate\w*|select\w*"
@@ -23,6 +24,12 @@ def screens() -> list[CaptionedScreen]:
     return [random_captioned_screen(rng, 64, 40) for _ in range(1500)]
 
 
+@pytest.fixture(scope="module")
+def all_screens() -> list[CaptionedScreen]:
+    rng = np.random.default_rng(0)
+    return [random_captioned_screen(rng, 64, 40, apps="all") for _ in range(2000)]
+
+
 def test_frames_have_the_wanted_size(screens: list[CaptionedScreen]) -> None:
     assert {(screen.frame.shape, screen.frame.dtype) for screen in screens} == {((64, 40, 3), np.dtype("uint8"))}
     assert random_captioned_screen(np.random.default_rng(1), 128, 80).frame.shape == (128, 80, 3)
@@ -32,6 +39,34 @@ def test_every_label_occurs_and_apps_occur_alike(screens: list[CaptionedScreen])
     counts = Counter(screen.label for screen in screens)
     assert set(counts) == set(LABELS)
     assert min(counts[app.name] for app in APPS) > 20
+
+
+def test_with_all_apps_every_app_of_both_phones_occurs_alike(all_screens: list[CaptionedScreen]) -> None:
+    counts = Counter(screen.label for screen in all_screens)
+    assert set(counts) == set(LABELS_OF["all"])
+    assert len(LABELS_OF["all"]) == len(DIVERSE_CATALOGUE.apps) + 3
+    shown = [counts[app.name] for app in DIVERSE_CATALOGUE.apps]
+    assert min(shown) >= 6
+    assert max(shown) < 40
+    common = sum(counts[app.name] for app in APPS) / sum(shown)
+    assert abs(common - len(APPS) / len(DIVERSE_CATALOGUE.apps)) < 0.05
+
+
+def test_the_diverse_apps_alone_are_the_fifty() -> None:
+    labels = {random_captioned_screen(np.random.default_rng(i), 32, 20, apps="diverse").label for i in range(700)}
+    assert labels == set(LABELS_OF["diverse"]) == {app.name for app in DIVERSE_APPS} | set(LABELS[-3:])
+    assert len(DIVERSE_APPS) == 50
+
+
+def test_captions_of_the_diverse_apps_describe_and_never_instruct(all_screens: list[CaptionedScreen]) -> None:
+    captions = {caption for screen in all_screens for caption in screen.captions}
+    check_wording(captions)
+    assert [caption for caption in captions if TASK_WORDING.search(caption)] == []
+    apps = DIVERSE_CATALOGUE.by_name
+    for screen in all_screens:
+        if screen.label in apps:
+            phrases = (screen.label, *apps[screen.label].depicts)
+            assert all(any(phrase in caption for phrase in phrases) for caption in screen.captions)
 
 
 def test_captions_never_use_task_wording(screens: list[CaptionedScreen]) -> None:
@@ -52,8 +87,8 @@ def test_each_app_screen_has_several_captions_that_name_it_or_what_it_depicts(sc
 
 
 def test_no_caption_names_another_app() -> None:
-    for app in APPS:
-        others = "|".join(re.escape(other.name) for other in APPS if other is not app)
+    for app in DIVERSE_CATALOGUE.apps:
+        others = "|".join(re.escape(other.name) for other in DIVERSE_CATALOGUE.apps if other is not app)
         wrong = [phrase for phrase in app.depicts if re.search(rf"\b({others})\b", phrase, re.IGNORECASE)]
         assert wrong == [], app.name
 
@@ -87,3 +122,8 @@ def test_the_app_named_by_the_label_is_what_is_drawn(screens: list[CaptionedScre
 def test_unknown_content_is_refused() -> None:
     with pytest.raises(ConfigError, match="train or eval"):
         random_captioned_screen(np.random.default_rng(0), 64, 40, content="test")
+
+
+def test_unknown_apps_are_refused() -> None:
+    with pytest.raises(ConfigError, match="common, diverse, all"):
+        random_captioned_screen(np.random.default_rng(0), 64, 40, apps="fifty")

@@ -11,13 +11,20 @@ from envs.android.device.palette import VIVID, make_theme, mix
 from envs.android.device.screens import (
     calendar_clock,
     city_map,
+    commerce,
     conversation,
     feeds,
+    games,
+    instruments,
     keypads,
     media,
     office,
+    outdoors,
+    planning,
     rows,
+    studio,
     tiles,
+    wellbeing,
 )
 from envs.android.device.screens.base import KINDS, AppState, ScreenContext, initial_state, kind_of
 from envs.android.device.screens.widgets import tab_at
@@ -25,7 +32,10 @@ from envs.android.device.screens.widgets import tab_at
 __all__ = ["KINDS", "AppState", "draw_screen", "initial_state", "kind_of", "swipe_in_app", "tap_in_app"]
 
 # Importing a module registers its kinds.
-_MODULES = (calendar_clock, city_map, conversation, feeds, keypads, media, office, rows, tiles)
+_MODULES = (
+    *(calendar_clock, city_map, commerce, conversation, feeds, games, instruments, keypads, media, office, outdoors),
+    *(planning, rows, studio, tiles, wellbeing),
+)
 _LEANINGS = (0.0, 0.0, 0.15, 0.3, 0.5)
 
 

@@ -4,12 +4,8 @@ from envs.android.apps import RGB
 from envs.android.device.canvas import Canvas
 from envs.android.device.geometry import HEIGHT, WIDTH
 from envs.android.device.palette import BLACK, VIVID, WHITE, mix
-from envs.android.device.pictures import gradient
 from envs.android.device.screens.base import ScreenContext, screen_kind
-
-
-def _fill_gradient(canvas: Canvas, top: RGB, bottom: RGB) -> None:
-    canvas.image.paste(gradient(*canvas.image.size, top, bottom))
+from envs.android.device.screens.widgets import fill_gradient
 
 
 @screen_kind("player", warmth=0.4, themed=False)
@@ -17,7 +13,7 @@ def draw_player(canvas: Canvas, context: ScreenContext) -> None:
     """A song: large album art, its name, the position in it, and the playback controls."""
     tone = mix(context.choose(VIVID), context.app.accent_rgb, 0.4)
     deep = mix(tone, BLACK, 0.85 if context.theme.dark else 0.6)
-    _fill_gradient(canvas, mix(tone, BLACK, 0.5 if context.theme.dark else 0.15), deep)
+    fill_gradient(canvas, mix(tone, BLACK, 0.5 if context.theme.dark else 0.15), deep)
     faint = mix(deep, WHITE, 0.65)
     canvas.icon(30, 50, "chevron-down", 30, WHITE)
     canvas.text(WIDTH / 2, 50, "Now playing", 15, faint, "medium", "center")
@@ -92,7 +88,7 @@ def draw_weather(canvas: Canvas, context: ScreenContext) -> None:
     icon, condition, high, low, coldest = skies[0]
     dim = 0.45 if context.theme.dark else 0.0
     top, bottom = (mix(_rgb(text), BLACK, dim) for text in (high, low))
-    _fill_gradient(canvas, top, bottom)
+    fill_gradient(canvas, top, bottom)
     canvas.icon(30, 50, "map-marker", 22, WHITE)
     canvas.text(46, 50, context.pick("cities"), 20, WHITE, "medium")
     canvas.icon(WIDTH - 30, 50, "dots-vertical", 22, WHITE)

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from envs.android.apps import RGB
 from envs.android.device.canvas import Canvas
 from envs.android.device.geometry import HEIGHT, NAVIGATION_TOP, WIDTH
-from envs.android.device.palette import VIVID, WHITE, Theme
+from envs.android.device.palette import VIVID, WHITE, Theme, mix
+from envs.android.device.pictures import gradient
 from envs.android.device.screens.base import ScreenContext
 
 NAV_HEIGHT = 52.0
@@ -105,3 +106,22 @@ def chips(canvas: Canvas, theme: Theme, y: float, labels: Sequence[str], lit: in
         canvas.rrect(x, y, w, 28, 14, theme.tint if i == lit else theme.surface)
         canvas.text(x + w / 2, y + 14, label, 13, theme.text, "regular", "center")
         x += w + 8
+
+
+def fill_gradient(canvas: Canvas, top: RGB, bottom: RGB) -> None:
+    """Fills the whole screen from `top` down to `bottom`."""
+    canvas.image.paste(gradient(*canvas.image.size, top, bottom))
+
+
+def keyboard(canvas: Canvas, theme: Theme, y: float) -> None:
+    """An on-screen keyboard from y down to the gesture handle."""
+    canvas.rect(0, y, WIDTH, HEIGHT - y, theme.raised)
+    pitch = (NAVIGATION_TOP - y - 4) / 4
+    for row, letters in enumerate(("qwertyuiop", "asdfghjkl", "zxcvbnm")):
+        left = (WIDTH - 35 * len(letters)) / 2
+        for i, letter in enumerate(letters):
+            canvas.rrect(left + 35 * i + 2, y + 4 + row * pitch, 31, pitch - 6, 5, theme.surface)
+            canvas.text(left + 35 * i + 17.5, y + 1 + (row + 0.5) * pitch, letter, 16, theme.text, "regular", "center")
+    last = y + 4 + 3 * pitch
+    for x, w, color in ((6, 56, mix(theme.raised, theme.text, 0.2)), (70, 220, theme.surface), (298, 56, theme.accent)):
+        canvas.rrect(x, last, w, pitch - 6, 5, color)
