@@ -97,3 +97,13 @@ def pocket_app(ray_session, pocket_model, task_set):
     args = RewardAppArgs(reward=pocket_model.config, task_set=task_set, num_cpus=0.1, max_batch_frames=32)
     deploy(args, "service-tests-pocket")
     return "service-tests-pocket"
+
+
+@pytest.fixture(scope="session")
+def gateway():
+    """Address of a running gateway on a socket, and the dict of the transports by model that it serves."""
+    from vlm_rewards.service.http import LocalServer, TransportBackend, create_app
+
+    models = {}
+    with LocalServer(create_app(TransportBackend(lambda: dict(models), refresh_s=0.0))) as server:
+        yield server.url, models

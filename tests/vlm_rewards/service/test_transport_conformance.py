@@ -8,13 +8,23 @@ import pytest
 
 from vlm_rewards.errors import ConfigError, InvalidFrameError
 from vlm_rewards.service import HandleTransport, InProcessTransport, RewardClient
+from vlm_rewards.service.transports.http import HttpTransport
+
+KINDS = ["in_process", "handle", "http"]
 
 
 def make_transport(request, kind, model, app):
-    return InProcessTransport(model) if kind == "in_process" else HandleTransport(request.getfixturevalue(app))
+    if kind == "in_process":
+        return InProcessTransport(model)
+    name = request.getfixturevalue(app)
+    if kind == "handle":
+        return HandleTransport(name)
+    url, models = request.getfixturevalue("gateway")
+    models.setdefault(name, HandleTransport(name))
+    return HttpTransport(url, name)
 
 
-@pytest.fixture(params=["in_process", "handle"])
+@pytest.fixture(params=KINDS)
 def transport(request, reward_model):
     return make_transport(request, request.param, reward_model, "reward_app")
 
@@ -33,7 +43,7 @@ def test_scores_are_the_models_in_the_order_sent(client, reward_model, make_requ
     assert result.fingerprint == reward_model.fingerprint
 
 
-@pytest.mark.parametrize("kind", ["in_process", "handle"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_real_checkpoint_scores_as_it_does_alone(request, kind, pocket_model, make_request):
     client = RewardClient(make_transport(request, kind, pocket_model, "pocket_app"))
     assert client.describe() == pocket_model.describe()
@@ -51,10 +61,32 @@ def test_no_frames_give_no_scores(client, reward_model):
     assert result.fingerprint == reward_model.fingerprint
 
 
+@pytest.mark.parametrize("n", [0, 1, 33])
+def test_every_frame_is_scored_for_every_goal(client, reward_model, make_request, n):
+    frames, _ = make_request(n, seed=n)
+    goal_ids = ["app3", "app0", "app5"]
+    result = client.score_all(frames, goal_ids)
+    np.testing.assert_array_equal(result.scores, reward_model.score_all(frames, goal_ids))
+    assert result.scores.dtype == np.float32
+    assert result.fingerprint == reward_model.fingerprint
+    for column, goal_id in enumerate(goal_ids):
+        np.testing.assert_array_equal(result.scores[:, column], client.score(frames, [goal_id] * n).scores)
+
+
+@pytest.mark.parametrize("n", [0, 1, 33])
+def test_embeddings_are_the_encoders_and_carry_its_fingerprint(client, reward_model, make_request, n):
+    frames, _ = make_request(n, seed=n)
+    result = client.embed(frames)
+    np.testing.assert_array_equal(result.embeddings, reward_model.embed(frames))
+    assert result.embeddings.shape == (n, reward_model.encoder.embedding_dim)
+    assert result.fingerprint == reward_model.encoder.fingerprint != reward_model.fingerprint
+
+
 def test_large_requests_get_through(client, reward_model, make_request):
     frames, goal_ids = make_request(64, size=160)
     assert frames.nbytes > 4 * 2**20  # the limit of Serve's gRPC port
     np.testing.assert_array_equal(client.score(frames, goal_ids).scores, reward_model.score(frames, goal_ids))
+    np.testing.assert_array_equal(client.embed(frames).embeddings, reward_model.embed(frames))
 
 
 def test_the_same_stream_gives_the_same_bits(client, make_request):
@@ -76,18 +108,25 @@ def test_describe_is_the_models(client, reward_model):
 
 
 def test_frames_of_a_wrong_kind_come_back_as_their_own_error(transport):
-    with pytest.raises(InvalidFrameError, match="float32") as raised:
-        transport.score(np.zeros((1, 8, 8, 3), np.float32), ["app0"], timeout_s=10)
-    assert type(raised.value) is InvalidFrameError
-    assert "\n" not in str(raised.value)
+    wrong = np.zeros((1, 8, 8, 3), np.float32)
+    for call in (
+        lambda: transport.score(wrong, ["app0"], timeout_s=10),
+        lambda: transport.score_all(wrong, ["app0"], timeout_s=10),
+        lambda: transport.embed(wrong, timeout_s=10),
+    ):
+        with pytest.raises(InvalidFrameError, match="float32") as raised:
+            call()
+        assert type(raised.value) is InvalidFrameError
+        assert "\n" not in str(raised.value)
 
 
 @pytest.mark.parametrize("size", [32, 1100], ids=["small", "large"])
 def test_an_unknown_goal_comes_back_as_its_own_error(transport, make_request, size):
-    with pytest.raises(ConfigError, match=r"'app55'.*did you mean") as raised:
-        transport.score(make_request(1, size=size)[0], ["app55"], timeout_s=10)
-    assert type(raised.value) is ConfigError
-    assert "\n" not in str(raised.value)
+    for call in (transport.score, transport.score_all):
+        with pytest.raises(ConfigError, match=r"'app55'.*did you mean") as raised:
+            call(make_request(1, size=size)[0], ["app55"], timeout_s=10)
+        assert type(raised.value) is ConfigError
+        assert "\n" not in str(raised.value)
 
 
 def test_it_travels_to_another_process_before_and_after_use(transport, reward_model, make_request):
@@ -101,8 +140,12 @@ def test_it_travels_to_another_process_before_and_after_use(transport, reward_mo
 
 def test_threads_share_it_and_each_gets_its_own_answers(client, reward_model, make_request):
     def answers_match(seed):
-        # Three frame sizes at once: frames of different sizes cannot share an array.
+        # Three frame sizes at once: frames of different sizes cannot share an array. And all kinds of questions.
         frames, goal_ids = make_request(1 + seed % 9, seed=seed, size=(16, 32, 48)[seed % 3])
+        if seed % 4 == 0:
+            return np.array_equal(client.embed(frames).embeddings, reward_model.embed(frames))
+        if seed % 4 == 1:
+            return np.array_equal(client.score_all(frames, goal_ids).scores, reward_model.score_all(frames, goal_ids))
         return np.array_equal(client.score(frames, goal_ids).scores, reward_model.score(frames, goal_ids))
 
     with ThreadPoolExecutor(8) as pool:

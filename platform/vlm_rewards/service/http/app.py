@@ -66,7 +66,7 @@ def create_app(
         tokens.check(credentials.credentials if credentials else None, host)
 
     async def work_of(
-        request: Request, parse: Callable[..., Work], answer: Callable[[Work, float, str], Any], timeout_s: float | None
+        request: Request, parse: Callable[..., Work], answer: Callable[[Work, float], Any], timeout_s: float | None
     ) -> Response:
         """Order matters: whatever is cheap to refuse is refused before anything is read, parsed or decoded."""
         with admission.enter() as share:
@@ -76,9 +76,7 @@ def create_app(
             work = await asyncio.to_thread(parse, kind == JSON, body, limits, share)
             log = request.state.log
             log.update(model=work.parameters.model[:100], frames=work.count)
-            fingerprint, arrays, values = await answer(
-                work, max(0.001, deadline - time.monotonic()), request.state.request_id
-            )
+            fingerprint, arrays, values = await answer(work, max(0.001, deadline - time.monotonic()))
             log["fingerprint"] = fingerprint[:12]
             headers = {FINGERPRINT_HEADER: fingerprint}
             values = {"model": work.parameters.model, "fingerprint": fingerprint, **values}
@@ -103,8 +101,8 @@ def create_app(
         in the metadata. The answer has the form of the request.
         """
 
-        async def answer(work: Work, left_s: float, request_id: str) -> Any:
-            result = await scored(backend, work, left_s, request_id)
+        async def answer(work: Work, left_s: float) -> Any:
+            result = await scored(backend, work, left_s)
             model = work.parameters.model
             description = await backend.description_of(model, result.fingerprint, left_s)
             goals = work.parameters.goals
@@ -125,10 +123,8 @@ def create_app(
     async def embed(request: Request, timeout_s: Timeout = None) -> Response:
         """Returns the unit vectors from which scores are made; the fingerprint is the encoder's."""
 
-        async def answer(work: Work, left_s: float, request_id: str) -> Any:
-            parts = [
-                await backend.embed(work.parameters.model, frames, left_s, request_id) for _, frames in work.groups
-            ]
+        async def answer(work: Work, left_s: float) -> Any:
+            parts = [await backend.embed(work.parameters.model, frames, left_s) for _, frames in work.groups]
             fingerprint = work.one_fingerprint(part.fingerprint for part in parts)
             return fingerprint, {"embeddings": work.joined([part.embeddings for part in parts])}, {}
 

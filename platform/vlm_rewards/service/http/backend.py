@@ -1,6 +1,7 @@
 """From the event loop of the gateway to reward models, by the same transports that everybody uses."""
 
 import asyncio
+import contextvars
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -85,22 +86,20 @@ class TransportBackend:
         raise RewardServiceUnavailableError(f"model {model!r} was changed during the request; send it again")
 
     async def score(
-        self, model: str, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float, request_id: str = ""
+        self, model: str, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float
     ) -> ScoreResult:
         """Scores each frame against its own goal; see `Transport.score`."""
         transport = await self._transport(model, timeout_s)
         return await self._call(timeout_s, lambda: transport.score(frames, goal_ids, timeout_s))
 
     async def score_all(
-        self, model: str, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float, request_id: str = ""
+        self, model: str, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float
     ) -> ScoreResult:
         """Scores each frame against each goal; see `Transport.score_all`."""
         transport = await self._transport(model, timeout_s)
         return await self._call(timeout_s, lambda: transport.score_all(frames, goal_ids, timeout_s))
 
-    async def embed(
-        self, model: str, frames: npt.NDArray[np.uint8], timeout_s: float, request_id: str = ""
-    ) -> EmbedResult:
+    async def embed(self, model: str, frames: npt.NDArray[np.uint8], timeout_s: float) -> EmbedResult:
         """Embeds frames; see `Transport.embed`."""
         transport = await self._transport(model, timeout_s)
         return await self._call(timeout_s, lambda: transport.embed(frames, timeout_s))
@@ -134,7 +133,9 @@ class TransportBackend:
             self._finding = None
 
     async def _call(self, timeout_s: float, work: Callable[[], T]) -> T:
-        answer = asyncio.get_running_loop().run_in_executor(self._executor, work)
+        # The context goes along: in Serve it holds the request's id, which so reaches the replica's log.
+        context = contextvars.copy_context()
+        answer = asyncio.get_running_loop().run_in_executor(self._executor, context.run, work)
         try:
             return await asyncio.wait_for(answer, timeout_s + _GRACE_S)
         except TimeoutError as error:

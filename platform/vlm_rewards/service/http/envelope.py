@@ -23,8 +23,9 @@ class Envelope:
     """ASGI middleware: request ids, the log, and no answer that is not ours.
 
     The id of a request is its `X-Request-ID`, or a new one if that is missing or no plain word; it is in
-    `scope["state"]["request_id"]` and in the answer. One JSON line a request goes to the logger `vlm_rewards.http`,
-    with whatever the endpoint has put in `scope["state"]["log"]`.
+    `scope["state"]["request_id"]` and in the answer. One line of JSON a request goes to the logger
+    `vlm_rewards.http`, with whatever the endpoint has put in `scope["state"]["log"]`; a JSON formatter finds the same
+    in the record's attributes.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -74,15 +75,15 @@ class Envelope:
             error = HttpError("internal", "the gateway failed at this request")
             await JSONResponse(error.body, error.status)(scope, receive, labelled_send)
         finally:
-            line = {
-                "request_id": request_id,
+            fields = {
+                "client_request_id": request_id,
                 "method": scope["method"],
                 "path": scope["path"][:200],
                 "status": status,
-                "ms": round(1000 * (time.monotonic() - start), 2),
+                "seconds": round(time.monotonic() - start, 6),
                 **state["log"],
             }
-            logger.info("%s", json.dumps(line))
+            logger.info("%s", json.dumps(fields), extra=fields)
 
 
 def _request_id(scope: MutableMapping[str, Any]) -> str:

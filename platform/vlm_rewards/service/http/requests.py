@@ -66,7 +66,7 @@ def embed_work(is_json: bool, body: bytes, limits: HttpLimits, share: Share) -> 
     return _work(is_json, body, limits, share, EmbedRequest, EmbedParameters)
 
 
-async def scored(backend: TransportBackend, work: Work, timeout_s: float, request_id: str) -> ScoreResult:
+async def scored(backend: TransportBackend, work: Work, timeout_s: float) -> ScoreResult:
     """Scores the groups side by side.
 
     Returns:
@@ -78,15 +78,10 @@ async def scored(backend: TransportBackend, work: Work, timeout_s: float, reques
     """
     parameters = work.parameters
     if parameters.goals is not None:
-        calls = [
-            backend.score_all(parameters.model, frames, parameters.goals, timeout_s, request_id)
-            for _, frames in work.groups
-        ]
+        calls = [backend.score_all(parameters.model, frames, parameters.goals, timeout_s) for _, frames in work.groups]
     else:
         calls = [
-            backend.score(
-                parameters.model, frames, [parameters.goal_per_image[i] for i in places], timeout_s, request_id
-            )
+            backend.score(parameters.model, frames, [parameters.goal_per_image[i] for i in places], timeout_s)
             for places, frames in work.groups
         ]
     parts = await asyncio.gather(*calls)

@@ -145,10 +145,10 @@ def test_request_ids_are_kept_or_made_and_logged_as_json(http, caplog, reward_mo
     body = {"model": "six", "images": ["AAAA"], "goals": ["app1"]}
     http.post("/v1/score", json=body, headers={"X-Request-ID": "bad-one"})
     lines = [json.loads(record.getMessage()) for record in caplog.records if record.getMessage().startswith("{")]
-    by_id = {line["request_id"]: line for line in lines}
+    by_id = {line["client_request_id"]: line for line in lines}
     assert by_id["run-7:step.3"]["status"] == 200
     assert (by_id["bad-one"]["status"], by_id["bad-one"]["code"]) == (422, "invalid_frames")
-    assert by_id["bad-one"]["ms"] >= 0
+    assert by_id["bad-one"]["seconds"] >= 0
 
 
 class Scripted:

@@ -1,0 +1,143 @@
+"""The HTTP API as a Serve application: routes by model name to the reward applications of its cluster.
+
+From a program `deploy(GatewayArgs())`; on a running cluster `serve deploy serve_deployments/gateway.yaml`.
+"""
+
+import logging
+from typing import Any
+
+import ray
+from fastapi import FastAPI
+from pydantic import Field
+from ray import serve
+from ray.serve.schema import LoggingConfig, ReplicaState
+
+from vlm_rewards.errors import ConfigError
+from vlm_rewards.service import HandleTransport
+from vlm_rewards.service.deployment import RewardDeployment
+from vlm_rewards.service.http import BearerTokens, HttpLimits, TransportBackend, create_app
+from vlm_rewards.strict_config import StrictConfig
+
+
+class GatewayArgs(StrictConfig):
+    """Arguments of the gateway application. Tokens are none of them: they come from the environment of its replicas.
+
+    Attributes:
+        models: applications by the names that callers use; None takes every reward application under its own name.
+        limits: of requests.
+        replicas: how many.
+        num_cpus: reserved for each replica, may be fractional.
+        refresh_s: seconds in which a model that appears or goes is noticed.
+    """
+
+    models: dict[str, str] | None = None
+    limits: HttpLimits = HttpLimits()
+    replicas: int = Field(default=1, ge=1)
+    num_cpus: float = Field(default=0.2, ge=0)
+    refresh_s: float = Field(default=1.0, ge=0)
+
+
+@serve.ingress()
+class Gateway:
+    """One replica. It holds no model: reward applications can come, go and scale while it runs."""
+
+    def __init__(self, args: GatewayArgs) -> None:
+        """Reads the tokens; nothing is looked up yet.
+
+        Args:
+            args: as deployed.
+
+        Raises:
+            ConfigError: the environment's tokens cannot be used.
+        """
+        self._args = args
+        self._tokens = BearerTokens.from_environment()
+        self._transports: dict[str, HandleTransport] = {}
+        # Serve writes the logs of its own logger to the replica's file, and no other's.
+        log = logging.getLogger("vlm_rewards.http")
+        log.parent = logging.getLogger("ray.serve")
+        log.setLevel(logging.INFO)
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        """Makes the application in the replica, where its event loop is."""
+        limits = self._args.limits
+        backend = TransportBackend(self._find, threads=limits.max_requests, refresh_s=self._args.refresh_s)
+        return create_app(backend, limits, self._tokens)
+
+    def _find(self) -> dict[str, HandleTransport]:
+        running = running_rewards()
+        names = self._args.models or {name: name for name in running}
+        found = {name: application for name, application in names.items() if application in running}
+        for name, application in found.items():
+            if name not in self._transports:
+                self._transports[name] = HandleTransport(application)
+        return {name: self._transports[name] for name in found}
+
+
+def running_rewards() -> list[str]:
+    """Returns the names of the reward applications that have a running replica. Others are not reachable by HTTP."""
+    return [
+        name
+        for name, application in serve.status().applications.items()
+        for deployment_name, deployment in application.deployments.items()
+        if deployment_name == RewardDeployment.__name__ and deployment.replica_states.get(ReplicaState.RUNNING)
+    ]
+
+
+def build_app(args: GatewayArgs) -> serve.Application:
+    """Returns the application, ready for `serve.run`."""
+    deployment = serve.deployment(Gateway).options(
+        num_replicas=args.replicas,
+        ray_actor_options={"num_cpus": args.num_cpus},
+        # The gateway refuses by itself, with its own error body, long before Serve would with its own.
+        max_ongoing_requests=4 * args.limits.max_requests,
+        health_check_period_s=2.0,
+        graceful_shutdown_wait_loop_s=0.1,
+        graceful_shutdown_timeout_s=10.0,
+        logging_config=LoggingConfig(encoding="JSON", enable_access_log=False),
+    )
+    return deployment.bind(args)
+
+
+def app_builder(args: GatewayArgs) -> serve.Application:
+    """The `import_path` of Serve YAML: `serve_deployments.gateway:app_builder`."""
+    return build_app(args)
+
+
+def deploy(args: GatewayArgs, app_name: str = "gateway", port: int = 8765) -> str:
+    """Deploys or replaces the gateway and waits until it serves. Other applications are left alone.
+
+    Serve's HTTP proxy can be configured only where Serve does not run yet: call this before `reward.deploy`.
+
+    Args:
+        args: the application.
+        app_name: its name.
+        port: on 127.0.0.1, where Serve does not run yet.
+
+    Returns:
+        Its address, such as `http://127.0.0.1:8765`.
+
+    Raises:
+        ConfigError: Ray does not run, or Serve runs without an HTTP proxy.
+    """
+    if not ray.is_initialized():
+        raise ConfigError("Ray is not running in this process; call ray.init() before deploying the gateway")
+    serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": port})
+    address = proxy_address()
+    serve.run(build_app(args), name=app_name, route_prefix="/")
+    return address
+
+
+def proxy_address() -> str:
+    """Returns the address at which Serve's proxy listens.
+
+    Raises:
+        ConfigError: it has none.
+    """
+    details: dict[str, Any] = serve.context._get_global_client().get_serve_details()
+    options = details.get("http_options") or {}
+    if details.get("proxy_location") == "Disabled" or not options.get("host"):
+        raise ConfigError(
+            "Serve runs without an HTTP proxy; deploy the gateway first, or call serve.shutdown() before it"
+        )
+    return f"http://{options['host']}:{options['port']}"
