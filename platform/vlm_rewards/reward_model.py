@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pydantic import Field, field_validator
 
 from vlm_rewards.embedding_cache import EmbeddingCache, distinct_frames, frame_keys
-from vlm_rewards.encoders import Encoder, Precision, check_frames, load_encoder
+from vlm_rewards.encoders import Encoder, EncoderKind, Precision, check_frames, load_encoder
 from vlm_rewards.errors import ConfigError, NonFiniteRewardError
 from vlm_rewards.goals import NegativesSpec, PromptTemplate, TaskSet
 from vlm_rewards.heads import check_temperature, check_threshold, softmax_binary
@@ -25,8 +25,10 @@ class RewardConfig(StrictConfig):
         negatives: the other members of the set L of equation 1.
         tau: temperature of equation 1, above 0.
         beta: threshold of equation 2, in [0, 1].
-        precision: of the towers' arithmetic.
+        precision: of the towers' arithmetic: `fp32`, the same on every machine; `bf16`; or `auto`, bf16 where this
+            machine is fastest with it.
         device: torch device of the towers.
+        encoder: runtime of the image tower: `torch`, `openvino`, or `auto`; see `load_encoder`.
     """
 
     model: str = Field(default="pocket-android", min_length=1)
@@ -36,6 +38,7 @@ class RewardConfig(StrictConfig):
     beta: float
     precision: Precision = "fp32"
     device: str = "cpu"
+    encoder: EncoderKind = "auto"
 
     @field_validator("template")
     @classmethod
@@ -83,9 +86,8 @@ class RewardDescription(StrictConfig):
 class RewardModel:
     """Scores frames against goals by equation 1.
 
-    Texts are embedded once, here. A frame's score depends on the frame, its goal and the fingerprint. Of the rest of
-    its batch it is independent: exactly so from the embedding on, and up to the rounding of the encoder's own
-    arithmetic before it (torch picks kernels by batch size: differences near 1e-6 in fp32).
+    Texts are embedded once, here. A frame's score depends, to the bit, on the frame, its goal and the fingerprint, and
+    neither on the rest of its call nor on the cache: encoders promise that of their embeddings.
 
     Attributes:
         config: as given.
@@ -124,7 +126,7 @@ class RewardModel:
             goal.id: (template.fill(goal), *config.negatives.captions(goal, task_set, template))
             for goal in task_set.all_goals
         }
-        self.encoder = encoder or load_encoder(config.model, config.device, config.precision)
+        self.encoder = encoder or load_encoder(config.model, config.device, config.precision, config.encoder)
         distinct = sorted({prompt for prompts in self._prompts.values() for prompt in prompts})
         embeddings = self.encoder.embed_texts(distinct)
         if not np.isfinite(embeddings).all():

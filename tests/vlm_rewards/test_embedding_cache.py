@@ -214,7 +214,7 @@ def test_a_bad_embedding_is_not_remembered(task_set):
     assert np.isfinite(model.embed(noise(3))).all()
 
 
-@pytest.mark.parametrize("kind", ["fake"])
+@pytest.mark.parametrize("kind", ["fake", "clip", "pocket"])
 def test_cached_and_uncached_answers_are_identical(kind, task_set, request):
     name = "fake" if kind == "fake" else str(request.getfixturevalue(f"{kind}_folder"))
     encoder = load_encoder(name)

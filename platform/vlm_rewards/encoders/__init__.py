@@ -1,11 +1,12 @@
 """Frozen dual encoders behind one interface."""
 
-from vlm_rewards.encoders.encoder import Encoder, Precision, check_frames
+from vlm_rewards.encoders.encoder import Encoder, EncoderKind, Precision, check_frames
 from vlm_rewards.encoders.fake import FakeEncoder
 from vlm_rewards.encoders.loading import load_encoder, packaged_models
 
 __all__ = [
     "Encoder",
+    "EncoderKind",
     "FakeEncoder",
     "Precision",
     "check_frames",

@@ -8,7 +8,8 @@ import numpy.typing as npt
 
 from vlm_rewards.errors import InvalidFrameError
 
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16"]
+EncoderKind = Literal["auto", "torch", "openvino"]
 
 
 @runtime_checkable
@@ -30,11 +31,11 @@ class Encoder(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Hex sha256 over all that decides an embedding: weights, preprocessing, tokenizer, precision."""
+        """Hex sha256 over all that decides an embedding: weights, preprocessing, tokenizer, precision, runtime."""
         ...
 
     def embed_images(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Embeds frames.
+        """Embeds frames. A row depends, to the bit, on its own frame only, whatever shares the call.
 
         Args:
             frames: uint8 (N, H, W, 3), RGB, any H and W; they are brought to `image_size` if they differ.

@@ -2,8 +2,9 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
-from vlm_rewards.encoders.encoder import Encoder, Precision
+from vlm_rewards.encoders.encoder import Encoder, EncoderKind, Precision
 from vlm_rewards.encoders.fake import FakeEncoder
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.self_check import check_encoder
@@ -37,28 +38,50 @@ def resolve_model(model: str) -> str:
     raise ConfigError(f"unknown model {model!r}; {hint} (a folder or a hub id such as owner/name works too)")
 
 
-def load_encoder(model: str, device: str = "cpu", precision: Precision = "fp32", self_check: bool = True) -> Encoder:
+def load_encoder(
+    model: str,
+    device: str = "cpu",
+    precision: Precision = "fp32",
+    encoder: EncoderKind = "auto",
+    compiled: bool = False,
+    self_check: bool = True,
+) -> Encoder:
     """Loads a frozen dual encoder and lets it prove itself.
 
     Args:
         model: `fake`, the name of a packaged model such as `pocket-android`, a folder, or a hub id.
         device: torch device, such as `cpu` or `cuda`.
-        precision: `fp32` or `bf16` for the towers' arithmetic.
+        precision: `fp32`, `bf16` or `auto` (bf16 where it is the fastest here) for the towers' arithmetic.
+        encoder: runtime of the image tower: `torch`, `openvino`, or `auto`, which is OpenVINO on a CPU where it is
+            installed and torch everywhere else.
+        compiled: see `TransformersEncoder`; for torch only.
         self_check: off only to record what a new checkpoint gives.
 
     Raises:
-        ConfigError: unknown model, device or precision.
+        ConfigError: unknown model, device, precision or encoder, or one that this machine lacks.
         CheckpointError: the folder or repository is no usable dual encoder.
         SelfCheckError: its embeddings are not the recorded ones, or make no sense.
     """
     if model == "fake":
         return FakeEncoder()
     source = resolve_model(model)
+    if encoder not in get_args(EncoderKind):
+        raise ConfigError(f"unknown encoder {encoder!r}; use one of {', '.join(get_args(EncoderKind))}")
     # Imported here: transformers takes seconds to import, which clients and the fake should not pay.
     from vlm_rewards.encoders.checkpoint import Checkpoint
+    from vlm_rewards.encoders.checkpoint_encoder import CheckpointEncoder
+    from vlm_rewards.encoders.openvino_encoder import OpenVINOEncoder, openvino_is_installed
     from vlm_rewards.encoders.transformers_encoder import TransformersEncoder
 
-    encoder = TransformersEncoder(Checkpoint.load(source), device, precision)
+    if encoder == "auto":
+        encoder = "openvino" if device == "cpu" and not compiled and openvino_is_installed() else "torch"
+    loaded: CheckpointEncoder
+    if encoder == "torch":
+        loaded = TransformersEncoder(Checkpoint.load(source), device, precision, compiled)
+    elif device != "cpu" or compiled:
+        raise ConfigError(f"encoder 'openvino' runs on device 'cpu' without compiled, not {device!r}; use 'torch'")
+    else:
+        loaded = OpenVINOEncoder(Checkpoint.load(source), precision)
     if self_check:
-        check_encoder(encoder, Path(encoder.source) if Path(encoder.source).is_dir() else None)
-    return encoder
+        check_encoder(loaded, Path(loaded.source) if Path(loaded.source).is_dir() else None)
+    return loaded

@@ -39,6 +39,8 @@ _FILTERS: dict[int, tuple[str, float, Callable[[Weights], Weights]]] = {
     2: ("bilinear", 1.0, _triangle),
     3: ("bicubic", 2.0, _cubic),
 }
+# Weights are whole multiples of 1 / this, as Pillow's are. In float64 all sums of them are exact, in any order.
+_FIXED_POINT = 2**22
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class ImagePreprocessing:
         return asdict(self)
 
     def resized(self, frames: npt.NDArray[np.uint8], device: torch.device | str = "cpu") -> torch.Tensor:
-        """Resizes and crops.
+        """Resizes and crops. A frame's pixels do not depend on the frames beside it.
 
         Args:
             frames: uint8 (N, H, W, 3), any H and W. Memory stays in proportion to the input and output, also for
@@ -124,7 +126,7 @@ class ImagePreprocessing:
         check_frames(frames)
         # Ray hands out read-only arrays, which torch cannot wrap.
         array = frames if frames.flags.writeable and frames.flags.c_contiguous else frames.copy(order="C")
-        pixels = torch.from_numpy(array).to(device).permute(0, 3, 1, 2).float()
+        pixels = torch.from_numpy(array).to(device).permute(0, 3, 1, 2)
         in_height, in_width = frames.shape[1:3]
         height, width = self._resized_shape(in_height, in_width)
         crop_height, crop_width = self.crop or (height, width)
@@ -134,12 +136,18 @@ class ImagePreprocessing:
         # Pillow 13 (measured on 1,179 shapes, no exception) starts with the columns when they shrink by over twice as
         # many pixels as the rows, else with the rows.
         columns_first = in_height > height and in_height - height > 2 * (in_width - width)
-        for axis in ("down", "across") if columns_first else ("across", "down"):
-            if axis == "across" and across is not None:
-                pixels = _rounded(pixels @ torch.from_numpy(across).to(device).T)
-            elif axis == "down" and down is not None:
-                pixels = _rounded(torch.from_numpy(down).to(device) @ pixels)
-        return pixels.contiguous(memory_format=torch.channels_last)
+        if across is None and down is None:
+            return pixels.float().contiguous(memory_format=torch.channels_last)
+        # Kernels sum in an order that depends on the shape. On a GPU float64 makes every sum exact; on a CPU, where it
+        # takes twice as long, frames are resized one at a time instead, always in the same shape.
+        dtype, step = (torch.float64, len(frames)) if pixels.is_cuda else (torch.float32, 1)
+        resized = torch.empty(
+            (len(frames), 3, *self.image_size), device=pixels.device, memory_format=torch.channels_last
+        )
+        for i in range(0, len(frames), step):
+            part = _resampled(pixels[i : i + step].to(dtype), across, down, columns_first)
+            resized[i : i + step] = part
+        return resized
 
     def __call__(self, frames: npt.NDArray[np.uint8], device: torch.device | str = "cpu") -> torch.Tensor:
         """Resizes, crops, rescales and normalises.
@@ -154,10 +162,27 @@ class ImagePreprocessing:
         Raises:
             InvalidFrameError: frames of another dtype or shape.
         """
-        pixels = self.resized(frames, device)
-        mean = torch.tensor(self.mean, device=device).view(1, 3, 1, 1)
-        std = torch.tensor(self.std, device=device).view(1, 3, 1, 1)
-        return pixels * (self.scale / std) - mean / std
+        scale, shift = (tensor.to(device).view(1, 3, 1, 1) for tensor in self.scale_and_shift())
+        return self.resized(frames, device) * scale - shift
+
+    def resized_frames(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+        """Resizes and crops on the CPU; frames that need neither are returned as they are.
+
+        Args:
+            frames: uint8 (N, H, W, 3), any H and W.
+
+        Returns:
+            uint8 (N, *image_size, 3).
+        """
+        height, width = check_frames(frames).shape[1:3]
+        if (height, width) == self._resized_shape(height, width) == self.image_size:
+            return frames
+        return self.resized(frames).permute(0, 2, 3, 1).to(torch.uint8).numpy()
+
+    def scale_and_shift(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Returns float32 (3,) and (3,): rescaling and normalisation as pixels * scale - shift."""
+        std = torch.tensor(self.std)
+        return self.scale / std, torch.tensor(self.mean) / std
 
     def _resized_shape(self, height: int, width: int) -> tuple[int, int]:
         if self.size:
@@ -176,13 +201,22 @@ def _three(values: Any) -> tuple[float, float, float]:
     return red, green, blue
 
 
+def _resampled(pixels: torch.Tensor, across: Weights | None, down: Weights | None, columns_first: bool) -> torch.Tensor:
+    for axis in ("down", "across") if columns_first else ("across", "down"):
+        if axis == "across" and across is not None:
+            pixels = _rounded(pixels @ torch.from_numpy(across).to(pixels).T)
+        elif axis == "down" and down is not None:
+            pixels = _rounded(torch.from_numpy(down).to(pixels) @ pixels)
+    return pixels
+
+
 def _rounded(pixels: torch.Tensor) -> torch.Tensor:
     return torch.floor(pixels + 0.5).clamp_(0, 255)
 
 
 @functools.lru_cache(maxsize=32)
-def _matrix(in_size: int, out_size: int, crop: int, resample: int) -> npt.NDArray[np.float32] | None:
-    """Returns the weights float32 (crop, in_size) that resize one axis to `out_size` and cut `crop` from its middle.
+def _matrix(in_size: int, out_size: int, crop: int, resample: int) -> Weights | None:
+    """Returns the weights float64 (crop, in_size) that resize one axis to `out_size` and cut `crop` from its middle.
 
     None stands for the identity. A row is zero (black) where the crop reaches beyond the resized image.
     """
@@ -206,4 +240,4 @@ def _matrix(in_size: int, out_size: int, crop: int, resample: int) -> npt.NDArra
     inside = (rows >= 0) & (rows < out_size)
     sums = weights.sum(axis=1, keepdims=True)
     weights = np.where(inside[:, None], weights / np.where(sums == 0, 1, sums), 0.0)
-    return weights.astype(np.float32)
+    return np.rint(weights * _FIXED_POINT) / _FIXED_POINT

@@ -8,7 +8,7 @@ import typer
 from PIL import Image, UnidentifiedImageError
 
 from vlm_rewards.encoders import load_encoder
-from vlm_rewards.encoders.transformers_encoder import TransformersEncoder
+from vlm_rewards.encoders.checkpoint_encoder import CheckpointEncoder
 from vlm_rewards.errors import ConfigError, VLMRewardsError
 from vlm_rewards.self_check.check import SANITY_TEXTS, sanity_frames
 from vlm_rewards.self_check.record import write_record
@@ -29,7 +29,7 @@ def record(
     """Records what the model in FOLDER gives now as what it must give whenever it is loaded."""
     try:
         encoder = load_encoder(str(folder), self_check=False)
-        if not isinstance(encoder, TransformersEncoder) or not folder.is_dir():
+        if not isinstance(encoder, CheckpointEncoder) or not folder.is_dir():
             raise ConfigError(f"{folder} is not a model folder; give the path of one")
         frames = [_read_image(path) for path in image] if image else sanity_frames(*encoder.image_size)
         written = write_record(folder, encoder, frames, text or SANITY_TEXTS)

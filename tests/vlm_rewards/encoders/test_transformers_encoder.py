@@ -10,7 +10,7 @@ from transformers import AutoImageProcessor, AutoModel, AutoTokenizer, CLIPModel
 
 from vlm_rewards.encoders import load_encoder
 from vlm_rewards.encoders.pocket_clip import PocketCLIPModel
-from vlm_rewards.encoders.transformers_encoder import cpu_runs_bf16
+from vlm_rewards.encoders.precision import cpu_runs_bf16
 from vlm_rewards.errors import ConfigError
 
 MODELS = {"clip": CLIPModel, "siglip": SiglipModel, "pocket": PocketCLIPModel}

@@ -1,0 +1,137 @@
+"""What all encoders over a checkpoint share: its text tower, its identity, and how frames reach the image tower."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from vlm_rewards.encoders.checkpoint import Checkpoint
+from vlm_rewards.encoders.encoder import check_frames
+from vlm_rewards.encoders.fingerprint import combined, fingerprint_parts
+from vlm_rewards.encoders.passes import Passes
+from vlm_rewards.errors import CheckpointError, ConfigError
+
+_TEXTS_PER_PASS = 64
+
+
+class CheckpointEncoder(ABC):
+    """Embeds with any checkpoint that `Checkpoint.load` accepts: CLIP, SigLIP, pocket CLIP.
+
+    Texts run on torch. Images run wherever the subclass takes them, in passes of a few fixed sizes: memory does not
+    grow with the request, and a frame's embedding does not depend on the frames beside it.
+
+    Attributes:
+        source: hub id or folder.
+        image_size: (height, width) in pixels.
+        embedding_dim: D.
+        parts: hex sha256 of weights, architecture, preprocessing and tokenizer, as stored.
+        fingerprint: hex sha256 over the parts, the precision, and the runtime if it is not torch.
+        precision: of the image tower's arithmetic, `fp32` or `bf16`.
+        passes: how frames are cut up.
+    """
+
+    passes: Passes
+
+    def __init__(
+        self, checkpoint: Checkpoint, precision: str, identity: dict[str, str], device: torch.device, dtype: torch.dtype
+    ) -> None:
+        """Prepares a loaded checkpoint for inference; its model is changed in place.
+
+        Args:
+            checkpoint: as loaded.
+            precision: to report.
+            identity: what the fingerprint covers beside the checkpoint's parts.
+            device: of the towers on torch.
+            dtype: of the towers on torch.
+        """
+        self.source = checkpoint.source
+        self.precision = precision
+        self.image_size = checkpoint.preprocessing.image_size
+        self.parts = fingerprint_parts(checkpoint)
+        self.fingerprint = combined({**self.parts, **identity})
+        self.embedding_dim = 0
+        self._preprocessing = checkpoint.preprocessing
+        self._device = device
+        self._tokenizer: Any = checkpoint.tokenizer
+        self._max_tokens = checkpoint.max_tokens
+        # SigLIP was trained on texts of one fixed length and has no attention mask.
+        self._fixed_length = checkpoint.model.config.model_type.startswith("siglip")
+        # Any: transformers types its models as modules whose attributes may be tensors.
+        self._model = cast(Any, checkpoint.model)
+        if hasattr(self._model, "fold_for_inference"):
+            self._model.fold_for_inference()
+        self._model.to(device=device, dtype=dtype, memory_format=torch.channels_last)
+
+    @abstractmethod
+    def _embed_pass(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Embeds one pass, uint8 (n, H, W, 3), to float32 (n, D) of length 1."""
+
+    def _image_dim(self) -> int:
+        """Embeds one frame and says to how many numbers."""
+        return self._embed_pass(np.zeros((1, *self.image_size, 3), np.uint8)).shape[1]
+
+    def _check_towers(self, image_dim: Callable[[], int]) -> None:
+        """Runs both towers once and learns D.
+
+        Args:
+            image_dim: runs the image tower and returns its D.
+
+        Raises:
+            CheckpointError: they do not run together with the image processor and tokenizer.
+        """
+        try:
+            self.embedding_dim = image_dim()
+            texts = self.embed_texts(["a"])
+        except (RuntimeError, ValueError, IndexError, TypeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise CheckpointError(f"the towers of {self.source} do not run on their own inputs: {reason}") from error
+        if texts.shape[1] != self.embedding_dim:
+            raise CheckpointError(
+                f"the towers of {self.source} give embeddings of {self.embedding_dim} and {texts.shape[1]} numbers; "
+                "use a checkpoint with one shared space"
+            )
+
+    def embed_images(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Embeds uint8 (N, H, W, 3) to float32 (N, D); see `Encoder.embed_images`."""
+        check_frames(frames)
+        return self.passes(frames) if len(frames) else np.zeros((0, self.embedding_dim), np.float32)
+
+    def embed_texts(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Embeds M strings to float32 (M, D); see `Encoder.embed_texts`.
+
+        Raises:
+            ConfigError: a text is longer than the text tower reads. Cutting it could make two prompts the same.
+        """
+        passes = [
+            self._embed_text_pass(list(texts[i : i + _TEXTS_PER_PASS])) for i in range(0, len(texts), _TEXTS_PER_PASS)
+        ]
+        return np.concatenate(passes) if passes else np.zeros((0, self.embedding_dim), np.float32)
+
+    def _embed_text_pass(self, texts: list[str]) -> npt.NDArray[np.float32]:
+        padding: dict[str, Any] = (
+            {"padding": "max_length", "max_length": self._max_tokens} if self._fixed_length else {"padding": True}
+        )
+        tokens = self._tokenizer(texts, return_tensors="pt", return_attention_mask=True, verbose=False, **padding)
+        longest = tokens["input_ids"].shape[1]
+        if longest > self._max_tokens:
+            lengths = [len(ids) for ids in self._tokenizer(texts, verbose=False)["input_ids"]]
+            text = texts[int(np.argmax(lengths))]
+            raise ConfigError(
+                f"the prompt {text[:60]!r}... has {longest} tokens, but {self.source} reads {self._max_tokens}; "
+                "shorten it"
+            )
+        inputs = {"input_ids": tokens["input_ids"].to(self._device)}
+        if not self._fixed_length:
+            inputs["attention_mask"] = tokens["attention_mask"].to(self._device)
+        with torch.inference_mode():
+            return unit_rows(self._model.get_text_features(**inputs)).cpu().numpy()
+
+
+def unit_rows(features: object) -> torch.Tensor:
+    """Returns what a tower gives, a tensor or transformers' output object, as float32 (N, D) of length 1."""
+    tensor = getattr(features, "pooler_output", features)
+    assert isinstance(tensor, torch.Tensor)
+    return torch.nn.functional.normalize(tensor.float(), dim=-1)
