@@ -1,6 +1,6 @@
 """Agent steps a second in one process, with a random policy.
 
-Run it as `python -m envs.android.benchmark`.
+Run it as `python -m envs.android.benchmark [--task-set open_diverse_apps]`.
 """
 
 import argparse
@@ -39,15 +39,15 @@ def steps_per_second(env: OpenAppEnv, steps: int, with_reward_frames: bool, seed
     return steps / (time.perf_counter() - started), successes / max(episodes, 1)
 
 
-def _case(layout: str, with_reward_frames: bool, steps: int, seed: int) -> str:
-    env = OpenAppEnv(layout=layout)
+def _case(task_set: str, layout: str, with_reward_frames: bool, steps: int, seed: int) -> str:
+    env = OpenAppEnv(task_set, layout=layout)
     # Twice: a fresh process draws every icon and screen for the first time.
     cold, _ = steps_per_second(env, steps, with_reward_frames, seed)
     warm, success = steps_per_second(env, steps, with_reward_frames, seed + 1)
     env.close()
     frames = "with a reward frame each step" if with_reward_frames else "agent frames only"
     return (
-        f"layout {layout}, {frames}: {cold:,.0f} steps/s in the first {steps:,} steps, "
+        f"{task_set}, layout {layout}, {frames}: {cold:,.0f} steps/s in the first {steps:,} steps, "
         f"{warm:,.0f} in the next (random policy: success {success:.3f})"
     )
 
@@ -57,8 +57,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--task-set", default="open_common_apps", help="a file in task_sets, or the path of one")
     args = parser.parse_args()
-    cases = [(layout, frames, args.steps, args.seed) for layout in ("fixed", "shuffled") for frames in (False, True)]
+    cases = [
+        (args.task_set, layout, frames, args.steps, args.seed)
+        for layout in ("fixed", "shuffled")
+        for frames in (False, True)
+    ]
     for case in cases:
         with multiprocessing.get_context("spawn").Pool(1) as process:
             print(process.apply(_case, case), flush=True)

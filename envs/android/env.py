@@ -12,7 +12,6 @@ from google.protobuf import text_format
 from gymnasium import spaces
 
 from envs.android.actions import MACRO_ACTIONS, MacroAction
-from envs.android.apps import APPS
 from envs.android.backend import AndroidBackend
 from envs.android.device.phone import Phone
 from envs.android.embedded import EmbeddedBackend
@@ -57,6 +56,7 @@ class OpenAppEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
         content: str = "train",
         emulator: EmulatorOptions | Mapping[str, Any] | None = None,
         render_mode: str | None = None,
+        apps: str | None = None,
     ):
         """Starts a phone.
 
@@ -74,6 +74,8 @@ class OpenAppEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
             content: `train` or `eval`: ranges of screen content that never overlap. Embedded only.
             emulator: where the emulator is; needed by `backend="emulator"`, see `EmulatorOptions`.
             render_mode: `rgb_array` or None.
+            apps: what is installed: `common` (24 apps), `diverse` (74), or None for the smallest of them that has every
+                goal's app. Embedded only.
 
         Raises:
             ConfigError: an argument cannot be used as given.
@@ -81,6 +83,7 @@ class OpenAppEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
         """
         self._config = OpenAppConfig.build(
             task_set=task_set,
+            apps=apps,
             split=split,
             backend=backend,
             layout=layout,
@@ -288,5 +291,6 @@ def _start(config: OpenAppConfig) -> AndroidBackend:
     if config.emulator is not None:
         return EmulatorBackend(config.emulator, TASK_PATH, config.observation_size)
     task = text_format.Parse(TASK_PATH.read_text(encoding="utf-8"), task_pb2.Task())
-    activities = {app.package: app.activity for app in APPS}
-    return EmbeddedBackend(Phone(seed=0, layout=config.layout), activities, task, config.observation_size)
+    activities = {app.package: app.activity for app in config.apps.apps}
+    phone = Phone(seed=0, layout=config.layout, apps=config.apps)
+    return EmbeddedBackend(phone, activities, task, config.observation_size)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from envs.android.apps import CATALOGUE
+from envs.android.apps import APP_SETS, AppCatalogue
 from envs.android.emulator_options import EmulatorOptions
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.goals import Goal, TaskSet
@@ -32,11 +32,13 @@ class OpenAppConfig:
     """Checked arguments of `OpenAppEnv`, whose docstring explains them.
 
     Attributes:
+        apps: what the embedded phone has installed.
         goals: the goals that episodes draw from.
         packages: package of each goal of the task set, by goal id.
     """
 
     task_set: TaskSet
+    apps: AppCatalogue
     goals: tuple[Goal, ...]
     packages: Mapping[str, str]
     backend: str
@@ -53,6 +55,7 @@ class OpenAppConfig:
         cls,
         *,
         task_set: str | TaskSet,
+        apps: str | None,
         split: str,
         backend: str,
         layout: str,
@@ -73,6 +76,8 @@ class OpenAppConfig:
         _check_choice("backend", backend, BACKENDS)
         _check_choice("layout", layout, LAYOUTS)
         _check_choice("split", split, SPLITS)
+        if apps is not None:
+            _check_choice("apps", apps, tuple(APP_SETS))
         _check_choice("content", content, tuple(CONTENT_SEEDS))
         if render_mode is not None:
             _check_choice("render_mode", render_mode, RENDER_MODES)
@@ -83,10 +88,12 @@ class OpenAppConfig:
         goals = tasks.split(split) if goal_id is None else (tasks.goal(goal_id),)
         if not goals:
             raise ConfigError(f"task set {tasks.name!r} has no goals in split {split!r}; use another split")
+        installed = APP_SETS[apps] if apps is not None else _smallest_app_set(tasks)
         return cls(
             task_set=tasks,
+            apps=installed,
             goals=goals,
-            packages=_packages(tasks, options),
+            packages=_packages(tasks, installed, options),
             backend=backend,
             layout=layout,
             observation_size=_size("observation_size", observation_size),
@@ -112,18 +119,28 @@ def load_task_set(name: str) -> TaskSet:
     return TaskSet.from_yaml(known[name])
 
 
-def _packages(task_set: TaskSet, options: EmulatorOptions | None) -> dict[str, str]:
+def _smallest_app_set(task_set: TaskSet) -> AppCatalogue:
+    """The smallest app set that has every goal's app; the largest one where none has."""
+    subjects = [goal.subject for goal in task_set.all_goals]
+    return next((apps for apps in APP_SETS.values() if apps.has(subjects)), list(APP_SETS.values())[-1])
+
+
+def _packages(task_set: TaskSet, apps: AppCatalogue, options: EmulatorOptions | None) -> dict[str, str]:
     named = options.packages if options is not None else {}
     for goal_id in named:
         task_set.goal(goal_id)
     packages = {}
     for goal in task_set.all_goals:
-        app = CATALOGUE.by_name.get(goal.subject)
+        app = apps.by_name.get(goal.subject)
         if goal.id not in named and app is None:
-            fix = "name its package in emulator.packages" if options is not None else "add it to envs/android/apps.yaml"
+            fix = (
+                "name its package in emulator.packages"
+                if options is not None
+                else "pass another `apps` or add it to apps.yaml"
+            )
             raise ConfigError(
                 f"goal {goal.id!r} of task set {task_set.name!r}: no app {goal.subject!r} is installed, "
-                f"{near_matches(goal.subject, CATALOGUE.by_name)} If not, {fix}"
+                f"{near_matches(goal.subject, apps.by_name)} If not, {fix}"
             )
         packages[goal.id] = named[goal.id] if app is None else named.get(goal.id, app.package)
     return packages

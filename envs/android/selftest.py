@@ -1,6 +1,6 @@
 """Scripted episodes with a known outcome: does AndroidEnv's ground truth say what has happened?
 
-Run it as `python -m envs.android.selftest --episodes 300`.
+Run it as `python -m envs.android.selftest --episodes 300 [--task-set open_diverse_apps]`.
 """
 
 import argparse
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from envs.android.actions import ACTION_INDEX, COLUMNS, MACRO_ACTIONS, ROWS
-from envs.android.apps import APPS, CATALOGUE
+from envs.android.apps import CATALOGUE, AppCatalogue
 from envs.android.device.geometry import HEIGHT, WIDTH
 from envs.android.device.layout import LauncherLayout
 from envs.android.env import OpenAppEnv
@@ -37,8 +37,14 @@ class Script:
 class ScriptWriter:
     """Writes scripts for a launcher layout, by its geometry alone."""
 
-    def __init__(self, layout: LauncherLayout):
-        """Finds the tap cells whose centre hits an icon."""
+    def __init__(self, layout: LauncherLayout, apps: AppCatalogue = CATALOGUE):
+        """Finds the tap cells whose centre hits an icon.
+
+        Args:
+            layout: of the launcher.
+            apps: what is installed.
+        """
+        self._apps = apps.apps
         self._on_page: dict[int, list[tuple[int, int]]] = {}
         self._in_drawer: dict[int, list[tuple[int, int]]] = {}
         self._empty_cells: list[int] = []
@@ -63,8 +69,8 @@ class ScriptWriter:
             goal: package of the goal's app.
             rng: draws the other apps and which of the cells on an icon is tapped.
         """
-        index = next(i for i, app in enumerate(APPS) if app.package == goal)
-        other, third = rng.choice([i for i in range(len(APPS)) if i != index], size=2, replace=False)
+        index = next(i for i, app in enumerate(self._apps) if app.package == goal)
+        other, third = rng.choice([i for i in range(len(self._apps)) if i != index], size=2, replace=False)
         home, back = ACTION_INDEX["home"], ACTION_INDEX["back"]
         parts: list[list[int]]
         match kind:
@@ -92,6 +98,19 @@ class ScriptWriter:
                 raise ValueError(f"unknown kind of script {kind!r}; known: {', '.join(KINDS)}")
         success_at = None if goal_part is None else sum(len(part) for part in parts[: goal_part + 1]) - 1
         return Script(kind, tuple(int(action) for part in parts for action in part), success_at)
+
+    def shortest(self, goal: str) -> tuple[int, ...]:
+        """The shortest way to the goal's app: actions from the home screen, by a page or by the drawer.
+
+        Args:
+            goal: package of the app.
+        """
+        index = next(i for i, app in enumerate(self._apps) if app.package == goal)
+        page, on_page = min(self._on_page[index])
+        screen, in_drawer = min(self._in_drawer[index])
+        by_page = (*[ACTION_INDEX["swipe_left"]] * page, on_page)
+        by_drawer = (*[ACTION_INDEX["swipe_up"]] * (1 + screen), in_drawer)
+        return min(by_page, by_drawer, key=len)
 
     def _open(self, app: int, rng: np.random.Generator) -> list[int]:
         page, tap = _pick(self._on_page[app], rng)
@@ -122,8 +141,8 @@ def run_scripts(env: OpenAppEnv, episodes: int, seed: int = 0) -> Iterator[tuple
     rng = np.random.default_rng(seed)
     env.reset(seed=seed)
     for episode in range(episodes):
-        goal = CATALOGUE.by_name[env.goal.subject].package
-        script = ScriptWriter(env.phone.layout).write(KINDS[episode % len(KINDS)], goal, rng)
+        goal = env.phone.apps.by_name[env.goal.subject].package
+        script = ScriptWriter(env.phone.layout, env.phone.apps).write(KINDS[episode % len(KINDS)], goal, rng)
         yield script, _play(env, script, goal)
         env.reset()
 
@@ -151,10 +170,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--episodes", type=int, default=300, help="scripted episodes for each layout")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--task-set", default="open_common_apps", help="a file in task_sets, or the path of one")
+    parser.add_argument("--split", choices=("train", "held_out"), default="train")
     args = parser.parse_args()
     failed = False
     for layout in ("fixed", "shuffled"):
-        env = OpenAppEnv(layout=layout, terminate_on_success=False)
+        env = OpenAppEnv(args.task_set, args.split, layout=layout, terminate_on_success=False)
         results = list(run_scripts(env, args.episodes, args.seed))
         env.close()
         wrong = [problem for _, problem in results if problem is not None]

@@ -75,6 +75,11 @@ class Phone:
         return self._profile
 
     @property
+    def apps(self) -> AppCatalogue:
+        """What is installed."""
+        return self._catalogue
+
+    @property
     def layout(self) -> LauncherLayout:
         """Where the icons are."""
         return self._layout
