@@ -18,6 +18,9 @@ from experiments.preset_files import load_preset, preset_names
 from vlm_rewards.errors import ConfigError, VLMRewardsError
 
 SECONDS_BETWEEN_LINES = 10.0
+# In the run folder: a run that continues goes on in its own MLflow run.
+RUN_ID_FILE = "mlflow-run-id.txt"
+REPOSITORY = Path(__file__).resolve().parent.parent
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
@@ -42,6 +45,9 @@ def pretrain_clip(
         Path | None,
         typer.Option(help="Folder for the renderings, shared by models that learn from the same ones; RUN_FOLDER."),
     ] = None,
+    mlflow_uri: Annotated[
+        str | None, typer.Option(help="MLflow server or store; a sqlite file beside the run folder by default.")
+    ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Forget the run folder's checkpoint; keep renderings.")
     ] = False,
@@ -54,7 +60,7 @@ def pretrain_clip(
     that was cut off. Use the folder as `reward.model`, or anywhere a CLIP folder is read.
     """
     try:
-        _pretrain(preset, overrides or [], output, run_folder, images, fresh, dry_run)
+        _pretrain(preset, overrides or [], output, run_folder, images, mlflow_uri, fresh, dry_run)
     except ConfigError as error:
         _fail(error, 2)
     except VLMRewardsError as error:
@@ -73,12 +79,17 @@ def _pretrain(
     output: Path | None,
     run_folder: Path | None,
     images: Path | None,
+    mlflow_uri: str | None,
     fresh: bool,
     dry_run: bool,
 ) -> None:
     # Imported here: `--help` and a misspelt preset should not wait for torch.
+    from experiments.train_config import flatten
+    from vlm_rewards.pretraining.caption_source import import_source
     from vlm_rewards.pretraining.pretrain import pretrain
     from vlm_rewards.pretraining.pretrain_config import PretrainConfig
+    from vlm_rewards.tracking import MlflowRun, provenance_tags
+    from vlm_rewards.tracking.store import default_uri
 
     config = PretrainConfig(**load_preset("pretrain_clip", preset, overrides))
     if dry_run:
@@ -87,14 +98,39 @@ def _pretrain(
     run_folder = run_folder or Path("runs") / "pretrain_clip" / config.name
     output = output or run_folder / "model"
     if fresh:
-        for name in ("state.pt", "training-seconds.json"):
+        for name in ("state.pt", "training-seconds.json", RUN_ID_FILE):
             (run_folder / name).unlink(missing_ok=True)
     if output.exists() and any(output.iterdir()) and not (output / "config.json").is_file():
         raise ConfigError(f"{output} exists and is no model folder; choose another --output")
+    import_source(config.data.source, config.data.options)  # a misspelt source leaves no run behind
     console = rich.console.Console(highlight=False)
-    with _Bars(console) as bars:
-        outcome = pretrain(config, run_folder, output, on_progress=bars.show, images=images)
+    run_folder.mkdir(parents=True, exist_ok=True)
+    run_id_file = run_folder / RUN_ID_FILE
+    uri = mlflow_uri or default_uri(run_folder.parent)
+    run = MlflowRun.start(
+        uri=uri,
+        experiment="pretrain_clip",
+        name=config.name,
+        params=flatten(config.model_dump(mode="json")),
+        tags=provenance_tags(REPOSITORY),
+        spill_folder=run_folder,
+        resume_run_id=run_id_file.read_text().strip() if run_id_file.is_file() else None,
+    )
+    with run, _Bars(console) as bars:
+        run_id_file.write_text(run.run_id)
+        outcome = pretrain(
+            config,
+            run_folder,
+            output,
+            on_progress=bars.show,
+            on_log=lambda step, metrics: run.log_metrics({f"train/{k}": v for k, v in metrics.items()}, step),
+            images=images,
+        )
+        run.log_metrics({"zero_shot/accuracy": outcome.report.accuracy}, config.training.steps + 1)
+        for path in (outcome.folder / "README.md", run_folder / "zero-shot.json"):
+            run.log_artifact(path)
     _report(console, outcome)
+    console.print(f"MLflow: run {run.run_id}; mlflow ui --backend-store-uri {uri}", soft_wrap=True)
 
 
 class _Bars:

@@ -1,12 +1,14 @@
 """The command line of the pretraining."""
 
 import pytest
+from mlflow.tracking import MlflowClient
 from typer.testing import CliRunner
 
 from experiments.preset_files import load_preset, preset_names
 from experiments.pretrain_clip import app
 from vlm_rewards.encoders import load_encoder
 from vlm_rewards.pretraining.pretrain_config import PretrainConfig
+from vlm_rewards.tracking.store import default_uri
 
 SMALL = ["training.steps=20", "training.warmup_steps=2", "training.threads=1", "data.train_images=200"]
 SMALL += ["data.held_out_images=60", "data.workers=0", "training.log_every=5"]
@@ -38,6 +40,11 @@ def test_a_run_prints_its_accuracy_and_leaves_a_model(tmp_path):
     assert load_encoder(str(tmp_path / "run" / "model")).image_size == (48, 32)
     again = small(tmp_path / "run", "--output", str(tmp_path / "copy"))
     assert again.exit_code == 0, again.output
+    client = MlflowClient(default_uri(tmp_path))
+    (run,) = client.search_runs([client.get_experiment_by_name("pretrain_clip").experiment_id])
+    assert run.info.status == "FINISHED"
+    assert [m.step for m in client.get_metric_history(run.info.run_id, "train/loss")] == [5, 10, 15, 20]
+    assert 0 <= run.data.metrics["zero_shot/accuracy"] <= 1
     ours, theirs = (load_encoder(str(tmp_path / x)).fingerprint for x in ("run/model", "copy"))
     assert ours == theirs
 
