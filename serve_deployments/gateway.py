@@ -62,7 +62,7 @@ class Gateway:
         """Makes the application in the replica, where its event loop is."""
         limits = self._args.limits
         backend = TransportBackend(self._find, threads=limits.max_requests, refresh_s=self._args.refresh_s)
-        return create_app(backend, limits, self._tokens)
+        return create_app(backend, limits, self._tokens, labels_answers=False)
 
     def _find(self) -> dict[str, HandleTransport]:
         running = running_rewards()

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import random
+import socket
 
 # Before ray is imported anywhere: no usage pings, no log prefixes that bury a failing test.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -25,6 +27,20 @@ def ray_session():
         logging_level=logging.WARNING,
         runtime_env={"env_vars": {"OMP_NUM_THREADS": "1"}},
     )
+    # Serve gets its HTTP proxy when it starts or never, and which test is the first to need it is not known.
+    serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": free_port()})
     yield ray
     serve.shutdown()
     ray.shutdown()
+
+
+def free_port():
+    """A port on which nothing listens: neither one of those that Ray gives its workers, nor one for connections."""
+    while True:
+        port = random.SystemRandom().randrange(20000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port

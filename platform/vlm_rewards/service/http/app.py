@@ -34,7 +34,10 @@ Timeout = Annotated[
 
 
 def create_app(
-    backend: TransportBackend, limits: HttpLimits | None = None, tokens: BearerTokens | None = None
+    backend: TransportBackend,
+    limits: HttpLimits | None = None,
+    tokens: BearerTokens | None = None,
+    labels_answers: bool = True,
 ) -> FastAPI:
     """Makes the application.
 
@@ -42,6 +45,7 @@ def create_app(
         backend: the models.
         limits: of requests; the usual ones if None.
         tokens: who may call; callers on this machine alone if None.
+        labels_answers: whether to put `X-Request-ID` into answers; False where the server does so, as Serve's proxy.
 
     Returns:
         An ASGI application for `LocalServer`, any ASGI server, or a Ray Serve ingress.
@@ -55,7 +59,7 @@ def create_app(
         yield
 
     app = FastAPI(title="vlm_rewards", version="1", description=_DESCRIPTION, redirect_slashes=False, lifespan=lifespan)
-    app.add_middleware(Envelope)
+    app.add_middleware(Envelope, labels_answers=labels_answers)
     _add_error_handlers(app)
     bearer = HTTPBearer(auto_error=False, description="Needed where the gateway has tokens configured.")
 

@@ -28,9 +28,15 @@ class Envelope:
     in the record's attributes.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        """Wraps an application."""
+    def __init__(self, app: ASGIApp, labels_answers: bool = True) -> None:
+        """Wraps an application.
+
+        Args:
+            app: the application.
+            labels_answers: whether to put `X-Request-ID` into answers; False behind a server that does so itself.
+        """
         self._app = app
+        self._labels_answers = labels_answers
 
     async def __call__(
         self,
@@ -59,7 +65,9 @@ class Envelope:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = [*message.get("headers", ()), (b"x-request-id", request_id.encode())]
+                headers = list(message.get("headers", ()))
+                if self._labels_answers:
+                    headers.append((b"x-request-id", request_id.encode()))
                 if not body_read:
                     # The rest of the body is not wanted; a kept connection would have to read it all.
                     headers.append((b"connection", b"close"))
