@@ -3,16 +3,17 @@
 import hashlib
 import json
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from vlm_rewards.embedding_cache import EmbeddingCache, distinct_frames, frame_keys
-from vlm_rewards.encoders import Encoder, EncoderKind, Precision, check_frames, load_encoder
+from vlm_rewards.encoders import Encoder, EncoderKind, Precision, check_clips, load_encoder
 from vlm_rewards.errors import ConfigError, NonFiniteRewardError
 from vlm_rewards.goals import NegativesSpec, PromptTemplate, TaskSet
-from vlm_rewards.heads import check_temperature, check_threshold, softmax_binary
+from vlm_rewards.heads import FramePooling, HeadConfig, RewardForm, check_temperature, check_threshold, pool, rewards_of
 from vlm_rewards.strict_config import StrictConfig, near_matches
 
 
@@ -23,8 +24,9 @@ class RewardConfig(StrictConfig):
         model: packaged model, hub id or folder; see `load_encoder`.
         template: the paper's prompt "A" to "D", or a sentence with [TASK].
         negatives: the other members of the set L of equation 1.
-        tau: temperature of equation 1, above 0.
-        beta: threshold of equation 2, in [0, 1].
+        tau: temperature of equation 1, above 0; needed by the forms `softmax_binary` and `probability`.
+        beta: threshold of equation 2, in [0, 1]; needed by `softmax_binary`.
+        head: the reward form.
         precision: of the towers' arithmetic: `fp32`, the same on every machine; `bf16`; or `auto`, bf16 where this
             machine is fastest with it.
         device: torch device of the towers.
@@ -34,8 +36,9 @@ class RewardConfig(StrictConfig):
     model: str = Field(default="pocket-android", min_length=1)
     template: str = "D"
     negatives: NegativesSpec = NegativesSpec()
-    tau: float
-    beta: float
+    tau: float = 1.0
+    beta: float = 1.0
+    head: HeadConfig = HeadConfig()
     precision: Precision = "fp32"
     device: str = "cpu"
     encoder: EncoderKind = "auto"
@@ -56,6 +59,14 @@ class RewardConfig(StrictConfig):
     def _beta_is_usable(cls, beta: float) -> float:
         return check_threshold(beta)
 
+    @model_validator(mode="after")
+    def _form_has_its_numbers(self) -> "RewardConfig":
+        needed = {"softmax_binary": ("tau", "beta"), "probability": ("tau",)}.get(self.head.form, ())
+        missing = [name for name in needed if name not in self.model_fields_set]
+        if missing:
+            raise ValueError(f"{missing[0]}: is required by form {self.head.form!r}; calibrate it on labelled frames")
+        return self
+
 
 class RewardDescription(StrictConfig):
     """What a client needs to know of a reward model.
@@ -63,8 +74,11 @@ class RewardDescription(StrictConfig):
     Attributes:
         fingerprint: hex sha256; equal fingerprints give equal rewards.
         encoder_fingerprint: hex sha256 of the encoder alone.
-        beta: threshold of equation 2.
-        tau: temperature of equation 1.
+        form: the reward form.
+        score_range: smallest and largest score.
+        terminates: whether a reward above 0 ends the episode.
+        beta: threshold of equation 2, for `softmax_binary`.
+        tau: temperature of equation 1, for `softmax_binary` and `probability`.
         image_size: (height, width) in pixels at which to render reward frames.
         model: as configured.
         template: the prompt template's sentence.
@@ -74,6 +88,9 @@ class RewardDescription(StrictConfig):
 
     fingerprint: str
     encoder_fingerprint: str
+    form: RewardForm = "softmax_binary"
+    score_range: tuple[float, float] = (0.0, 1.0)
+    terminates: bool = True
     beta: float
     tau: float
     image_size: tuple[int, int]
@@ -82,9 +99,20 @@ class RewardDescription(StrictConfig):
     negatives: NegativesSpec
     goal_ids: tuple[str, ...]
 
+    def reward(self, scores: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """Maps scores to rewards: equation 2, or for dense forms the score itself.
+
+        Args:
+            scores: any shape, in `score_range`.
+
+        Returns:
+            float32, of the same shape.
+        """
+        return rewards_of(self.form, scores, self.beta)
+
 
 class RewardModel:
-    """Scores frames against goals by equation 1.
+    """Scores frames, or clips of several frames, against goals by the configured head; by default equation 1.
 
     Texts are embedded once, here. A frame's score depends, to the bit, on the frame, its goal and the fingerprint, and
     neither on the rest of its call nor on the cache: encoders promise that of their embeddings.
@@ -127,7 +155,10 @@ class RewardModel:
             for goal in task_set.all_goals
         }
         self.encoder = encoder or load_encoder(config.model, config.device, config.precision, config.encoder)
-        distinct = sorted({prompt for prompts in self._prompts.values() for prompt in prompts})
+        if not config.head.uses_negatives:
+            self._prompts = {goal_id: prompts[:1] for goal_id, prompts in self._prompts.items()}
+        baselines = [config.head.baseline] if config.head.baseline else []
+        distinct = sorted({prompt for prompts in self._prompts.values() for prompt in prompts}.union(baselines))
         embeddings = self.encoder.embed_texts(distinct)
         if not np.isfinite(embeddings).all():
             raise NonFiniteRewardError(
@@ -138,6 +169,9 @@ class RewardModel:
         self._texts = {
             goal_id: embeddings[[row[prompt] for prompt in prompts]] for goal_id, prompts in self._prompts.items()
         }
+        self._baseline = embeddings[row[baselines[0]]] if baselines else None
+        for texts in self._texts.values():
+            config.head.scores(texts[:1], texts, self._baseline, config.tau)  # a goal that is the baseline is refused
         self.fingerprint = self._fingerprint()
 
     @property
@@ -164,56 +198,65 @@ class RewardModel:
         return self._texts[goal_id].copy()
 
     def score(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Returns p(goal) of each frame for the goal beside it, equation 1.
+        """Returns the score of each frame for the goal beside it; by default p(goal), equation 1.
 
         Args:
-            frames: uint8 (N, H, W, 3).
+            frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3).
             goal_ids: N ids; they may differ from frame to frame.
 
         Returns:
-            float32 (N,), in [0, 1].
+            float32 (N,), in the head's score range.
 
         Raises:
             InvalidFrameError: frames of another dtype or shape.
             ConfigError: unknown goal, or not one goal a frame.
             NonFiniteRewardError: a score is not finite.
         """
-        check_frames(frames)
+        check_clips(frames)
         if len(goal_ids) != len(frames):
             raise ConfigError(f"{len(frames)} frames came with {len(goal_ids)} goal ids; send one id a frame")
         self._check_goals(goal_ids)
         return self.score_embeddings(self.embed(frames), goal_ids)
 
     def score_all(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Returns p(goal) of each frame for each goal; frames are embedded once.
+        """Returns the score of each frame for each goal; frames are embedded once.
 
         Args:
-            frames: uint8 (N, H, W, 3).
+            frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3).
             goal_ids: G ids.
 
         Returns:
-            float32 (N, G), in [0, 1]; column g is the score for `goal_ids[g]`.
+            float32 (N, G), in the head's score range; column g is the score for `goal_ids[g]`.
 
         Raises:
             InvalidFrameError: frames of another dtype or shape.
             ConfigError: unknown goal.
             NonFiniteRewardError: a score is not finite.
         """
-        check_frames(frames)
+        check_clips(frames)
         self._check_goals(goal_ids)
         images = self.embed(frames)
-        columns = [self.score_embeddings(images, [goal_id] * len(images)) for goal_id in goal_ids]
-        return np.stack(columns, axis=1) if columns else np.zeros((len(frames), 0), np.float32)
+        columns = {goal_id: self.score_embeddings(images, [goal_id] * len(images)) for goal_id in set(goal_ids)}
+        if not columns:
+            return np.zeros((len(frames), 0), np.float32)
+        return np.stack([columns[goal_id] for goal_id in goal_ids], axis=1)
+
+    def reward(self, scores: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """Maps scores to rewards, float32 of the same shape; see `RewardDescription.reward`."""
+        return rewards_of(self.config.head.form, scores, self.config.beta)
 
     def embed(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Returns the frames' embeddings, float32 (N, D): the expensive half of `score`.
+        """Returns the embeddings of frames or clips, float32 (N, D): the expensive half of `score`.
 
-        Equal frames of a call are encoded once, and those in the cache not at all.
+        Equal frames of a call are encoded once, and those in the cache not at all. Clips are pooled as the head says.
 
         Raises:
             InvalidFrameError: frames of another dtype or shape.
         """
-        check_frames(frames)
+        if check_clips(frames).ndim == 5:
+            clips = frames[:, self.config.head.frames.frames_of(frames.shape[1])]
+            images = self.embed(clips.reshape(-1, *clips.shape[2:]))
+            return pool(images.reshape(*clips.shape[:2], self.encoder.embedding_dim))
         if not len(frames):
             return np.zeros((0, self.encoder.embedding_dim), np.float32)
         rows, inverse = distinct_frames(frames)
@@ -233,14 +276,14 @@ class RewardModel:
         return images[inverse]
 
     def score_embeddings(self, images: npt.NDArray[np.float32], goal_ids: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Returns p(goal) of embedded frames: the cheap half of `score`.
+        """Returns the scores of embedded frames: the cheap half of `score`.
 
         Args:
             images: float32 (N, D), as `embed` gives.
             goal_ids: N ids.
 
         Returns:
-            float32 (N,), in [0, 1].
+            float32 (N,), in the head's score range.
 
         Raises:
             ConfigError: unknown goal.
@@ -251,7 +294,7 @@ class RewardModel:
         ids = np.asarray(goal_ids, dtype=object)
         for goal_id in dict.fromkeys(goal_ids):
             rows = np.flatnonzero(ids == goal_id)
-            scores[rows] = softmax_binary(images[rows], self._texts[goal_id], self.config.tau)
+            scores[rows] = self.config.head.scores(images[rows], self._texts[goal_id], self._baseline, self.config.tau)
         if not np.isfinite(scores).all():
             bad = int((~np.isfinite(scores)).sum())
             raise NonFiniteRewardError(
@@ -265,6 +308,9 @@ class RewardModel:
         return RewardDescription(
             fingerprint=self.fingerprint,
             encoder_fingerprint=self.encoder.fingerprint,
+            form=self.config.head.form,
+            score_range=self.config.head.score_range,
+            terminates=self.config.head.terminates,
             beta=self.config.beta,
             tau=self.config.tau,
             image_size=self.encoder.image_size,
@@ -281,11 +327,15 @@ class RewardModel:
                 raise ConfigError(f"unknown goal {goal_id!r} in task set {self.task_set.name!r}; {hint}")
 
     def _fingerprint(self) -> str:
-        parts = {
-            "head": "softmax_binary",
-            "encoder": self.encoder.fingerprint,
-            "prompts": self._prompts,
-            "tau": self.config.tau,
-            "beta": self.config.beta,
-        }
+        """Covers what rewards depend on and nothing else: the cosine, for one, knows neither tau nor beta."""
+        config, head = self.config, self.config.head
+        parts: dict[str, Any] = {"head": head.form, "encoder": self.encoder.fingerprint, "prompts": self._prompts}
+        if head.uses_negatives:
+            parts["tau"] = config.tau
+        if head.terminates:
+            parts["beta"] = config.beta
+        if head.form == "goal_baseline":
+            parts |= {"alpha": head.alpha, "baseline": head.baseline}
+        if head.frames != FramePooling():
+            parts["frames"] = head.frames.model_dump()
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

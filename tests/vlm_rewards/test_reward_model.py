@@ -1,10 +1,13 @@
 """Rewards end to end: frames in, p(goal) out."""
 
+import hashlib
+import json
 import math
 
 import numpy as np
 import pytest
 
+from vlm_rewards.embedding_cache import EmbeddingCache
 from vlm_rewards.encoders import FakeEncoder, load_encoder
 from vlm_rewards.errors import ConfigError, InvalidFrameError, NonFiniteRewardError
 from vlm_rewards.goals import TaskSet
@@ -190,3 +193,125 @@ def test_negatives_that_contain_the_goal_are_refused(task_set):
     bad = task_set.model_copy(update={"unachieved_captions": ("Screenshot of Clock on Android",)})
     with pytest.raises(ConfigError, match="negatives of goal 'clock' contain the goal itself"):
         RewardModel(config(), bad)
+
+
+HEADS = {
+    "probability": {"form": "probability"},
+    "cosine": {"form": "cosine"},
+    "goal_baseline": {"form": "goal_baseline", "alpha": 0.7, "baseline": "a phone on a table"},
+}
+
+
+@pytest.mark.parametrize("form", HEADS)
+def test_dense_forms_equal_their_own_plain_computation(form, task_set, frames):
+    model = RewardModel(config(head=HEADS[form]), task_set)
+    scores = model.score(frames, ["gmail"] * 12)
+    fake = FakeEncoder()
+    images = fake.embed_images(frames).astype(np.float64)
+    goal, baseline = fake.embed_texts(["Screenshot of Gmail on Android", "a phone on a table"]).astype(np.float64)
+    if form == "probability":
+        expected = RewardModel(config(), task_set).score(frames, ["gmail"] * 12)
+    elif form == "cosine":
+        expected = images @ goal
+    else:
+        share = ((images - baseline) @ (goal - baseline)) / ((goal - baseline) @ (goal - baseline))
+        nearest = baseline + share[:, None] * (goal - baseline)
+        expected = 1 - np.square(0.7 * nearest + 0.3 * images - goal).sum(axis=1) / 2
+    np.testing.assert_allclose(scores, expected, atol=1e-6)
+    np.testing.assert_array_equal(model.reward(scores), scores)
+    description = model.describe()
+    assert (description.form, description.terminates) == (form, False)
+    assert description.score_range[0] <= scores.min()
+    assert scores.max() <= description.score_range[1]
+    np.testing.assert_array_equal(description.reward(scores), scores)
+
+
+def test_the_paper_s_form_rewards_with_0_or_1_and_ends_episodes(model, frames):
+    scores = model.score_all(frames, ["gmail", "clock"])
+    rewards = model.reward(scores)
+    np.testing.assert_array_equal(rewards, (scores > np.float32(0.5)).astype(np.float32))
+    description = model.describe()
+    np.testing.assert_array_equal(description.reward(scores), rewards)
+    assert (description.form, description.terminates, description.score_range) == ("softmax_binary", True, (0.0, 1.0))
+
+
+def test_fingerprints_from_before_there_were_heads_still_hold(task_set):
+    # Runs and checkpoints carry it: this is what session 1 computed for these settings.
+    model = RewardModel(config(), task_set)
+    parts = {"head": "softmax_binary", "encoder": FakeEncoder().fingerprint, "tau": 0.1, "beta": 0.5}
+    parts["prompts"] = {goal.id: model.prompts(goal.id) for goal in task_set.all_goals}
+    assert model.fingerprint == hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def test_a_fingerprint_covers_what_its_form_uses_and_nothing_else(task_set):
+    def fingerprint(**changes) -> str:
+        return RewardModel(config(**changes), task_set).fingerprint
+
+    baseline = {"form": "goal_baseline", "baseline": "a room"}
+    different = [
+        fingerprint(),
+        *(fingerprint(head=head) for head in HEADS.values()),
+        fingerprint(head=baseline),
+        fingerprint(head={**baseline, "alpha": 0.1}),
+        fingerprint(head={"frames": {"k": 2}}),
+        fingerprint(head={"frames": {"kind": "mean"}}),
+        fingerprint(head={"form": "cosine"}, template="A"),
+    ]
+    assert len(set(different)) == len(different)
+    cosine = fingerprint(head={"form": "cosine"})
+    assert cosine == fingerprint(head={"form": "cosine"}, tau=0.7, beta=0.1, negatives={"kind": "goals"})
+    assert fingerprint(head={"form": "probability"}) == fingerprint(head={"form": "probability"}, beta=0.1)
+
+
+def test_each_form_needs_its_own_numbers_only(task_set):
+    with pytest.raises(ConfigError, match="tau: is required by form 'softmax_binary'"):
+        RewardConfig(model="fake")
+    with pytest.raises(ConfigError, match="beta: is required by form 'softmax_binary'"):
+        RewardConfig(model="fake", tau=0.1)
+    with pytest.raises(ConfigError, match="tau: is required by form 'probability'"):
+        RewardConfig(model="fake", head={"form": "probability"})
+    RewardModel(RewardConfig(model="fake", head={"form": "cosine"}), task_set)
+
+
+def test_a_baseline_that_is_a_goal_is_refused_at_the_start(task_set):
+    head = {"form": "goal_baseline", "baseline": "Screenshot of Clock on Android"}
+    with pytest.raises(ConfigError, match="the same embedding"):
+        RewardModel(config(head=head), task_set)
+
+
+@pytest.mark.parametrize(
+    ("pooling", "used"),
+    [
+        ({}, [4]),
+        ({"kind": "last", "k": 2}, [3, 4]),
+        ({"kind": "last", "k": 9}, [0, 1, 2, 3, 4]),
+        ({"kind": "mean"}, [0, 1, 2, 3, 4]),
+    ],
+)
+def test_clips_are_scored_by_the_frames_that_count(task_set, pooling, used):
+    encoder = CountingEncoder()
+    model = RewardModel(config(head={"frames": pooling}), task_set, encoder)
+    clips = np.random.default_rng(0).integers(0, 256, (3, 5, 20, 16, 3), dtype=np.uint8)
+    scores = model.score_all(clips, ["gmail", "maps"])
+    assert encoder.frames == 3 * len(used)
+    mean = FakeEncoder().embed_images(clips[:, used].reshape(-1, 20, 16, 3)).reshape(3, len(used), -1).mean(axis=1)
+    mean /= np.linalg.norm(mean, axis=1, keepdims=True)
+    np.testing.assert_allclose(model.embed(clips), mean, atol=1e-6)
+    np.testing.assert_allclose(scores[:, 1], model.score_embeddings(mean, ["maps"] * 3), atol=1e-5)
+    # A frame is a clip of one.
+    np.testing.assert_array_equal(model.score(clips[:, -1], ["maps"] * 3), model.score(clips[:, -1:], ["maps"] * 3))
+
+
+def test_clips_that_overlap_share_their_frames_in_the_cache(task_set):
+    encoder = CountingEncoder()
+    model = RewardModel(config(head={"frames": {"k": 4}}), task_set, encoder, EmbeddingCache(1_000_000))
+    film = np.random.default_rng(0).integers(0, 256, (20, 20, 16, 3), dtype=np.uint8)
+    for end in range(4, 21):
+        model.score(film[None, end - 4 : end], ["gmail"])
+    assert encoder.frames == 20
+
+
+def test_clips_without_frames_are_refused(model):
+    with pytest.raises(InvalidFrameError, match="at least one frame"):
+        model.score(np.zeros((2, 0, 8, 8, 3), np.uint8), ["gmail"] * 2)
+    assert model.score(np.zeros((0, 3, 8, 8, 3), np.uint8), []).shape == (0,)

@@ -60,6 +60,20 @@ class Encoder(Protocol):
         ...
 
 
+def check_clips(clips: npt.NDArray) -> npt.NDArray[np.uint8]:
+    """Returns `clips` if each is a frame or a series of frames that an encoder can read.
+
+    Raises:
+        InvalidFrameError: neither uint8 (N, H, W, 3) nor uint8 (N, T, H, W, 3) with T of at least 1.
+    """
+    if isinstance(clips, np.ndarray) and clips.ndim == 5:
+        if not clips.shape[1]:
+            raise InvalidFrameError(f"clips must have at least one frame, not shape {clips.shape}")
+        check_frames(clips.reshape(-1, *clips.shape[2:]) if len(clips) else clips[:, 0])
+        return clips
+    return check_frames(clips)
+
+
 def check_frames(frames: npt.NDArray) -> npt.NDArray[np.uint8]:
     """Returns `frames` if an encoder can read them.
 

@@ -1,5 +1,21 @@
 """Reward forms: pure functions over embeddings."""
 
+from vlm_rewards.heads.cosine import cosine
+from vlm_rewards.heads.goal_baseline import goal_baseline
+from vlm_rewards.heads.head import HeadConfig, RewardForm, rewards_of
+from vlm_rewards.heads.pooling import FramePooling, pool
 from vlm_rewards.heads.softmax_binary import check_temperature, check_threshold, softmax_binary, threshold
 
-__all__ = ["check_temperature", "check_threshold", "softmax_binary", "threshold"]
+__all__ = [
+    "FramePooling",
+    "HeadConfig",
+    "RewardForm",
+    "check_temperature",
+    "check_threshold",
+    "cosine",
+    "goal_baseline",
+    "pool",
+    "rewards_of",
+    "softmax_binary",
+    "threshold",
+]

@@ -13,7 +13,6 @@ from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 from ray.rllib.utils.metrics.metrics_logger import MetricsLogger
 
 from vlm_rewards.errors import ConfigError, NonFiniteRewardError, RewardServiceError
-from vlm_rewards.heads import threshold
 from vlm_rewards.reward_model import RewardDescription
 from vlm_rewards.rollout.metrics import METRICS_KEY, EpisodeLedger, log_episode, log_requests, log_rewards
 from vlm_rewards.rollout.vector_env import RewardVectorEnv
@@ -63,13 +62,14 @@ class RewardedStep:
 
 
 class RewardConnector(ConnectorV2):
-    """Writes the reward of equations 1 and 2 into the episodes, and ends those that get one.
+    """Writes the reward into the episodes; that of equations 1 and 2 ends those that get one.
 
     It must be the first piece of the env-to-module pipeline, over a `RewardVectorEnv`. After each vector step it sends
     one request with the frames of all sub-environments that have stepped (final frames of truncated episodes
     included; those just reset have no reward), writes r = [p > beta] over the env's own reward, marks the episodes with
-    r = 1 as terminated, and tells the vector env to reset them. What the env knows of the truth, its own reward and
-    its infos, goes to an `EpisodeLedger` in `episode.custom_data["vlm_rewards"]` and stays nowhere else.
+    r = 1 as terminated, and tells the vector env to reset them. Dense reward forms are written too, and end nothing.
+    What the env knows of the truth, its own reward and its infos, goes to an `EpisodeLedger` in
+    `episode.custom_data["vlm_rewards"]` and stays nowhere else.
 
     There is no state: client and threshold are fetched with the first request, so a restored env runner needs nothing.
     Whatever goes wrong is raised; the connector never writes a reward that did not come from the reward model.
@@ -130,7 +130,7 @@ class RewardConnector(ConnectorV2):
         frames = env.reward_frames(stepped)
         client, description = self._connected()
         probabilities = _checked(client.score(frames, goal_ids), len(stepped), description)
-        rewards = threshold(probabilities, description.beta)
+        rewards = description.reward(probabilities)
 
         for k, i in enumerate(stepped):
             episode = episodes[i]
@@ -148,12 +148,13 @@ class RewardConnector(ConnectorV2):
             episode.set_rewards(new_data=rewards[k], at_indices=-1)
             # Later pieces are handed the env's arrays beside the episodes: they too shall see what counts.
             kwargs[Columns.REWARDS][i] = rewards[k]
-            if rewards[k] > 0:
+            if description.terminates and rewards[k] > 0:
                 episode.is_terminated = True
                 kwargs[Columns.TERMINATEDS][i] = True
             if episode.is_done and metrics is not None:
                 log_episode(metrics, ledger)
-        env.end_episodes(stepped[k] for k in np.flatnonzero(rewards))
+        if description.terminates:
+            env.end_episodes(stepped[k] for k in np.flatnonzero(rewards))
 
         if metrics is not None:
             stats = client.pop_stats()
