@@ -91,14 +91,16 @@ def _toggle(state: AppState, x: float, y: float) -> AppState:
 @screen_kind("lamp", on_tap=_toggle, warmth=0.0, themed=False)
 def draw_lamp(canvas: Canvas, context: ScreenContext) -> None:
     """An electric torch with its beam (or without), and the button that turns it on."""
-    canvas.rect(0, 0, WIDTH, HEIGHT, (24, 28, 38))
+    dark = context.choose(((24, 28, 38), (18, 22, 30), (34, 34, 42), (20, 30, 36)))
+    canvas.rect(0, 0, WIDTH, HEIGHT, dark)
     is_lit = (context.rng.random() < 0.8) != bool(context.state.text)
     tone = context.choose(((255, 241, 170), (255, 250, 220), (255, 226, 130)))
     if is_lit:
-        for spread, share in ((176.0, 0.35), (130.0, 0.65), (84.0, 1.0)):
+        wide = context.rng.uniform(0.75, 1.0)
+        for spread, share in ((176.0 * wide, 0.35), (130.0 * wide, 0.65), (84.0 * wide, 1.0)):
             beam = ((180 - spread, 0), (180 + spread, 0), (212, 262), (148, 262))
-            canvas.polygon(beam, mix((24, 28, 38), tone, share))
-    body = (120, 128, 142)
+            canvas.polygon(beam, mix(dark, tone, share))
+    body = context.choose(((120, 128, 142), (150, 60, 60), (70, 100, 150), (90, 120, 90), (200, 160, 60)))
     canvas.polygon(((138, 256), (222, 256), (206, 306), (154, 306)), mix(body, WHITE, 0.3))
     canvas.rrect(154, 300, 52, 118, 8, body)
     canvas.rect(138, 252, 84, 8, tone if is_lit else (70, 74, 84))
@@ -225,7 +227,9 @@ def draw_radio(canvas: Canvas, context: ScreenContext) -> None:
 @screen_kind("remote", warmth=0.0, themed=False)
 def draw_remote(canvas: Canvas, context: ScreenContext) -> None:
     """A television remote control: power, a round pad, volume and channel, coloured keys."""
-    canvas.rect(0, 0, WIDTH, HEIGHT, (198, 202, 208))
+    canvas.rect(
+        0, 0, WIDTH, HEIGHT, context.choose(((198, 202, 208), (214, 206, 196), (190, 206, 200), (206, 200, 214)))
+    )
     body = context.choose(((34, 36, 42), (48, 50, 56), (26, 28, 36)))
     canvas.rrect(44, 34, 272, 514, 40, body)
     key, ink = mix(body, WHITE, 0.16), (226, 228, 232)
@@ -274,7 +278,9 @@ def draw_thermostat(canvas: Canvas, context: ScreenContext) -> None:
     canvas.text(cx, cy - 62, "Heating" if is_warm else "Cooling", 17, WHITE, "medium", "center")
     canvas.text(cx, cy + 4, f"{degrees}", 96, WHITE, "light", "center")
     canvas.text(cx, cy + 70, f"Inside {degrees - 2 + context.below(4)}°", 15, WHITE, "regular", "center")
-    for x, name in ((110.0, "minus"), (250.0, "plus")):
+    canvas.icon(WIDTH / 2 - 24, 450, "water-percent", 24, WHITE)
+    canvas.text(WIDTH / 2 - 8, 450, f"{25 + context.below(50)}%", 17, WHITE, "medium")
+    for x, name in ((80.0, "minus"), (280.0, "plus")):
         canvas.circle(x, 450, 32, WHITE)
         canvas.icon(x, 450, name, 36, bottom)
     for i, name in enumerate(("fire", "snowflake", "leaf", "water-percent")):

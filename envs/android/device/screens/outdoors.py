@@ -88,7 +88,7 @@ def draw_stars(canvas: Canvas, context: ScreenContext) -> None:
         )
 
 
-@screen_kind("metro", scrolls=1, warmth=0.0)
+@screen_kind("metro", warmth=0.0)
 def draw_metro(canvas: Canvas, context: ScreenContext) -> None:
     """A map of underground lines: thick coloured lines with bends, and stations as white rings."""
     theme = context.theme
@@ -207,7 +207,7 @@ def _inside(point: tuple[float, float], cx: float, cy: float, radius: float) -> 
     return cx + dx * share, cy + dy * share
 
 
-@screen_kind("pitch", scrolls=1, warmth=0.0, themed=False)
+@screen_kind("pitch", warmth=0.0, themed=False)
 def draw_pitch(canvas: Canvas, context: ScreenContext) -> None:
     """A football pitch with two teams as numbered shirts, and the score above."""
     canvas.rect(0, 0, WIDTH, HEIGHT, (20, 60, 34))

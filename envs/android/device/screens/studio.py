@@ -165,7 +165,7 @@ def draw_film(canvas: Canvas, context: ScreenContext) -> None:
         canvas.icon(36 + 72 * i, 530, name, 24, (200, 200, 210))
 
 
-@screen_kind("comic", scrolls=1, warmth=0.0, themed=False)
+@screen_kind("comic", warmth=0.0, themed=False)
 def draw_comic(canvas: Canvas, context: ScreenContext) -> None:
     """A page of panels in flat colours with speech balloons and black frames."""
     canvas.rect(0, 0, WIDTH, HEIGHT, WHITE)

@@ -81,7 +81,7 @@ def draw_heartbeat(canvas: Canvas, context: ScreenContext) -> None:
     canvas.text(WIDTH / 2, 511, "Measure again", 18, WHITE, "medium", "center")
 
 
-@screen_kind("night", scrolls=1, warmth=0.0, themed=False)
+@screen_kind("night", warmth=0.0, themed=False)
 def draw_night(canvas: Canvas, context: ScreenContext) -> None:
     """A night's sleep: a moon among stars, and its phases as lilac steps."""
     fill_gradient(canvas, (34, 22, 84), (80, 52, 140))
