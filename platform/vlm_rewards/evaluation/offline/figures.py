@@ -1,0 +1,60 @@
+"""Precision-recall figures in the manner of the paper's figure 4, left."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from vlm_rewards.evaluation.offline.precision_recall import PrecisionRecallCurve
+
+# Points drawn of a curve: more cannot be seen.
+_POINTS = 400
+
+
+def plot_precision_recall(
+    curves: Mapping[tuple[str, str], Mapping[str, PrecisionRecallCurve]],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    path: Path,
+    title: str,
+    base_rates: Mapping[str, float],
+) -> None:
+    """Writes a PNG with a panel for each row (family) and column (negative set), and a curve for each model in it.
+
+    Args:
+        curves: by (row, column), the curve of each model by its label; every panel lists the same labels in order.
+        rows: panels from top to bottom.
+        columns: panels from left to right.
+        path: the PNG to write.
+        title: headline of the figure.
+        base_rates: share of positive states of each row: the precision of a reward without skill, drawn dotted.
+    """
+    # A figure of its own, not pyplot's: no global state, and no display is needed.
+    from matplotlib import colormaps
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(0.6 + 3.9 * len(columns), 1.1 + 3.2 * len(rows)), dpi=130, layout="constrained")
+    panels = figure.subplots(len(rows), len(columns), sharex=True, sharey=True, squeeze=False)
+    labels = list(dict.fromkeys(label for panel in curves.values() for label in panel))
+    # Light to dark: with a ladder of sizes the order shows.
+    shades = colormaps["viridis_r"](np.linspace(0.08, 0.95, max(2, len(labels))))
+    for i, row in enumerate(rows):
+        for j, column in enumerate(columns):
+            axes = panels[i, j]
+            for label, curve in curves[row, column].items():
+                shown = curve.thinned(_POINTS)
+                axes.plot(shown.recall, shown.precision, color=shades[labels.index(label)], label=label, linewidth=1.8)
+            axes.axhline(base_rates[row], color="grey", linestyle=":", linewidth=1)
+            axes.set(xlim=(0, 1.01), ylim=(0, 1.02))
+            axes.grid(alpha=0.25)
+            axes.spines[["top", "right"]].set_visible(False)
+            if i == 0:
+                axes.set_title(f"negatives: {column.replace('_', ' ')}", fontsize=10)
+            if i == len(rows) - 1:
+                axes.set_xlabel("recall")
+            if j == 0:
+                axes.set_ylabel(f"{row.replace('_', ' ')}\nprecision")
+    # Curves end at the bottom right or the top right; the legend stands beside the panels, where it hides none.
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    figure.suptitle(title, fontsize=11)
+    figure.savefig(path)

@@ -1,0 +1,120 @@
+"""Everything that is measured of one reward on one set of labelled states."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vlm_rewards.evaluation.offline.calibration_error import expected_calibration_error
+from vlm_rewards.evaluation.offline.cluster_bootstrap import (
+    Interval,
+    bootstrap_average_precision,
+    bootstrap_precision_recall,
+    percentile_interval,
+)
+from vlm_rewards.evaluation.offline.dataset import States
+from vlm_rewards.evaluation.offline.epic import epic_distance
+from vlm_rewards.evaluation.offline.precision_recall import (
+    PrecisionRecallCurve,
+    average_precision,
+    precision_and_recall,
+    precision_recall_curve,
+)
+from vlm_rewards.evaluation.offline.roc import RocCurve, roc_curve
+
+
+@dataclass(frozen=True)
+class OfflineMeasures:
+    """One row of the offline table.
+
+    Attributes:
+        states: number of states.
+        trajectories: number of trajectories.
+        positives: states that have reached their goal.
+        curve: precision and recall over beta.
+        roc: the ROC curve and its area.
+        average_precision: in [0, 1].
+        average_precision_interval: 95 %, over trajectories.
+        calibration_error: expected calibration error, in [0, 1]; NaN where scores are no probabilities.
+        beta: threshold of the reward that the rest is of.
+        precision: of the reward at `beta`, in [0, 1]; NaN where it never fires.
+        precision_interval: 95 %, over trajectories.
+        recall: of the reward at `beta`, in [0, 1].
+        recall_interval: 95 %, over trajectories.
+        epic: EPIC distance of the reward at `beta` to the ground truth, in [0, 1]; NaN where it never fires.
+    """
+
+    states: int
+    trajectories: int
+    positives: int
+    curve: PrecisionRecallCurve
+    roc: RocCurve
+    average_precision: float
+    average_precision_interval: Interval
+    calibration_error: float
+    beta: float
+    precision: float
+    precision_interval: Interval
+    recall: float
+    recall_interval: Interval
+    epic: float
+
+    def row(self) -> dict[str, float]:
+        """Returns the numbers of a table row."""
+        return {
+            "trajectories": self.trajectories,
+            "states": self.states,
+            "positives": self.positives,
+            "average_precision": self.average_precision,
+            "average_precision_low": self.average_precision_interval.low,
+            "average_precision_high": self.average_precision_interval.high,
+            "roc_auc": self.roc.area,
+            "calibration_error": self.calibration_error,
+            "recall_at_precision_0.9": self.curve.recall_at(0.9),
+            "beta": self.beta,
+            "precision": self.precision,
+            "precision_low": self.precision_interval.low,
+            "precision_high": self.precision_interval.high,
+            "recall": self.recall,
+            "recall_low": self.recall_interval.low,
+            "recall_high": self.recall_interval.high,
+            "epic_distance": self.epic,
+        }
+
+
+def measure(scores: npt.NDArray, states: States, beta: float, resamples: int = 1000, seed: int = 0) -> OfflineMeasures:
+    """Measures one reward.
+
+    Args:
+        scores: float32 (N,), of any head; probabilities where the calibration error is to mean something.
+        states: the N states.
+        beta: threshold of the reward.
+        resamples: of the bootstrap over trajectories.
+        seed: of the bootstrap.
+
+    Raises:
+        ConfigError: scores and states do not fit, or there are no positive or no negative labels.
+    """
+    labels, clusters = states.goal_achieved, states.trajectory
+    curve = precision_recall_curve(scores, labels)
+    rewarded = np.asarray(scores, np.float32) > np.float32(beta)
+    precision, recall = precision_and_recall(rewarded, labels)
+    precisions, recalls = bootstrap_precision_recall(rewarded, labels, clusters, resamples, seed)
+    return OfflineMeasures(
+        states=len(states),
+        trajectories=len(np.unique(clusters)),
+        positives=int(labels.sum()),
+        curve=curve,
+        roc=roc_curve(scores, labels),
+        average_precision=average_precision(scores, labels),
+        average_precision_interval=percentile_interval(
+            bootstrap_average_precision(scores, labels, clusters, resamples, seed)
+        ),
+        calibration_error=expected_calibration_error(scores, labels).error,
+        beta=beta,
+        precision=float(precision),
+        precision_interval=percentile_interval(precisions),
+        recall=float(recall),
+        recall_interval=percentile_interval(recalls),
+        epic=epic_distance(rewarded.astype(np.float64), labels.astype(np.float64), states.goal_id.astype(str)),
+    )

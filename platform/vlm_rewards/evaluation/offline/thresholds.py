@@ -1,0 +1,115 @@
+"""Choosing tau and beta: the most recall among thresholds that are precise enough."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vlm_rewards.errors import ConfigError
+from vlm_rewards.evaluation.offline.cluster_bootstrap import bootstrap_precision_recall
+from vlm_rewards.evaluation.offline.precision_recall import precision_and_recall, precision_recall_curve
+
+
+@dataclass(frozen=True)
+class ThresholdChoice:
+    """A threshold and how it does on the states it was chosen on.
+
+    Attributes:
+        beta: threshold; states with a score above it are rewarded.
+        precision: in [0, 1].
+        precision_bound: lower confidence bound of the precision, by the bootstrap over trajectories.
+        recall: in [0, 1].
+        reached: whether precision (its bound) reaches what was asked for; where no threshold does, this one comes
+            nearest.
+    """
+
+    beta: float
+    precision: float
+    precision_bound: float
+    recall: float
+    reached: bool
+
+
+def choose_threshold(
+    scores: npt.NDArray,
+    labels: npt.NDArray,
+    clusters: npt.NDArray,
+    precision: float,
+    confidence: float = 0.9,
+    candidates: int = 200,
+    resamples: int = 500,
+    seed: int = 0,
+) -> ThresholdChoice:
+    """The threshold of most recall whose precision is high enough.
+
+    False positives hurt an agent most: it learns to stay where they are. The best point of a curve is chosen among
+    many, which flatters its precision; asking for a lower confidence bound instead of the point itself makes up for
+    that on states not seen here.
+
+    Args:
+        scores: float32 (N,).
+        labels: bool (N,).
+        clusters: (N,), the trajectory of each state.
+        precision: to reach, in (0, 1].
+        confidence: of the one-sided bound on the precision, in (0, 1); 0 takes the precision itself.
+        candidates: thresholds tried, evenly spread over recall.
+        resamples: of the bootstrap.
+        seed: of the bootstrap.
+
+    Raises:
+        ConfigError: scores and labels do not fit, or there are no positive or no negative labels.
+    """
+    curve = precision_recall_curve(scores, labels).thinned(candidates)
+    scores, betas = np.asarray(scores, np.float32), _between(curve.betas, scores)
+    bounds = curve.precision
+    if confidence > 0:
+        rewarded = scores[:, None] > betas[None, :]
+        resampled, _ = bootstrap_precision_recall(rewarded, labels, clusters, resamples, seed)
+        # A resample in which nothing fires says nothing good about the threshold.
+        bounds = np.quantile(np.nan_to_num(resampled, nan=0.0), 1 - confidence, axis=0)
+    good = bounds >= precision
+    if good.any():
+        best = int(np.flatnonzero(good)[curve.recall[good].argmax()])
+    else:
+        best = int(np.lexsort((curve.recall, bounds))[-1])
+    point, recall = precision_and_recall(scores > betas[best], labels)
+    return ThresholdChoice(float(betas[best]), float(point), float(bounds[best]), float(recall), bool(good.any()))
+
+
+def _between(betas: npt.NDArray[np.float32], scores: npt.NDArray) -> npt.NDArray[np.float32]:
+    """Moves each threshold halfway to the next lower score, clear of the scores on either side."""
+    distinct = np.unique(np.asarray(scores, np.float32))
+    below = np.searchsorted(distinct, betas, side="right") - 1
+    lower = np.where(below >= 0, distinct[np.maximum(below, 0)], np.minimum(betas, np.float32(0)))
+    middle = (betas.astype(np.float64) + lower) / 2
+    return middle.astype(np.float32)
+
+
+def softmax_scores(
+    images: npt.NDArray, goal_texts: dict[str, npt.NDArray], goal_ids: npt.NDArray, taus: Sequence[float]
+) -> npt.NDArray[np.float32]:
+    """Equation 1 for many temperatures at once, from one pass over the similarities.
+
+    Args:
+        images: float32 (N, D), embeddings of length 1.
+        goal_texts: by goal id (K, D), its own prompt first, then its negatives.
+        goal_ids: (N,).
+        taus: T temperatures, each above 0.
+
+    Returns:
+        float32 (N, T), in [0, 1]. Equal to `softmax_binary` up to the rounding of the matrix product.
+    """
+    if any(tau <= 0 for tau in taus):
+        raise ConfigError(f"every tau must be above 0, not {min(taus)}")
+    scores = np.empty((len(images), len(taus)), np.float32)
+    ids = np.asarray(goal_ids, object)
+    for goal_id in dict.fromkeys(ids):
+        rows = np.flatnonzero(ids == goal_id)
+        similarities = np.asarray(images[rows], np.float64) @ np.asarray(goal_texts[goal_id], np.float64).T
+        similarities -= similarities[:, :1]
+        # Relative to the goal's own similarity: p = 1 / sum(exp(gap / tau)), and one exponential cannot overflow two.
+        for column, tau in enumerate(taus):
+            with np.errstate(over="ignore"):
+                scores[rows, column] = 1 / np.exp(similarities / tau).sum(axis=1)
+    return scores
