@@ -10,7 +10,6 @@ from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, Vecto
 from gymnasium.vector.utils import iterate
 
 from vlm_rewards.errors import ConfigError, InvalidFrameError
-from vlm_rewards.heads import threshold
 from vlm_rewards.reward_model import RewardDescription
 from vlm_rewards.rollout.vector_env import RewardVectorEnv
 from vlm_rewards.service.schema import ScoreResult
@@ -40,7 +39,8 @@ class VLMRewardVecEnv(VectorWrapper):
     the episode; each has Gymnasium's mask beside it. An episode that the environment itself ends is over all the same:
     where that would give away the ground truth, configure the environment not to.
 
-    An episode ended by the reward is really over: its sub-environment is reset, through Gymnasium's `reset_mask`.
+    The thresholded form of the reward ends episodes; dense forms leave that to the environment. An episode ended by the
+    reward is really over: its sub-environment is reset, through Gymnasium's `reset_mask`.
 
     | autoreset mode of `env` | of this wrapper |
     |---|---|
@@ -125,8 +125,9 @@ class VLMRewardVecEnv(VectorWrapper):
         ended = np.zeros(self.num_envs, np.bool_)
         if len(live):
             scores[live] = self._client.score(self._drawn(observations, live), self._goal_ids(live)).scores
-            rewards[live] = threshold(scores[live], self.description.beta)
-            ended[live] = rewards[live] > 0
+            rewards[live] = self.description.reward(scores[live])
+            if self.description.terminates:
+                ended[live] = rewards[live] > 0
         self._over = terminations | truncations
         self._ended = ended & ~self._over
         terminations = terminations | ended

@@ -6,10 +6,22 @@ import pytest
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
 from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
-from tests.vlm_rewards.rollout.grid_env import COLOURS, ENCODER, STAY, ColouredGridEnv, grid_client, grid_reward_model
+from tests.vlm_rewards.rollout.grid_env import (
+    COLOURS,
+    ENCODER,
+    STAY,
+    TASKS,
+    ColouredGridEnv,
+    grid_client,
+    grid_reward_model,
+)
 from vlm_rewards.errors import ConfigError, InvalidFrameError
+from vlm_rewards.goals import NegativesSpec
+from vlm_rewards.heads import HeadConfig
+from vlm_rewards.reward_model import RewardConfig, RewardModel
 from vlm_rewards.rollout.vector_env import RewardVectorEnv
 from vlm_rewards.rollout.vlm_reward_vec_env import VLMRewardVecEnv
+from vlm_rewards.service import InProcessTransport, RewardClient
 
 COUNT = 3
 SIZE = 4
@@ -163,6 +175,21 @@ def test_statistics_outside_count_the_models_return():
     *_, infos = env.step(towards(env, 0))
     assert infos["episode"]["r"][0] == 1
     assert infos["episode"]["l"][0] == 2
+
+
+@pytest.mark.parametrize("form", ["probability", "cosine"])
+def test_dense_forms_pay_their_score_and_end_nothing(form):
+    config = RewardConfig(
+        model="fake", negatives=NegativesSpec(kind="goals_and_states"), tau=0.1, beta=0.9, head=HeadConfig(form=form)
+    )
+    client = RewardClient(InProcessTransport(RewardModel(config, TASKS, encoder=ENCODER)))
+    env = VLMRewardVecEnv(sync(), client)
+    env.reset(seed=0)
+    _, rewards, terminations, _, infos = env.step(towards(env, 0, 1, 2))
+    np.testing.assert_array_equal(rewards, infos["vlm_score"])
+    assert (rewards > 0.5).all()
+    assert not terminations.any()
+    assert not infos["vlm_terminated"].any()
 
 
 def test_goals_may_be_given():

@@ -19,7 +19,7 @@ from vlm_rewards.service.http.body import JSON, media_type, read_body
 from vlm_rewards.service.http.envelope import Envelope
 from vlm_rewards.service.http.errors import KINDS, HttpError, http_error
 from vlm_rewards.service.http.limits import Admission, HttpLimits
-from vlm_rewards.service.http.requests import Work, embed_work, rewards, score_work, scored
+from vlm_rewards.service.http.requests import Work, embed_work, score_work, scored
 from vlm_rewards.service.http.tokens import BearerTokens
 from vlm_rewards.service.http.wire import MEDIA_TYPE, pack
 
@@ -111,7 +111,7 @@ def create_app(
             description = await backend.description_of(model, result.fingerprint, left_s)
             goals = work.parameters.goals
             goals = work.parameters.goal_per_image if goals is None else goals
-            arrays = {"scores": result.scores, "rewards": rewards(description, result.scores)}
+            arrays = {"scores": result.scores, "rewards": description.reward(result.scores)}
             return result.fingerprint, arrays, {"goals": goals}
 
         return await work_of(request, score_work, answer, timeout_s)

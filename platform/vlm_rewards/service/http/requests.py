@@ -8,17 +8,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vlm_rewards.encoders import check_frames
 from vlm_rewards.errors import RewardServiceUnavailableError
-from vlm_rewards.heads import threshold
-from vlm_rewards.reward_model import RewardDescription
 from vlm_rewards.service.http.backend import TransportBackend
 from vlm_rewards.service.http.errors import HttpError
 from vlm_rewards.service.http.images import decode_images
 from vlm_rewards.service.http.limits import HttpLimits, Share
 from vlm_rewards.service.http.messages import EmbedParameters, EmbedRequest, ScoreParameters, ScoreRequest
 from vlm_rewards.service.http.wire import unpack
-from vlm_rewards.service.schema import ScoreResult
+from vlm_rewards.service.schema import ScoreResult, check_request_frames, count_frames
 
 Group = tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]
 
@@ -89,11 +86,6 @@ async def scored(backend: TransportBackend, work: Work, timeout_s: float) -> Sco
     return ScoreResult(work.joined([part.scores for part in parts]), fingerprint)
 
 
-def rewards(description: RewardDescription, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Returns what the reward's form makes of scores of any shape."""
-    return threshold(scores, description.beta)
-
-
 def _work(
     is_json: bool,
     body: bytes,
@@ -121,10 +113,12 @@ def _work(
     if set(packed.arrays) != {"frames"}:
         names = ", ".join(repr(name[:40]) for name in list(packed.arrays)[:5]) or "nothing"
         raise HttpError("invalid_frames", f"the body holds {names}", "send one tensor with the name 'frames'")
-    frames = check_frames(packed.arrays["frames"])
-    if len(frames) > limits.max_images:
-        raise HttpError("too_large", f"{len(frames)} frames; one request may hold {limits.max_images}")
-    limits.check_sizes([frames.shape[1:3]] * len(frames))
+    frames = packed.arrays["frames"]
+    check_request_frames(frames)
+    images = count_frames(frames)
+    if images > limits.max_images:
+        raise HttpError("too_large", f"{images} frames; one request may hold {limits.max_images}")
+    limits.check_sizes([frames.shape[-3:-1]] * images)
     query = parameters.parsed(packed.values)
     query.check(len(frames), limits)
     share.hold(frames.nbytes)

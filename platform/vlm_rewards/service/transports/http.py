@@ -12,7 +12,6 @@ import httpx2
 import numpy as np
 import numpy.typing as npt
 
-from vlm_rewards.encoders import check_frames
 from vlm_rewards.errors import (
     ConfigError,
     RewardServiceError,
@@ -22,7 +21,13 @@ from vlm_rewards.errors import (
 from vlm_rewards.reward_model import RewardDescription
 from vlm_rewards.service.http.errors import HttpError, library_error
 from vlm_rewards.service.http.wire import MEDIA_TYPE, pack, unpack
-from vlm_rewards.service.schema import EmbedResult, ScoreResult, check_request
+from vlm_rewards.service.schema import (
+    EmbedResult,
+    ScoreResult,
+    check_all_goals_request,
+    check_request,
+    check_request_frames,
+)
 
 # The caller's own token, where none is given.
 TOKEN_VARIABLE = "VLM_REWARDS_TOKEN"
@@ -74,12 +79,12 @@ class HttpTransport:
 
     def score_all(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float) -> ScoreResult:
         """Scores frames against all goals; see `Transport.score_all`."""
-        check_frames(frames)
+        check_all_goals_request(frames, goal_ids)
         return self._score(frames, {"goals": list(goal_ids)}, timeout_s)
 
     def embed(self, frames: npt.NDArray[np.uint8], timeout_s: float) -> EmbedResult:
         """Embeds frames; see `Transport.embed`."""
-        check_frames(frames)
+        check_request_frames(frames)
         body = self._post("/v1/embed", frames, {}, timeout_s)
         arrays, values = self._unpacked(body, "embeddings")
         return EmbedResult(arrays["embeddings"], values["fingerprint"])
