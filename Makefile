@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format typecheck install clean
+.PHONY: help demo test bench lint format typecheck install clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -17,6 +17,9 @@ demo: install ## train an Open App agent from CLIP rewards alone, and show the p
 test: install ## run every test
 	@$(PYTHON) scripts/check_machine.py --rendering
 	$(BIN)/python -m pytest
+
+bench: install ## measure encoders, service, scaling and faults: one table, in docs/results/bench.md
+	$(BIN)/python -m benchmarks
 
 lint: install ## ruff: rules and formatting
 	$(BIN)/ruff check .
@@ -36,7 +39,7 @@ $(INSTALLED): pyproject.toml constraints.txt scripts/check_machine.py
 	@command -v $(PYTHON) >/dev/null || { echo "No '$(PYTHON)' found: install Python 3.11 or newer (Debian: apt-get install python3 python3-venv), or name it: make PYTHON=/path/to/python3.11 demo" >&2; exit 1; }
 	@$(PYTHON) scripts/check_machine.py
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e ".[android,playhouse,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e ".[android,playhouse,openvino,sb3,dev]"
 	@touch $(INSTALLED)
 
 clean: ## remove the virtual environment (runs/ stays)
