@@ -121,7 +121,7 @@ class RewardAppArgs(StrictConfig):
     max_batch_frames: int = Field(default=128, ge=1)
     batch_wait_s: float = Field(default=0.0, ge=0)
     max_queued_requests: int = Field(default=1000, ge=1)
-    max_wait_s: float = Field(default=4.0, gt=0)
+    max_wait_s: float = Field(default=3.0, gt=0)
     max_waiting_mb: int = Field(default=512, ge=1)
     cache_mb: int = Field(default=0, ge=0)
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"

@@ -64,9 +64,12 @@ class FramesWaitingPolicy:
         queued = max(0.0, ctx.total_queued_requests or 0.0) * frames_per_request
         waiting = sum(reports.get(WAITING_FRAMES, {}).values()) + queued
         busy = sum(reports.get(BUSY_REPLICAS, {}).values())
+        # The means above look back a second. To grow, the last word counts: Serve's upscale delay outlasts a blip.
+        series = (ctx.raw_metrics or {}).get(WAITING_FRAMES, {}).values()
+        waiting_now = sum(points[-1].value for points in series if points) + queued
 
         now = ctx.target_num_replicas
-        wanted = math.ceil(waiting / self._target_frames)
+        wanted = math.ceil(waiting_now / self._target_frames)
         if wanted <= now:
             room = math.ceil(waiting / (self._target_frames * self._shrink_below))
             wanted = min(now, max(room, math.ceil(busy / self._max_busy)))

@@ -22,7 +22,7 @@ class Request:
 
     Attributes:
         kind: what is asked: one score a frame, all goals' scores for each frame, or embeddings.
-        frames: uint8 (N, H, W, 3).
+        frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3).
         goal_ids: N for "score", G for "score_all", none for "embed".
         arrived: when it came, by `time.monotonic`.
         weight: frames that count against the limit of a batch.
@@ -59,7 +59,7 @@ class Request:
 
 
 def answer_batch(model: RewardModel, requests: Sequence[Request], failed: Callable[[Exception], None]) -> list[Answer]:
-    """Answers each request; embedding is the work that they share, one encoder call for all of one frame size.
+    """Answers each request; embedding is the work that they share: one call for all of one shape.
 
     What one request does wrong never spoils another: where the shared call fails, each is embedded alone.
 
@@ -121,8 +121,12 @@ def _answer(model: RewardModel, request: Request, embeddings: npt.NDArray[np.flo
         return EmbedResult(embeddings.copy(), model.encoder.fingerprint)
     if request.kind == "score":
         return ScoreResult(model.score_embeddings(embeddings, request.goal_ids), model.fingerprint)
-    columns = [model.score_embeddings(embeddings, [goal_id] * len(embeddings)) for goal_id in request.goal_ids]
-    scores = np.stack(columns, axis=1) if columns else np.zeros((len(embeddings), 0), np.float32)
+    columns = {
+        goal_id: model.score_embeddings(embeddings, [goal_id] * len(embeddings)) for goal_id in set(request.goal_ids)
+    }
+    scores = np.zeros((len(embeddings), len(request.goal_ids)), np.float32)
+    for column, goal_id in enumerate(request.goal_ids):
+        scores[:, column] = columns[goal_id]
     return ScoreResult(scores, model.fingerprint)
 
 

@@ -58,9 +58,9 @@ class RewardClient:
     """Scores frames through a transport, and comes back with good rewards or a clear error.
 
     What may succeed on another try (a dead replica, a timeout, a full queue) is sent again, the same arrays, until
-    `max_retries` or `deadline_s`; what cannot is raised at once. Nothing that is not a probability gets through, and
-    neither does a change of reward under a run. It can be pickled, without its statistics, and shared by threads, of
-    which `max_in_flight` at a time have a request on its way.
+    `max_retries` or `deadline_s`; what cannot is raised at once. No score out of the range of the reward's form gets
+    through, and neither does a change of reward under a run. It can be pickled, without its statistics, and shared by
+    threads, of which `max_in_flight` at a time have a request on its way.
     """
 
     def __init__(
@@ -96,6 +96,7 @@ class RewardClient:
         self._max_retries = max_retries
         self._deadline_s = deadline_s
         self._expected_fingerprint = expected_fingerprint
+        self._score_range = (0.0, 1.0)
         self._max_in_flight = max_in_flight
         self._in_flight = threading.BoundedSemaphore(max_in_flight)
         self._connected = False
@@ -120,11 +121,12 @@ class RewardClient:
         """Scores each frame against the goal beside it, equation 1.
 
         Args:
-            frames: uint8 (N, H, W, 3). Kept as they are until answered: do not write to them from another thread.
+            frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3). Kept as they are until answered: do not write to
+                them from another thread.
             goal_ids: N ids.
 
         Returns:
-            Probabilities float32 (N,) in [0, 1], finite, and the fingerprint of the reward that gave them.
+            Scores float32 (N,), finite and in the range of the reward's form, and the fingerprint of the reward.
 
         Raises:
             InvalidFrameError: frames of another dtype or shape.
@@ -146,7 +148,7 @@ class RewardClient:
         """Scores each frame against each goal; frames are embedded once.
 
         Args:
-            frames: uint8 (N, H, W, 3), as for `score`.
+            frames: as for `score`.
             goal_ids: G ids.
 
         Returns:
@@ -167,7 +169,7 @@ class RewardClient:
         """Embeds frames.
 
         Args:
-            frames: uint8 (N, H, W, 3), as for `score`.
+            frames: as for `score`.
 
         Returns:
             Embeddings float32 (N, D), finite, and the fingerprint of the encoder: not the reward's, which decides
@@ -247,10 +249,10 @@ class RewardClient:
     def _check_scores(self, result: ScoreResult, shape: tuple[int, ...]) -> None:
         scores = result.scores
         _check_array(scores, shape)
-        if scores.size and (scores.min() < 0 or scores.max() > 1):
+        if scores.size and not self._in_range(scores):
             raise RewardServiceError(
                 f"the reward service answered with values in [{scores.min():.4g}, {scores.max():.4g}], "
-                "which are no probabilities; redeploy the service"
+                "outside its score range [{:g}, {:g}]; redeploy the service".format(*self._score_range)
             )
         with self._lock:
             expected = self._expected_fingerprint = self._expected_fingerprint or result.fingerprint
@@ -259,6 +261,12 @@ class RewardClient:
                 f"the reward changed under this run: expected fingerprint {expected[:12]}, the service answered with "
                 f"{result.fingerprint[:12]}; restore its model, prompts, tau and beta, or start a new run"
             )
+
+    def _in_range(self, scores: npt.NDArray[np.float32]) -> bool:
+        if scores.min() < self._score_range[0] or scores.max() > self._score_range[1]:
+            # No probabilities, then. What else they may be, the service says.
+            self._score_range = self.describe().score_range
+        return bool(scores.min() >= self._score_range[0] and scores.max() <= self._score_range[1])
 
     def __getstate__(self) -> dict[str, Any]:
         return {

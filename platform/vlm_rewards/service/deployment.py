@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -63,7 +62,7 @@ class RewardDeployment:
         batch_wait_s: float = 0.0,
         torch_threads: int = 1,
         cache_mb: int = 0,
-        max_wait_s: float = 4.0,
+        max_wait_s: float = 3.0,
         max_waiting_mb: int = 512,
         stuck_after_s: float = 120.0,
         encoder: Encoder | None = None,
@@ -113,7 +112,7 @@ class RewardDeployment:
         """Scores each frame against the goal beside it, equation 1.
 
         Args:
-            frames: uint8 (N, H, W, 3).
+            frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3).
             goal_ids: N ids.
             request_id: the caller's name for this request, for the log.
 
@@ -135,7 +134,7 @@ class RewardDeployment:
         """Scores each frame against each goal; the frames are embedded once.
 
         Args:
-            frames: uint8 (N, H, W, 3).
+            frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3).
             goal_ids: G ids.
             request_id: the caller's name for this request, for the log.
 
@@ -151,7 +150,7 @@ class RewardDeployment:
         """Embeds frames.
 
         Args:
-            frames: uint8 (N, H, W, 3).
+            frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3).
             request_id: the caller's name for this request, for the log.
 
         Returns:
@@ -335,10 +334,12 @@ def _load(
 ) -> RewardModel:
     """Runs on the thread that will do all forwards, where torch's thread count must be set."""
     os.environ["OMP_NUM_THREADS"] = str(torch_threads)
-    model = RewardModel(reward, task_set, encoder, cache)
-    torch = sys.modules.get("torch")  # the fake encoder does without
-    if torch is not None:
+    if encoder is None and reward.model != "fake":  # which do without torch
+        import torch
+
+        # Before loading: OpenVINO compiles for this number, and pass sizes are proven with it.
         torch.set_num_threads(torch_threads)
+    model = RewardModel(reward, task_set, encoder, cache)
     height, width = model.encoder.image_size
     model.score(np.zeros((1, height, width, 3), np.uint8), [task_set.goals[0].id])
     return model

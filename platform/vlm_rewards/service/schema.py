@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vlm_rewards.encoders import check_frames
+from vlm_rewards.encoders.encoder import check_clips
 from vlm_rewards.errors import ConfigError, InvalidFrameError
 from vlm_rewards.goals import NegativesSpec
 from vlm_rewards.reward_model import RewardConfig
@@ -17,6 +17,7 @@ from vlm_rewards.strict_config import StrictConfig
 # only crowd everybody else out of a replica's memory.
 MAX_REQUEST_BYTES = 256 * 2**20
 MAX_REQUEST_GOALS = 4096
+MAX_GOAL_ID_LENGTH = 256
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ class RewardUserConfig(StrictConfig):
 
 
 def count_frames(frames: npt.NDArray[np.uint8]) -> int:
-    """Returns how many images an array holds: all its axes but the last three, which are one image's."""
+    """Returns how many images an array holds: N, or N x T for clips."""
     return math.prod(frames.shape[:-3])
 
 
@@ -103,12 +104,12 @@ def check_request_frames(frames: npt.NDArray[np.uint8]) -> None:
     """Refuses frames that no encoder could read, or that are too many for one request.
 
     Args:
-        frames: uint8 (N, H, W, 3).
+        frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3).
 
     Raises:
         InvalidFrameError: another dtype or shape, or more than `MAX_REQUEST_BYTES`.
     """
-    check_frames(frames)
+    check_clips(frames)
     if frames.nbytes > MAX_REQUEST_BYTES:
         raise InvalidFrameError(
             f"a request of {frames.nbytes / 2**20:.0f} MiB is above the limit of {MAX_REQUEST_BYTES // 2**20} MiB; "
@@ -120,7 +121,7 @@ def check_request(frames: npt.NDArray[np.uint8], goal_ids: Sequence[str]) -> Non
     """Refuses a request for one score a frame that no reward model could answer.
 
     Args:
-        frames: uint8 (N, H, W, 3).
+        frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3).
         goal_ids: N ids.
 
     Raises:
@@ -137,7 +138,7 @@ def check_all_goals_request(frames: npt.NDArray[np.uint8], goal_ids: Sequence[st
     """Refuses a request for every frame's score for every goal that no reward model could answer.
 
     Args:
-        frames: uint8 (N, H, W, 3).
+        frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3).
         goal_ids: G ids.
 
     Raises:
@@ -155,3 +156,8 @@ def check_all_goals_request(frames: npt.NDArray[np.uint8], goal_ids: Sequence[st
 def _check_goal_ids(goal_ids: Sequence[str]) -> None:
     if isinstance(goal_ids, str) or not all(isinstance(goal_id, str) for goal_id in goal_ids):
         raise ConfigError(f"goal_ids must be a list of strings, not {goal_ids!r:.80}")
+    longest = max((len(goal_id) for goal_id in goal_ids), default=0)
+    if longest > MAX_GOAL_ID_LENGTH:
+        raise ConfigError(
+            f"a goal id has {longest} characters, the limit is {MAX_GOAL_ID_LENGTH}; `describe` lists them"
+        )

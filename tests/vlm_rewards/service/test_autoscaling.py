@@ -18,6 +18,10 @@ def context(now=1000.0, replicas=1, waiting=(), busy=(), queued=0.0, per_request
     }
     return SimpleNamespace(
         aggregated_metrics=reports,
+        raw_metrics={
+            name: {replica: [SimpleNamespace(value=-1), SimpleNamespace(value=value)] for replica, value in of.items()}
+            for name, of in reports.items()
+        },
         policy_state=state or {},
         total_queued_requests=queued,
         target_num_replicas=replicas,

@@ -18,18 +18,32 @@ from vlm_rewards.errors import (
     RewardServiceUnavailableError,
     RewardTimeoutError,
 )
+from vlm_rewards.goals import NegativesSpec
+from vlm_rewards.reward_model import RewardDescription
 from vlm_rewards.service import EmbedResult, InProcessTransport, RewardClient, ScoreResult
 
 FRAMES = np.zeros((3, 8, 8, 3), np.uint8)
 GOALS = ["a", "b", "c"]
+DESCRIPTION = RewardDescription(
+    fingerprint="f" * 64,
+    encoder_fingerprint="e" * 64,
+    beta=0.5,
+    tau=0.1,
+    image_size=(8, 8),
+    model="scripted",
+    template="[TASK]",
+    negatives=NegativesSpec(),
+    goal_ids=("a", "b", "c"),
+)
 GOOD = ScoreResult(np.array([0.0, 0.5, 1.0], np.float32), "f" * 64)
 
 
 class ScriptedTransport:
     """Plays back errors and answers, the last one for ever; keeps what it was given."""
 
-    def __init__(self, *script, connect_error=None):
+    def __init__(self, *script, connect_error=None, descriptions=(DESCRIPTION,)):
         self.script = list(script)
+        self.descriptions = list(descriptions)
         self.connect_error = connect_error
         self.calls = []
 
@@ -51,7 +65,10 @@ class ScriptedTransport:
         return self.score(frames, None, timeout_s)
 
     def describe(self, timeout_s):
-        return self.score(None, None, timeout_s)
+        step = self.descriptions.pop(0) if len(self.descriptions) > 1 else self.descriptions[0]
+        if isinstance(step, Exception):
+            raise step
+        return step
 
 
 def answer(probabilities, fingerprint="f" * 64):
@@ -83,8 +100,8 @@ def test_what_cannot_succeed_is_raised_at_once_and_unchanged(error):
 
 
 def test_describe_is_retried_too():
-    transport = ScriptedTransport(RewardServiceUnavailableError("gone"), "a description")
-    assert RewardClient(transport).describe() == "a description"
+    transport = ScriptedTransport(GOOD, descriptions=[RewardServiceUnavailableError("gone"), DESCRIPTION])
+    assert RewardClient(transport).describe() is DESCRIPTION
 
 
 def test_retries_are_bounded_and_the_error_keeps_its_type_and_says_how_often():
@@ -152,6 +169,16 @@ def test_a_reward_that_is_not_finite_never_gets_through(bad):
 def test_an_answer_that_is_no_list_of_probabilities_is_refused(bad):
     with pytest.raises(RewardServiceError):
         RewardClient(ScriptedTransport(answer(bad))).score(FRAMES, GOALS)
+
+
+def test_a_dense_reward_form_has_its_own_range():
+    cosine = DESCRIPTION.model_copy(update={"form": "cosine", "score_range": (-1.0, 1.0), "terminates": False})
+    described = [RewardServiceUnavailableError("gone"), cosine]
+    negative = answer(np.array([-1.0, 0.2, 1.0], np.float32))
+    assert RewardClient(ScriptedTransport(negative, descriptions=described)).score(FRAMES, GOALS) is negative
+    too_low = ScriptedTransport(answer(np.array([-1.1, 0.2, 1.0], np.float32)), descriptions=[cosine])
+    with pytest.raises(RewardServiceError, match=r"outside its score range \[-1, 1\]"):
+        RewardClient(too_low).score(FRAMES, GOALS)
 
 
 @pytest.mark.parametrize("bad", [np.zeros((3, 2), np.float32), np.zeros(3, np.float32), np.full((3, 1), 2, np.float32)])

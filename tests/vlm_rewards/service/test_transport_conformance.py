@@ -82,6 +82,15 @@ def test_embeddings_are_the_encoders_and_carry_its_fingerprint(client, reward_mo
     assert result.fingerprint == reward_model.encoder.fingerprint != reward_model.fingerprint
 
 
+@pytest.mark.parametrize(("n", "length"), [(1, 1), (3, 4), (2, 40)])
+def test_clips_are_scored_as_the_model_does_and_counted_in_frames(client, reward_model, make_request, n, length):
+    frames, _ = make_request(n * length)
+    clips, goal_ids = frames.reshape(n, length, *frames.shape[1:]), ["app1"] * n
+    np.testing.assert_array_equal(client.score(clips, goal_ids).scores, reward_model.score(clips, goal_ids))
+    np.testing.assert_array_equal(client.embed(clips).embeddings, reward_model.embed(clips))
+    assert client.stats.frames == 2 * n * length
+
+
 def test_large_requests_get_through(client, reward_model, make_request):
     frames, goal_ids = make_request(64, size=160)
     assert frames.nbytes > 4 * 2**20  # the limit of Serve's gRPC port

@@ -31,7 +31,7 @@ class Transport(Protocol):
         """Scores frames.
 
         Args:
-            frames: uint8 (N, H, W, 3).
+            frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3).
             goal_ids: N ids.
             timeout_s: seconds to wait for the answer.
 
@@ -53,7 +53,7 @@ class Transport(Protocol):
         """Scores each frame against each goal; the frames are embedded once.
 
         Args:
-            frames: uint8 (N, H, W, 3).
+            frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3).
             goal_ids: G ids.
             timeout_s: seconds to wait for the answer.
 
@@ -69,7 +69,7 @@ class Transport(Protocol):
         """Embeds frames.
 
         Args:
-            frames: uint8 (N, H, W, 3).
+            frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3).
             timeout_s: seconds to wait for the answer.
 
         Returns:
