@@ -115,10 +115,10 @@ def _work(
         raise HttpError("invalid_frames", f"the body holds {names}", "send one tensor with the name 'frames'")
     frames = packed.arrays["frames"]
     check_request_frames(frames)
-    images = count_frames(frames)
-    if images > limits.max_images:
-        raise HttpError("too_large", f"{images} frames; one request may hold {limits.max_images}")
-    limits.check_sizes([frames.shape[-3:-1]] * images)
+    count = count_frames(frames)
+    if count > limits.max_images:
+        raise HttpError("too_large", f"{count} frames; one request may hold {limits.max_images}")
+    limits.check_sizes([(frames.shape[-3], frames.shape[-2])] * count)
     query = parameters.parsed(packed.values)
     query.check(len(frames), limits)
     share.hold(frames.nbytes)
