@@ -1,5 +1,6 @@
 """The diverse phone: fifty more apps, each with a screen of its own, and all within reach."""
 
+import gymnasium
 import numpy as np
 import pytest
 from PIL import Image
@@ -170,3 +171,11 @@ def test_the_truth_is_right_in_every_scripted_episode(layout: str, split: str) -
 
 def test_the_contact_sheet_holds_every_app() -> None:
     assert contact_sheet(range(4), 64, 40, columns=10, apps=DIVERSE_CATALOGUE).size == (10 * 42, 8 * 66)
+
+
+def test_gymnasium_makes_it_by_the_name_of_the_task_set() -> None:
+    env = gymnasium.make("android/OpenApp-v0", task_set="open_diverse_apps", split="held_out", max_episode_steps=30)
+    seen = {env.reset(seed=seed)[1]["goal_id"] for seed in range(60)}
+    assert seen == {goal.id for goal in TASKS.held_out}
+    assert env.unwrapped.reward_frame().shape == (128, 80, 3)
+    env.close()
