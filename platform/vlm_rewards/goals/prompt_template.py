@@ -8,6 +8,10 @@ from vlm_rewards.strict_config import StrictConfig
 
 PLACEHOLDER = "[TASK]"
 
+# Stands for the goal's instruction, which the reward model never sees otherwise: for comparing instructions with
+# descriptions where a goal's subject cannot be turned into an instruction by words around it.
+INSTRUCTION = "[INSTRUCTION]"
+
 # The four prompts of the paper's figure 5. C and D describe the achieved state, A and B give an instruction.
 PAPER_TEMPLATES = {
     "A": "Open [TASK]",
@@ -18,10 +22,10 @@ PAPER_TEMPLATES = {
 
 
 class PromptTemplate(StrictConfig):
-    """A sentence with the placeholder [TASK], which a goal's subject replaces.
+    """A sentence with the placeholder [TASK], which a goal's subject replaces, or [INSTRUCTION], for its instruction.
 
     Attributes:
-        text: the sentence; holds [TASK] at least once.
+        text: the sentence; holds one of the placeholders at least once.
     """
 
     text: str
@@ -29,7 +33,7 @@ class PromptTemplate(StrictConfig):
     @field_validator("text")
     @classmethod
     def _holds_the_placeholder(cls, text: str) -> str:
-        if PLACEHOLDER not in text:
+        if PLACEHOLDER not in text and INSTRUCTION not in text:
             known = ", ".join(PAPER_TEMPLATES)
             raise ValueError(f"{text!r} lacks {PLACEHOLDER}; write it where the goal goes, or name one of {known}")
         return text
@@ -43,11 +47,11 @@ class PromptTemplate(StrictConfig):
         """
         if name in PAPER_TEMPLATES:
             return cls(text=PAPER_TEMPLATES[name])
-        if PLACEHOLDER in name:
+        if PLACEHOLDER in name or INSTRUCTION in name:
             return cls(text=name)
         known = ", ".join(PAPER_TEMPLATES)
         raise ConfigError(f"unknown template {name!r}; use one of {known}, or a sentence that holds {PLACEHOLDER}")
 
     def fill(self, goal: Goal) -> str:
         """Returns the prompt of `goal`."""
-        return self.text.replace(PLACEHOLDER, goal.subject)
+        return self.text.replace(PLACEHOLDER, goal.subject).replace(INSTRUCTION, goal.instruction)

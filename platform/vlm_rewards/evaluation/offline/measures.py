@@ -22,6 +22,9 @@ from vlm_rewards.evaluation.offline.precision_recall import (
 )
 from vlm_rewards.evaluation.offline.roc import RocCurve, roc_curve
 
+# Thresholds tried for the least EPIC distance.
+_EPIC_BETAS = 40
+
 
 @dataclass(frozen=True)
 class OfflineMeasures:
@@ -41,7 +44,8 @@ class OfflineMeasures:
         precision_interval: 95 %, over trajectories.
         recall: of the reward at `beta`, in [0, 1].
         recall_interval: 95 %, over trajectories.
-        epic: EPIC distance of the reward at `beta` to the ground truth, in [0, 1]; NaN where it never fires.
+        epic: EPIC distance of the reward to the ground truth, in [0, 1]; NaN where it never fires.
+        epic_best: the least EPIC distance that any beta reaches.
     """
 
     states: int
@@ -58,6 +62,7 @@ class OfflineMeasures:
     recall: float
     recall_interval: Interval
     epic: float
+    epic_best: float
 
     def row(self) -> dict[str, float]:
         """Returns the numbers of a table row."""
@@ -79,10 +84,18 @@ class OfflineMeasures:
             "recall_low": self.recall_interval.low,
             "recall_high": self.recall_interval.high,
             "epic_distance": self.epic,
+            "epic_distance_best": self.epic_best,
         }
 
 
-def measure(scores: npt.NDArray, states: States, beta: float, resamples: int = 1000, seed: int = 0) -> OfflineMeasures:
+def measure(
+    scores: npt.NDArray,
+    states: States,
+    beta: float,
+    resamples: int = 1000,
+    seed: int = 0,
+    dense: bool = False,
+) -> OfflineMeasures:
     """Measures one reward.
 
     Args:
@@ -91,15 +104,19 @@ def measure(scores: npt.NDArray, states: States, beta: float, resamples: int = 1
         beta: threshold of the reward.
         resamples: of the bootstrap over trajectories.
         seed: of the bootstrap.
+        dense: whether the reward is the score itself, not whether it is above `beta`: for the EPIC distance.
 
     Raises:
         ConfigError: scores and states do not fit, or there are no positive or no negative labels.
     """
+    scores = np.asarray(scores, np.float32)
     labels, clusters = states.goal_achieved, states.trajectory
     curve = precision_recall_curve(scores, labels)
-    rewarded = np.asarray(scores, np.float32) > np.float32(beta)
+    rewarded = scores > np.float32(beta)
     precision, recall = precision_and_recall(rewarded, labels)
     precisions, recalls = bootstrap_precision_recall(rewarded, labels, clusters, resamples, seed)
+    goals = states.goal_id.astype(str)
+    distances = [epic_distance(scores > limit, labels, goals) for limit in curve.thinned(_EPIC_BETAS).betas]
     return OfflineMeasures(
         states=len(states),
         trajectories=len(np.unique(clusters)),
@@ -116,5 +133,6 @@ def measure(scores: npt.NDArray, states: States, beta: float, resamples: int = 1
         precision_interval=percentile_interval(precisions),
         recall=float(recall),
         recall_interval=percentile_interval(recalls),
-        epic=epic_distance(rewarded.astype(np.float64), labels.astype(np.float64), states.goal_id.astype(str)),
+        epic=epic_distance(scores if dense else rewarded, labels, goals),
+        epic_best=float(np.nanmin(distances)) if not np.isnan(distances).all() else np.nan,
     )

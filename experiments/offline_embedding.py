@@ -1,0 +1,196 @@
+"""Embedding a dataset's frames through the reward service, with Ray Data."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from experiments.offline_config import OfflineServiceConfig
+from vlm_rewards.encoders import Encoder
+from vlm_rewards.evaluation.offline import LabelledDataset
+from vlm_rewards.evaluation.offline.dataset import decode_frames
+from vlm_rewards.evaluation.offline.embedding_store import EmbeddingStore, state_keys
+from vlm_rewards.goals import TaskSet
+from vlm_rewards.reward_model import RewardConfig, RewardModel
+from vlm_rewards.service import RewardClient
+from vlm_rewards.service.transports import HandleTransport, InProcessTransport
+
+Progress = Callable[[int, int], None]
+APP = "offline"
+
+
+@contextmanager
+def reward_client(
+    service: OfflineServiceConfig, reward: RewardConfig, task_set: TaskSet, encoder: Encoder, app_name: str = APP
+) -> Iterator[RewardClient]:
+    """Serves a reward for the duration, and gives a client for it.
+
+    Args:
+        service: how it is served; for `serve` Ray must run.
+        reward: the reward.
+        task_set: its goals.
+        encoder: used in process; the service loads its own.
+        app_name: of the Serve application.
+    """
+    limits: dict[str, Any] = {
+        "timeout_s": service.timeout_s,
+        "deadline_s": service.deadline_s,
+        "max_in_flight": service.readers,
+    }
+    if service.transport == "in_process":
+        yield RewardClient(InProcessTransport(RewardModel(reward, task_set, encoder)), **limits)
+        return
+    from ray import serve
+
+    from serve_deployments.reward import ReplicaLimits, RewardAppArgs, deploy
+
+    args = RewardAppArgs(
+        reward=reward,
+        task_set=task_set,
+        num_cpus=service.num_cpus,
+        num_gpus=service.num_gpus,
+        torch_threads=service.torch_threads,
+        max_batch_frames=service.max_batch_frames,
+        # What waits is bounded by the readers; a slow encoder is no reason to refuse it.
+        max_wait_s=service.deadline_s,
+        replicas=ReplicaLimits(minimum=service.replicas, maximum=service.replicas),
+    )
+    deploy(args, app_name)
+    try:
+        yield RewardClient(HandleTransport(app_name), **limits)
+    finally:
+        serve.delete(app_name, _blocking=False)
+
+
+def embed_states(
+    dataset: LabelledDataset,
+    store: EmbeddingStore,
+    client: RewardClient,
+    service: OfflineServiceConfig,
+    progress: Progress,
+) -> int:
+    """Embeds every frame of a dataset that the store does not have yet.
+
+    Args:
+        dataset: the frames.
+        store: takes the embeddings, a file at a time.
+        client: of the service that embeds.
+        service: `serve` reads and decodes with Ray Data, in processes beside the replicas.
+        progress: called with the number of states embedded and the number of all.
+
+    Returns:
+        How many frames were embedded now.
+
+    Raises:
+        VLMRewardsError: the service failed for good; what was embedded until then is kept.
+    """
+    missing = store.missing(dataset.states)
+    total = len(dataset.states)
+    progress(total - len(missing), total)
+    if not len(missing):
+        return 0
+    done = 0
+    batches = _with_ray_data if service.transport == "serve" else _in_process
+    try:
+        for keys, embeddings, fingerprint in batches(dataset, missing, client, service):
+            store.add(keys, embeddings, fingerprint)
+            done += len(keys)
+            progress(total - len(missing) + done, total)
+    finally:
+        store.flush()
+    return done
+
+
+Answers = Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], str]]
+
+
+def _in_process(
+    dataset: LabelledDataset, missing: npt.NDArray[np.int64], client: RewardClient, service: OfflineServiceConfig
+) -> Answers:
+    for batch in dataset.batches(service.request_frames):
+        keys = state_keys(batch["trajectory"], batch["step"])
+        rows = np.isin(keys, missing)
+        if rows.any():
+            answer = client.embed(decode_frames(batch["image"][rows]))
+            yield keys[rows], answer.embeddings, answer.fingerprint
+
+
+def _with_ray_data(
+    dataset: LabelledDataset, missing: npt.NDArray[np.int64], client: RewardClient, service: OfflineServiceConfig
+) -> Answers:
+    import ray
+    import ray.data
+
+    # What a person watches is our own bar.
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    wanted = ray.put(missing)
+    states = (
+        ray.data.read_parquet([str(path) for path in dataset.files], columns=["trajectory", "step", "image"])
+        .map_batches(_keep_wanted, fn_args=(wanted,), batch_size=None, num_cpus=0.1)
+        .map_batches(
+            _Embedder,
+            fn_constructor_args=(client,),
+            batch_size=service.request_frames,
+            # Little is reserved for readers: most of the time they wait for an answer.
+            num_cpus=0.1,
+            concurrency=service.readers,
+        )
+    )
+    try:
+        for batch in states.iter_batches(batch_size=None, prefetch_batches=0):
+            if len(batch["state"]):
+                yield batch["state"], batch["embedding"], str(batch["fingerprint"][0])
+    except ray.exceptions.RayTaskError as error:
+        raise _own_error(error) from None
+
+
+def _keep_wanted(batch: dict[str, np.ndarray], wanted: Any) -> dict[str, np.ndarray]:
+    import ray
+
+    wanted = ray.get(wanted) if isinstance(wanted, ray.ObjectRef) else wanted
+    keys = state_keys(batch["trajectory"], batch["step"])
+    rows = np.isin(keys, wanted)
+    return {"state": keys[rows], "image": batch["image"][rows]}
+
+
+class _Embedder:
+    """Decodes frames and asks the service, in a process of Ray Data's."""
+
+    def __init__(self, client: RewardClient) -> None:
+        self._client = client
+
+    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        if not len(batch["state"]):
+            return {
+                "state": batch["state"],
+                "embedding": np.zeros((0, 1), np.float32),
+                "fingerprint": np.array([], str),
+            }
+        answer = self._client.embed(decode_frames(batch["image"]))
+        return {
+            "state": batch["state"],
+            "embedding": answer.embeddings,
+            "fingerprint": np.repeat(answer.fingerprint, len(batch["state"])),
+        }
+
+
+def _own_error(error: Any) -> BaseException:
+    """Returns the library's error inside one of Ray's, where there is one."""
+    from vlm_rewards.errors import RewardServiceError, VLMRewardsError
+
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, VLMRewardsError):
+            return getattr(inner, "cause", inner)
+        inner = getattr(inner, "cause", None) or inner.__cause__
+    return RewardServiceError(f"reading the dataset failed: {' '.join(str(error).split())[-300:]}")
+
+
+def store_folder(output: Path) -> Path:
+    """Where the embeddings of all studies below an output folder are kept."""
+    return output / "embeddings"

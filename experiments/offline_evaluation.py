@@ -1,0 +1,368 @@
+"""One offline evaluation from its settings to its figure, table and MLflow runs."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from experiments.command_line import ray_for
+from experiments.offline_config import OfflinePRConfig, model_label
+from experiments.offline_embedding import embed_states, reward_client, store_folder
+from experiments.offline_progress import Bars
+from experiments.offline_report import markdown, parameters_of, summary_table, write_csv
+from experiments.offline_rewards import FamilyRewards, load_text_encoder, negatives_label, open_states, vary
+from experiments.prompt_sets import load_prompt_set
+from experiments.run_folder import RunFolder, RunState
+from vlm_rewards.errors import ConfigError, RewardServiceError
+from vlm_rewards.evaluation.offline import LabelledDataset, OfflineMeasures, measure
+from vlm_rewards.evaluation.offline.confusion import GoalConfusion, worst_first
+from vlm_rewards.evaluation.offline.dataset import decode_frames
+from vlm_rewards.evaluation.offline.embedding_store import EmbeddingStore
+from vlm_rewards.evaluation.offline.figures import plot_precision_recall
+from vlm_rewards.goals import NegativesSpec
+from vlm_rewards.reward_model import RewardConfig
+from vlm_rewards.service import RewardClient
+from vlm_rewards.tracking import MlflowRun, provenance_tags
+from vlm_rewards.tracking.store import default_uri
+
+ALL = "all"
+# States whose score by the service is compared with that from its embeddings.
+_PROOF_STATES = 16
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One model with one template and one negative set.
+
+    Attributes:
+        label: of the model.
+        model: as configured.
+        template: name of the template.
+        negatives: the set.
+        reward: all of the reward's settings.
+    """
+
+    label: str
+    model: str
+    template: str
+    negatives: NegativesSpec
+    reward: RewardConfig
+
+    @property
+    def key(self) -> str:
+        """Name of the cell's MLflow run and files."""
+        return f"{self.label}|{self.template}|{negatives_label(self.negatives)}"
+
+
+class OfflineEvaluation:
+    """Embeds, scores, measures and reports."""
+
+    def __init__(self, config: OfflinePRConfig, output: Path, folder: RunFolder | None = None) -> None:
+        """Checks everything that was asked for, before anything is written.
+
+        Args:
+            config: the evaluation.
+            output: folder for run folders, embeddings and MLflow's store.
+            folder: of the run to continue; None starts a new one.
+
+        Raises:
+            ConfigError: a dataset, task set, prompt set or setting that cannot be used.
+            CheckpointError: a model that is no usable dual encoder.
+            SelfCheckError: a model whose weights are not the recorded ones.
+        """
+        self._config, self._output, self._folder = config, output, folder
+        templates = {config.reward.template: config.reward.template}
+        if config.prompts is not None:
+            templates = load_prompt_set(config.prompts).all_templates
+        labels = [model_label(model) for model in config.models]
+        if len(set(labels)) < len(labels):
+            labels = list(config.models)
+        self._labels = dict(zip(labels, config.models, strict=True))
+        if len(self._labels) < len(labels):
+            raise ConfigError("a model is named twice; name each --model once")
+        self._templates = templates
+        self._dataset, self._task_sets = open_states(config.data)
+        self._dataset.check_positives()
+        # All of them now: a wrong model should not cost the time of those before it.
+        self._encoders = {label: load_text_encoder(vary(config.reward, model=m)) for label, m in self._labels.items()}
+        self._rewards = {
+            cell.key: FamilyRewards(cell.reward, self._task_sets, self._encoders[cell.label]) for cell in self._cells()
+        }
+
+    def execute(self) -> Path:
+        """Runs the evaluation.
+
+        Returns:
+            The run's folder.
+        """
+        config = self._config
+        if self._folder is None:
+            self._folder = RunFolder.create(
+                self._output, config.name, config.model_dump(mode="json", exclude_unset=True)
+            )
+        folder = self._folder
+        uri = config.tracking.uri or default_uri(self._output)
+        run = start_run(folder, uri, config.tracking.experiment, self._params(), "offline_pr")
+        cpus = config.service.replicas * config.service.num_cpus + 2
+        with Bars() as bars, run, ray_for(config.service.transport, cpus):
+            measures: dict[str, dict[str, OfflineMeasures]] = {}
+            for label in self._labels:
+                images = self._embed(label, bars)
+                for cell in (cell for cell in self._cells() if cell.label == label):
+                    bars.say(f"measuring {cell.key.replace('|', ', ')}")
+                    measures[cell.key] = self._measure(cell, images, uri, run.run_id)
+            self._report(measures, run, bars)
+        folder.write_state(RunState(run.run_id, finished=True))
+        bars.say(f"results: {folder.path}; MLflow run {run.run_id} in {uri}")
+        return folder.path
+
+    def _cells(self) -> list[Cell]:
+        return [
+            Cell(
+                label,
+                model,
+                name,
+                negatives,
+                vary(self._config.reward, model=model, template=text, negatives=negatives),
+            )
+            for label, model in self._labels.items()
+            for name, text in self._templates.items()
+            for negatives in self._config.negatives
+        ]
+
+    def _embed(self, label: str, bars: Bars) -> npt.NDArray[np.float32]:
+        """Returns the embeddings of all states, float32 (N, D), and proves that the service scores as they do."""
+        config, encoder = self._config, self._encoders[label]
+        store = EmbeddingStore(store_folder(self._output), encoder.fingerprint, self._dataset.manifest["files"])
+        first = next(cell for cell in self._cells() if cell.label == label)
+        family, task_set = next(iter(self._task_sets.items()))
+        with reward_client(config.service, first.reward, task_set, encoder) as client:
+            embed_states(
+                self._dataset,
+                store,
+                client,
+                config.service,
+                lambda done, total: bars.show(f"embedding by {label}", done, total),
+            )
+            images = store.load(self._dataset.states)
+            prove(self._dataset, family, images, self._rewards[first.key], client)
+        return images
+
+    def _measure(
+        self, cell: Cell, images: npt.NDArray[np.float32], uri: str, parent: str
+    ) -> dict[str, OfflineMeasures]:
+        """Scores all states by one cell, measures each family and all together, and logs it as a child run."""
+        assert self._folder is not None
+        config, states, rewards = self._config, self._dataset.states, self._rewards[cell.key]
+        scores = rewards.score(states, images)
+        found = {}
+        families = list(self._task_sets)
+        for name in [ALL, *families] if len(families) > 1 else families:
+            rows = np.arange(len(states)) if name == ALL else np.flatnonzero(states.family == name)
+            found[name] = measure(
+                scores[rows],
+                states.where(rows),
+                cell.reward.beta,
+                config.resamples,
+                config.seed,
+                dense=not cell.reward.head.terminates,
+            )
+        done = _read_json(self._folder.path / "children.json")
+        if cell.key in done:
+            return found
+        folder = self._folder.path / "cells" / _file_name(cell.key)
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_scores(folder / "scores.parquet", self._dataset, scores)
+        write_confusion(folder / "confusion.csv", self._dataset, images, scores, rewards)
+        with MlflowRun.start(
+            uri=uri,
+            experiment=config.tracking.experiment,
+            name=cell.key,
+            params={
+                "model": cell.model,
+                "template": cell.reward.template,
+                "negatives": negatives_label(cell.negatives),
+                "tau": cell.reward.tau,
+                "beta": cell.reward.beta,
+                "head": cell.reward.head.form,
+                "encoder_fingerprint": self._encoders[cell.label].fingerprint,
+                "dataset": self._dataset.name,
+                "dataset_fingerprint": self._dataset.fingerprint,
+            },
+            tags={"study": "offline_pr"},
+            spill_folder=folder,
+            parent_run_id=parent,
+        ) as child:
+            child.log_metrics(
+                {f"{family}/{name}": value for family, row in found.items() for name, value in row.row().items()}, 0
+            )
+            for path in sorted(folder.iterdir()):
+                child.log_artifact(path)
+        (self._folder.path / "children.json").write_text(json.dumps({**done, cell.key: child.run_id}))
+        return found
+
+    def _report(self, measures: dict[str, dict[str, OfflineMeasures]], run: MlflowRun, bars: Bars) -> None:
+        assert self._folder is not None
+        rows = []
+        for cell in self._cells():
+            for family, found in measures[cell.key].items():
+                rows.append(
+                    {
+                        "model": cell.label,
+                        "parameters": parameters_of(cell.model),
+                        "template": cell.template,
+                        "negatives": negatives_label(cell.negatives),
+                        "family": family,
+                        "tau": cell.reward.tau,
+                        **found.row(),
+                    }
+                )
+        files = [self._folder.path / "offline_pr.csv", self._folder.path / "offline_pr.md"]
+        write_csv(files[0], rows)
+        files[1].write_text(markdown(rows), encoding="utf-8")
+        files += self._figures(measures)
+        for path in files:
+            run.log_artifact(path)
+        bars.console.print(summary_table(rows))
+        for path in files:
+            bars.say(str(path))
+
+    def _figures(self, measures: dict[str, dict[str, OfflineMeasures]]) -> list[Path]:
+        assert self._folder is not None
+        families = list(next(iter(measures.values())))
+        columns = [negatives_label(negatives) for negatives in self._config.negatives]
+        curves: dict[tuple[str, str], dict[str, Any]] = {(f, c): {} for f in families for c in columns}
+        for cell in self._cells():
+            name = cell.label if len(self._templates) == 1 else f"{cell.label}, {cell.template}"
+            for family, found in measures[cell.key].items():
+                curves[family, negatives_label(cell.negatives)][name] = found.curve
+        first = next(iter(measures.values()))
+        base_rates = {family: first[family].positives / first[family].states for family in families}
+        paths = []
+        for name, shown in (("precision_recall.png", families[:1]), ("precision_recall_by_family.png", families[1:])):
+            if shown:
+                paths.append(self._folder.path / name)
+                title = f"{self._dataset.name}: {first[families[0]].trajectories:,} trajectories, beta swept"
+                plot_precision_recall(curves, shown, columns, paths[-1], title, base_rates)
+        return paths
+
+    def _params(self) -> dict[str, Any]:
+        return {
+            "dataset": self._dataset.name,
+            "dataset_fingerprint": self._dataset.fingerprint,
+            "trajectories": len(self._dataset.trajectories),
+            "states": len(self._dataset.states),
+            "models": " ".join(self._labels),
+            "prompts": self._config.prompts or self._config.reward.template,
+            "negatives": " ".join(negatives_label(negatives) for negatives in self._config.negatives),
+            "families": " ".join(self._task_sets),
+        }
+
+
+def start_run(folder: RunFolder, uri: str, experiment: str, params: dict[str, Any], study: str) -> MlflowRun:
+    """Starts or continues the MLflow run of a run folder; a folder whose run never started does not stay.
+
+    Raises:
+        TrackingError: the store cannot be opened or written.
+    """
+    state = folder.state()
+    try:
+        run = MlflowRun.start(
+            uri=uri,
+            experiment=experiment,
+            name=folder.path.name,
+            params=params,
+            tags={**provenance_tags(Path(__file__).parent), "study": study},
+            spill_folder=folder.path,
+            resume_run_id=state.mlflow_run_id if state else None,
+        )
+        folder.write_state(state or RunState(run.run_id))
+        return run
+    finally:
+        folder.remove_if_never_started()
+
+
+def prove(
+    dataset: LabelledDataset,
+    family: str,
+    images: npt.NDArray[np.float32],
+    rewards: FamilyRewards,
+    client: RewardClient,
+) -> None:
+    """Scores some frames by the service itself and compares them with the scores made from its embeddings.
+
+    Raises:
+        RewardServiceError: they are not the same, bit by bit.
+    """
+    if rewards.config.head.frames.k != 1 or rewards.config.head.frames.kind != "last":
+        return
+    rows = np.flatnonzero(dataset.states.family == family)
+    rows = rows[:: max(1, len(rows) // _PROOF_STATES)][:_PROOF_STATES]
+    chosen = dataset.states.where(rows)
+    wanted = set(zip(chosen.trajectory.tolist(), chosen.step.tolist(), strict=True))
+    frames = {}
+    for batch in dataset.part(chosen.trajectory).batches(1024):
+        for trajectory, step, image in zip(batch["trajectory"], batch["step"], batch["image"], strict=True):
+            if (int(trajectory), int(step)) in wanted:
+                frames[int(trajectory), int(step)] = image
+    pngs = [frames[int(t), int(s)] for t, s in zip(chosen.trajectory, chosen.step, strict=True)]
+    served = client.score(decode_frames(pngs), list(chosen.goal_id)).scores
+    ours = rewards.models[family].score_embeddings(images[rows], list(chosen.goal_id))
+    if not np.array_equal(served, ours):
+        raise RewardServiceError(
+            f"the service scores frames by up to {np.abs(served - ours).max():.2g} differently from their embeddings; "
+            "service and this process do not run the same encoder"
+        )
+
+
+def write_confusion(
+    path: Path,
+    dataset: LabelledDataset,
+    images: npt.NDArray[np.float32],
+    scores: npt.NDArray[np.float32],
+    rewards: FamilyRewards,
+) -> None:
+    """Writes which negatives win, a row a goal, the worst first. Forms without negatives have no such table."""
+    if not rewards.config.head.uses_negatives:
+        return
+    states = dataset.states
+    images, texts = rewards.pooled(states, images), rewards.texts()
+    goals = []
+    for family in rewards.models:
+        for goal_id in dict.fromkeys(states.goal_id[states.family == family]):
+            rows = np.flatnonzero(states.goal_id == goal_id)
+            goal = GoalConfusion(str(goal_id))
+            fired = scores[rows] > np.float32(rewards.config.beta)
+            prompts = rewards.prompts(family, goal_id)
+            goal.add(images[rows], texts[goal_id], prompts, states.goal_achieved[rows], fired)
+            goals.append(goal)
+    write_csv(path, [goal.row() for goal in worst_first(goals)])
+
+
+def _write_scores(path: Path, dataset: LabelledDataset, scores: npt.NDArray[np.float32]) -> None:
+    states = dataset.states
+    table = pa.table(
+        {
+            "trajectory": states.trajectory,
+            "step": states.step,
+            "family": states.family.astype(str),
+            "goal_id": states.goal_id.astype(str),
+            "goal_achieved": states.goal_achieved,
+            "score": scores,
+        }
+    )
+    pq.write_table(table, path, compression="zstd")
+
+
+def _file_name(key: str) -> str:
+    name = "".join(c if c.isalnum() or c in "._-" else "_" for c in key)
+    return name if len(name) < 120 else name[:100]
+
+
+def _read_json(path: Path) -> dict[str, str]:
+    return json.loads(path.read_text()) if path.is_file() else {}

@@ -1,0 +1,50 @@
+"""What a person watches while an offline study runs."""
+
+import sys
+import time
+
+import rich.console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+# Where output goes to a file a bar cannot move: a line now and then instead.
+SECONDS_BETWEEN_LINES = 10.0
+
+
+class Bars:
+    """One progress bar a stage on a terminal, plain lines elsewhere."""
+
+    def __init__(self) -> None:
+        self.console = rich.console.Console(file=sys.stdout, highlight=False)
+        self._progress = Progress(
+            TextColumn("{task.description:<34}"),
+            BarColumn(bar_width=24),
+            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=self.console,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._last_line = 0.0
+
+    def __enter__(self) -> "Bars":
+        if self.console.is_terminal:
+            self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def say(self, text: str) -> None:
+        """Announces a stage without a bar."""
+        self.console.print(f"[bold]•[/] {text}", soft_wrap=True)
+
+    def show(self, stage: str, done: int, total: int) -> None:
+        """Moves a stage's bar, or prints a line now and then."""
+        if not self.console.is_terminal:
+            if done == total or time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
+                self._last_line = time.monotonic()
+                self.console.print(f"  {stage:<34}{done:>9,}/{total:,}")
+            return
+        if stage not in self._tasks:
+            self._tasks[stage] = self._progress.add_task(stage, total=total)
+        self._progress.update(self._tasks[stage], completed=done, total=total)

@@ -1,0 +1,90 @@
+"""Tables of the offline studies."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from vlm_rewards.encoders.loading import resolve_model
+
+# Columns of the tables for people, and their headings.
+_SHORT = {
+    "model": "model",
+    "parameters": "parameters",
+    "template": "template",
+    "negatives": "negatives",
+    "family": "family",
+    "states": "states",
+    "positives": "positives",
+    "average_precision": "AP",
+    "average_precision_low": "AP low",
+    "average_precision_high": "AP high",
+    "roc_auc": "ROC AUC",
+    "calibration_error": "ECE",
+    "recall_at_precision_0.9": "recall at precision 0.9",
+    "precision": "precision",
+    "recall": "recall",
+    "epic_distance": "EPIC",
+    "epic_distance_best": "least EPIC",
+}
+
+
+def parameters_of(model: str) -> int | None:
+    """Returns how many numbers a model's weights have, where they are in a folder; None elsewhere."""
+    if model == "fake":
+        return None
+    from safetensors import safe_open
+
+    folder = Path(resolve_model(model))
+    total = 0
+    for path in folder.glob("*.safetensors"):
+        with safe_open(path, "np") as file:
+            for name in file.keys():  # noqa: SIM118 (not a mapping)
+                total += int(np.prod(file.get_slice(name).get_shape()))
+    return total or None
+
+
+def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Writes rows of equal keys."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows({key: _shown(value, 6) for key, value in row.items()} for row in rows)
+
+
+def markdown(rows: Sequence[dict[str, Any]]) -> str:
+    """Returns the main columns as a Markdown table."""
+    names = [name for name in _SHORT if name in rows[0]]
+    lines = [" | ".join(_SHORT[name] for name in names), " | ".join("---" for _ in names)]
+    lines += [" | ".join(_shown(row[name], 3) for name in names) for row in rows]
+    return "".join(f"| {line} |\n" for line in lines)
+
+
+def summary_table(rows: Sequence[dict[str, Any]]) -> Any:
+    """Returns the numbers a person looks at first, for the terminal."""
+    from rich.table import Table
+
+    names = ["model", "template", "negatives", "family"]
+    if len({row["template"] for row in rows}) == 1:
+        names.remove("template")
+    left = len(names)
+    names += ["average_precision", "roc_auc", "recall_at_precision_0.9", "epic_distance_best"]
+    table = Table(title="Offline: agreement of the reward with the truth")
+    for name in names:
+        table.add_column(_SHORT[name], justify="left" if name in names[:left] else "right")
+    for row in rows:
+        cells = {name: _shown(row[name], 3) for name in names}
+        low, high = (_shown(row[f"average_precision_{end}"], 3) for end in ("low", "high"))
+        cells["average_precision"] += f" ({low}-{high})"
+        table.add_row(*cells.values())
+    return table
+
+
+def _shown(value: Any, digits: int) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float | np.floating):
+        return "" if np.isnan(value) else f"{value:.{digits}f}" if digits < 6 else f"{value:.6g}"
+    return str(value)
