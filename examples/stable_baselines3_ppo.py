@@ -26,9 +26,8 @@ import envs.android  # noqa: F401 registers android/OpenApp-v0
 from vlm_rewards.goals import NegativesSpec, TaskSet
 from vlm_rewards.reward_model import RewardConfig, RewardModel
 from vlm_rewards.rollout.vlm_reward_vec_env import VLMRewardVecEnv
-from vlm_rewards.service import InProcessTransport, RewardClient
+from vlm_rewards.service import HttpTransport, InProcessTransport, RewardClient
 from vlm_rewards.service.http import LocalServer, TransportBackend, create_app
-from vlm_rewards.service.transports.http import HttpTransport
 
 
 class GymnasiumVecEnv(VecEnv):

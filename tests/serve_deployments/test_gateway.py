@@ -22,9 +22,9 @@ from serve_deployments.reward import RewardAppArgs
 from vlm_rewards.errors import ConfigError, RewardServiceUnavailableError
 from vlm_rewards.goals import Goal, TaskSet
 from vlm_rewards.reward_model import RewardConfig, RewardModel
-from vlm_rewards.service import HandleTransport, RewardClient
+from vlm_rewards.service import HandleTransport, HttpTransport, RewardClient
+from vlm_rewards.service.http.messages import EXAMPLE_IMAGE
 from vlm_rewards.service.http.wire import MEDIA_TYPE
-from vlm_rewards.service.transports.http import HttpTransport
 
 DEPLOYMENTS = Path(__file__).resolve().parents[2] / "serve_deployments"
 GATEWAY_YAML, POCKET_YAML = DEPLOYMENTS / "gateway.yaml", DEPLOYMENTS / "pocket.yaml"
@@ -137,6 +137,23 @@ def test_bad_requests_through_serves_proxy_are_typed_and_harmless(url, app):
     with pytest.raises(ConfigError, match="unknown goal"):
         client.score(FRAMES, ["g9"] * 4)
     assert client.score(FRAMES, GOALS)
+
+
+def test_a_requests_id_is_in_the_logs_of_gateway_and_replica(url, app, ray_session):
+    body = {"model": app, "images": [EXAMPLE_IMAGE], "goals": ["g9"]}
+    answer = httpx2.post(f"{url}/v1/score", json=body, headers={"X-Request-ID": "find-me-7"}, timeout=20)
+    assert answer.status_code == 422
+    logs = Path(ray_session._private.worker._global_node.get_session_dir_path()) / "logs" / "serve"
+
+    def found(pattern, what):
+        lines = [line for path in logs.glob(pattern) for line in path.read_text().splitlines()]
+        return any('"request_id": "find-me-7"' in line and what in line for line in lines)
+
+    deadline = time.monotonic() + 20
+    for pattern, what in (("replica_gateway*", '"code": "invalid_argument"'), (f"replica_{app}*", "unknown goal 'g9'")):
+        while not found(pattern, what) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert found(pattern, what)
 
 
 def test_a_gigabyte_through_serves_proxy_is_refused_on_the_way(url, app):

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from vlm_rewards.errors import ConfigError, InvalidFrameError
-from vlm_rewards.service import HandleTransport, InProcessTransport, RewardClient
-from vlm_rewards.service.transports.http import HttpTransport
+from vlm_rewards.service import HandleTransport, HttpTransport, InProcessTransport, RewardClient
 
 KINDS = ["in_process", "handle", "http"]
 

@@ -14,7 +14,7 @@ from vlm_rewards.errors import RewardServiceUnavailableError, RewardTimeoutError
 from vlm_rewards.reward_model import RewardDescription
 from vlm_rewards.service.http.errors import HttpError
 from vlm_rewards.service.schema import EmbedResult, ScoreResult
-from vlm_rewards.service.transports import Transport
+from vlm_rewards.service.transports.transport import Transport
 from vlm_rewards.strict_config import near_matches
 
 T = TypeVar("T")
