@@ -112,13 +112,16 @@ class ImagePreprocessing:
         """Returns the settings as JSON types."""
         return asdict(self)
 
-    def resized(self, frames: npt.NDArray[np.uint8], device: torch.device | str = "cpu") -> torch.Tensor:
+    def resized(
+        self, frames: npt.NDArray[np.uint8], device: torch.device | str = "cpu", exact: bool | None = None
+    ) -> torch.Tensor:
         """Resizes and crops. A frame's pixels do not depend on the frames beside it.
 
         Args:
             frames: uint8 (N, H, W, 3), any H and W. Memory stays in proportion to the input and output, also for
                 frames of 20,000 by 1 pixels, since only what the crop keeps is computed.
             device: torch device to work on.
+            exact: sum in float64, in which every sum of Pillow's weights is exact; None does so on GPUs.
 
         Returns:
             float32 (N, 3, *image_size), whole numbers in 0..255, stored channels last.
@@ -140,7 +143,8 @@ class ImagePreprocessing:
             return pixels.float().contiguous(memory_format=torch.channels_last)
         # Kernels sum in an order that depends on the shape. On a GPU float64 makes every sum exact; on a CPU, where it
         # takes twice as long, frames are resized one at a time instead, always in the same shape.
-        dtype, step = (torch.float64, len(frames)) if pixels.is_cuda else (torch.float32, 1)
+        exact = pixels.is_cuda if exact is None else exact
+        dtype, step = (torch.float64, max(1, len(frames))) if exact else (torch.float32, 1)
         resized = torch.empty(
             (len(frames), 3, *self.image_size), device=pixels.device, memory_format=torch.channels_last
         )

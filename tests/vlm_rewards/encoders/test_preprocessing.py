@@ -5,6 +5,8 @@ import time
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image
 from transformers import CLIPImageProcessorPil, SiglipImageProcessorPil, ViTImageProcessorPil
 from transformers.models.vilt.image_processing_pil_vilt import ViltImageProcessorPil
@@ -23,6 +25,8 @@ PROCESSORS = {
     "bilinear": ViTImageProcessorPil(size={"height": 50, "width": 70}),
     "lanczos": CLIPImageProcessorPil(size={"height": 60, "width": 60}, do_center_crop=False, resample=1),
     "siglip": SiglipImageProcessorPil(size={"height": 96, "width": 96}),
+    "siglip 2": SiglipImageProcessorPil(size={"height": 224, "width": 224}, resample=2, image_mean=0.5, image_std=0.5),
+    "clip, 336": CLIPImageProcessorPil(size={"shortest_edge": 336}, crop_size={"height": 336, "width": 336}),
 }
 SHAPES = [
     (224, 224),
@@ -75,6 +79,24 @@ def test_random_shapes_keep_the_order_of_pillows_passes():
             shape,
             size,
         )
+
+
+@pytest.mark.parametrize("name", ["clip", "clip, 336", "siglip 2", "pocket"])
+@given(height=st.integers(1, 300), width=st.integers(1, 300))
+@settings(max_examples=12, deadline=None)
+def test_any_size_and_aspect_is_within_2_of_255_and_exact_in_float64(name, height, width):
+    processor = PROCESSORS[name]
+    ours = ImagePreprocessing.from_processor(processor)
+    frames = np.random.default_rng(height * 1000 + width).integers(0, 256, (1, height, width, 3), dtype=np.uint8)
+    images = [Image.fromarray(frame) for frame in frames]
+    raw = np.stack(processor(images, do_rescale=False, do_normalize=False)["pixel_values"]).astype(np.float64)
+    assert np.abs(ours.resized(frames).numpy() - raw).max() <= 2
+    np.testing.assert_array_equal(ours.resized(frames, exact=True).numpy(), raw)
+    normalised = np.stack(processor(images)["pixel_values"])
+    np.testing.assert_allclose(ours(frames).numpy(), normalised, atol=2.001 / 255 / min(ours.std))
+    packed = ours.resized_frames(frames)
+    assert packed.dtype == np.uint8
+    np.testing.assert_array_equal(packed, ours.resized(frames).permute(0, 2, 3, 1).numpy())
 
 
 def test_frames_of_the_models_own_size_pass_unchanged():
