@@ -67,7 +67,7 @@ class Calibration:
         self._config, self._output, self._reward_file, self._extends = config, output, reward_file, extends
         if config.reward.head.form != "softmax_binary":
             raise ConfigError(
-                f"form {config.reward.head.form!r} has no beta to calibrate, its reward is the score; use softmax_binary"
+                f"form {config.reward.head.form} has no beta to calibrate: the score is the reward; use softmax_binary"
             )
         if extends is not None:
             load_preset("train", extends)

@@ -1,6 +1,7 @@
-"""Collect a fixed offline dataset of labelled playhouse trajectories, and read it back.
+"""Collect a fixed offline dataset of labelled trajectories in the playhouse or on the phone, and read it back.
 
     python -m experiments.collect --preset small --out data/playhouse-small
+    python -m experiments.collect --preset android_common --out data/android-common
 
 One Parquet row is one step: the picture for the reward model (PNG), the goal, the scripted policy that acted, and
 the ground truth. Rows come in the order of trajectories and steps. `manifest.json` names the files, their
@@ -16,89 +17,45 @@ import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
 from PIL import Image
-from pydantic import Field, model_validator
 
-from envs.playhouse import PlayhouseEnv
-from envs.playhouse.policies import POLICIES, make_policy
-from envs.playhouse.presets import FAMILIES, Family
+from experiments.android_rollouts import AndroidCollectConfig, android_trajectories
+from experiments.dataset_rows import SCHEMA
+from experiments.playhouse_rollouts import CollectConfig, playhouse_trajectories
+from experiments.preset_files import preset_names
 from vlm_rewards.errors import ConfigError, VLMRewardsError
-from vlm_rewards.strict_config import StrictConfig
+from vlm_rewards.evaluation.offline.dataset import decode_frames, read_manifest
+from vlm_rewards.strict_config import near_matches, read_yaml
 
 if TYPE_CHECKING:
     import ray.data
 
 PRESETS = Path(__file__).parent / "presets" / "collect"
 
-#: Columns of the dataset. `image` is the reward frame as PNG bytes, drawn after the action (step 0: after the reset).
-SCHEMA = pa.schema(
-    [
-        ("trajectory", pa.int32()),
-        ("step", pa.int32()),
-        ("family", pa.string()),
-        ("goal_id", pa.string()),
-        ("instruction", pa.string()),
-        ("subject", pa.string()),
-        ("policy", pa.string()),
-        ("home_seed", pa.int32()),
-        ("action", pa.int8()),  # that led here; -1 at step 0
-        ("reward", pa.float32()),  # ground truth: 1 where the goal first holds
-        ("goal_achieved", pa.bool_()),  # the goal holds in this state
-        ("is_success", pa.bool_()),  # it has held by now
-        ("image", pa.binary()),
-    ]
-)
+
+AnyCollectConfig = CollectConfig | AndroidCollectConfig
 
 
-class CollectConfig(StrictConfig):
-    """What is collected.
+def load_config(preset: str) -> AnyCollectConfig:
+    """A packaged preset by name, or one from a path that ends in `.yaml`; `domain: android` is for the phone.
 
-    Attributes:
-        name: of the dataset.
-        env_preset: preset of the playhouse.
-        split: goals and homes, "train" or "held_out".
-        trajectories: how many of each family.
-        policies: share of the trajectories by scripted policy; they sum to 1.
-        max_steps: time limit by family.
-        observation_size: (height, width) of the policy's picture, pixels (not stored).
-        reward_size: (height, width) of the stored picture, pixels.
-        stop_after_success: steps recorded after the goal first holds.
-        seed: everything is drawn from it.
+    Raises:
+        ConfigError: there is none, or it is not usable.
     """
-
-    name: str
-    env_preset: str
-    split: Literal["train", "held_out"]
-    trajectories: dict[Family, int]
-    policies: dict[str, float]
-    max_steps: dict[Family, int]
-    observation_size: tuple[int, int]
-    reward_size: tuple[int, int]
-    stop_after_success: int = Field(ge=0)
-    seed: int = Field(ge=0)
-
-    @model_validator(mode="after")
-    def _is_sound(self) -> CollectConfig:
-        if set(self.policies) - set(POLICIES) or abs(sum(self.policies.values()) - 1.0) > 1e-6:
-            raise ValueError(f"policies must be shares of {', '.join(POLICIES)} that sum to 1")
-        missing = set(self.trajectories) - set(self.max_steps)
-        if missing:
-            raise ValueError(f"max_steps lacks {sorted(missing)}")
-        return self
+    path = Path(preset if preset.endswith(".yaml") else PRESETS / f"{preset}.yaml")
+    if not path.is_file() and not preset.endswith(".yaml"):
+        raise ConfigError(f"cannot read preset {preset!r}; {near_matches(preset, preset_names('collect'))}")
+    of_the_phone = read_yaml(path).get("domain") == "android"
+    return AndroidCollectConfig.from_yaml(path) if of_the_phone else CollectConfig.from_yaml(path)
 
 
-def load_config(preset: str) -> CollectConfig:
-    """A packaged preset by name, or one from a path that ends in `.yaml`."""
-    return CollectConfig.from_yaml(preset if preset.endswith(".yaml") else PRESETS / f"{preset}.yaml")
-
-
-def collect(config: CollectConfig, out: Path, shard_trajectories: int = 200) -> dict[str, Any]:
+def collect(config: AnyCollectConfig, out: Path, shard_trajectories: int = 200) -> dict[str, Any]:
     """Collect a dataset into a new folder.
 
     Args:
@@ -176,10 +133,7 @@ def dataset_files(folder: str | Path, verify: bool = True) -> list[Path]:
         ConfigError: there is no dataset, or a file is not the one that was written.
     """
     folder = Path(folder)
-    try:
-        files = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["files"]
-    except (OSError, ValueError, KeyError) as error:
-        raise ConfigError(f"{folder} holds no dataset; make one with python -m experiments.collect") from error
+    files = read_manifest(folder)["files"]
     for name, checksum in files.items():
         path = folder / name
         if not path.exists() or (verify and hashlib.sha256(path.read_bytes()).hexdigest() != checksum):
@@ -189,78 +143,12 @@ def dataset_files(folder: str | Path, verify: bool = True) -> list[Path]:
 
 def decode_images(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Replace the PNG bytes of a batch's `image` column by frames, uint8 (N, h, w, 3)."""
-    frames = [np.asarray(Image.open(io.BytesIO(data)).convert("RGB")) for data in batch["image"]]
-    return {**batch, "image": np.stack(frames)}
+    return {**batch, "image": decode_frames(batch["image"])}
 
 
-def _trajectories(config: CollectConfig) -> Iterator[list[dict[str, Any]]]:
-    """All trajectories in order; which policy acts in which is drawn from the seed."""
-    index = 0
-    for family in FAMILIES:
-        count = config.trajectories.get(family, 0)
-        if not count:
-            continue
-        env = PlayhouseEnv(
-            family,
-            config.env_preset,
-            split=config.split,
-            observation_size=config.observation_size,
-            reward_size=config.reward_size,
-            max_episode_steps=config.max_steps[family],
-            terminate_on_success=False,
-        )
-        names = list(config.policies)
-        try:
-            for _ in range(count):
-                rng = np.random.default_rng([config.seed, index])
-                name = names[int(rng.choice(len(names), p=[config.policies[n] for n in names]))]
-                yield _trajectory(env, index, name, rng, config.stop_after_success)
-                index += 1
-        finally:
-            env.close()
-
-
-def _trajectory(
-    env: PlayhouseEnv, index: int, policy_name: str, rng: np.random.Generator, tail: int
-) -> list[dict[str, Any]]:
-    _, info = env.reset(seed=int(rng.integers(2**31)))
-    policy = make_policy(policy_name, env, rng)
-    policy.reset()
-    assert env.episode is not None
-    goal = env.episode.goal.worded()
-    fixed = {
-        "trajectory": index,
-        "family": env.family,
-        "goal_id": goal.id,
-        "instruction": goal.instruction,
-        "subject": goal.subject,
-        "policy": policy_name,
-        "home_seed": env.episode.home.seed,
-    }
-    rows = [_row(env, fixed, 0, -1, 0.0, info)]
-    truncated, after = False, 0
-    while not truncated and after <= tail:
-        action = policy.act()
-        _, reward, _, truncated, info = env.step(action)
-        rows.append(_row(env, fixed, len(rows), action, reward, info))
-        after += info["is_success"]
-    return rows
-
-
-def _row(
-    env: PlayhouseEnv, fixed: dict[str, Any], step: int, action: int, reward: float, info: dict[str, Any]
-) -> dict[str, Any]:
-    buffer = io.BytesIO()
-    Image.fromarray(env.reward_frame()).save(buffer, format="png", compress_level=6)
-    return {
-        **fixed,
-        "step": step,
-        "action": action,
-        "reward": reward,
-        "goal_achieved": info["goal_achieved"],
-        "is_success": info["is_success"],
-        "image": buffer.getvalue(),
-    }
+def _trajectories(config: AnyCollectConfig) -> Iterator[list[dict[str, Any]]]:
+    """All trajectories in order."""
+    return android_trajectories(config) if isinstance(config, AndroidCollectConfig) else playhouse_trajectories(config)
 
 
 def _update(digest: hashlib._Hash, row: dict[str, Any]) -> None:
@@ -275,7 +163,7 @@ app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=F
 
 @app.command()
 def main(
-    preset: Annotated[str, typer.Option(help="small, full, or a YAML file")] = "small",
+    preset: Annotated[str, typer.Option(help=f"{', '.join(preset_names('collect'))}, or a YAML file")] = "small",
     out: Annotated[Path, typer.Option(help="new folder of the dataset")] = Path("data/playhouse-small"),
 ) -> None:
     """Collect a dataset and print its manifest."""
