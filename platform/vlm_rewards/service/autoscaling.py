@@ -13,6 +13,10 @@ BUSY_REPLICAS = "busy_replicas"
 FRAMES_PER_REQUEST = "frames_per_request"
 IDLE_S = "idle_s"
 
+# Seconds in which the share of busy time is believed to fall by two thirds at most: three times what a replica's own
+# average looks back.
+_BUSY_FADES_S = 30.0
+
 
 class FramesWaitingPolicy:
     """A Ray Serve autoscaling policy that counts frames, not requests.
@@ -63,7 +67,11 @@ class FramesWaitingPolicy:
         frames_per_request = max(sizes) if sizes else 1.0
         queued = max(0.0, ctx.total_queued_requests or 0.0) * frames_per_request
         waiting = sum(reports.get(WAITING_FRAMES, {}).values()) + queued
-        busy = sum(reports.get(BUSY_REPLICAS, {}).values())
+        # A replica that has just taken over another's callers reports what it had before: the sum dips whenever one is
+        # given up, and would take the next along. So it is believed to fall no faster than this.
+        fading = math.exp(-(ctx.current_time - state.get("at", ctx.current_time)) / _BUSY_FADES_S)
+        busy = max(sum(reports.get(BUSY_REPLICAS, {}).values()), state.get("busy", 0.0) * fading)
+        state.update(at=ctx.current_time, busy=busy)
         # The means above look back a second. To grow, the last word counts: Serve's upscale delay outlasts a blip.
         series = (ctx.raw_metrics or {}).get(WAITING_FRAMES, {}).values()
         waiting_now = sum(points[-1].value for points in series if points) + queued

