@@ -6,16 +6,19 @@ Everything that can be refused is checked before the MLflow run begins, so that 
 import functools
 import math
 import time
+import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import gymnasium as gym
 import torch
+from ray import serve
 from ray.exceptions import RayError
 from ray.rllib.algorithms.ppo import PPO
+from ray.serve.exceptions import RayServeException
 
 from envs.registry import make_env
 from experiments.results import Results, evaluate_and_record
@@ -69,25 +72,20 @@ class TrainingOutcome:
     tracking_uri: str
 
 
-def make_client(config: TrainConfig, task_set: TaskSet, fingerprint: str | None = None) -> RewardClient:
+def make_client(config: TrainConfig, task_set: TaskSet, app_name: str, fingerprint: str | None = None) -> RewardClient:
     """Return a client of the run's reward; called wherever rewards are needed, remote env runners included."""
     assert config.reward != "ground_truth"
     if config.service.transport == "in_process":
         torch.set_num_threads(config.service.torch_threads)
         transport: Any = InProcessTransport(RewardModel(config.reward, task_set))
     else:
-        transport = HandleTransport(app_name(config))
+        transport = HandleTransport(app_name)
     return RewardClient(
         transport,
         timeout_s=config.service.timeout_s,
         deadline_s=config.service.deadline_s,
         expected_fingerprint=fingerprint,
     )
-
-
-def app_name(config: TrainConfig) -> str:
-    """Return the name of the run's Serve application."""
-    return f"reward-{config.reward_name}"
 
 
 class Training:
@@ -107,9 +105,12 @@ class Training:
         self.config = config
         self.folder = folder
         self._watcher = watcher
+        # Of this execution alone: on a cluster another run may serve the same model with another threshold.
+        self._app_name = f"reward-{config.reward_name}-{uuid.uuid4().hex[:8]}"
         self._state: RunState | None = folder.state()
         if self._state is not None and self._state.finished:
             raise ConfigError(f"the run in {folder.path} has finished already; start a new one without --resume")
+        self._deployed = False
         self._uri = config.tracking.uri or default_uri(folder.path.parent)
         env = self.train_env()
         self._task_set: TaskSet = env.unwrapped.task_set  # type: ignore[attr-defined]
@@ -139,6 +140,15 @@ class Training:
         Raises:
             VLMRewardsError: something is wrong; the MLflow run, if it began, is closed as FAILED.
         """
+        try:
+            return self._execute()
+        finally:
+            # A cluster outlives the run; what the run has deployed for itself must not.
+            if self._deployed:
+                with suppress(RayError, RayServeException):  # a dead cluster needs no tidying, and hides no error
+                    serve.delete(self._app_name, _blocking=False)
+
+    def _execute(self) -> TrainingOutcome:
         description = None if self.config.uses_ground_truth else self._start_reward()
         with self._algorithm(description) as algorithm, self._start_tracking(description) as run:
             if self._state is None:
@@ -147,12 +157,13 @@ class Training:
             elif self._state.checkpoint is not None:
                 algorithm.restore_from_path(str(self.folder.path / self._state.checkpoint))
             self._train(algorithm, run)
-            self._watcher.stage("evaluating on unseen content, by ground truth alone")
+            self._watcher.stage("evaluating by ground truth alone")
             results = evaluate_and_record(
                 config=self.config,
                 module=algorithm.get_module(),
                 task_set=self._task_set,
-                client=description and make_client(self.config, self._task_set, description.fingerprint),
+                client=description
+                and make_client(self.config, self._task_set, self._app_name, description.fingerprint),
                 beta=description and description.beta,
                 make_env=self.evaluation_env,
                 curve=[CurvePoint(int(row[0]), *row[1:4]) for row in self._state.curve],
@@ -193,9 +204,10 @@ class Training:
                     torch_threads=service.torch_threads,
                     replicas=ReplicaLimits(minimum=service.replicas, maximum=service.replicas),
                 ),
-                app_name(self.config),
+                self._app_name,
             )
-        return make_client(self.config, self._task_set).describe()
+            self._deployed = True
+        return make_client(self.config, self._task_set, self._app_name).describe()
 
     def _start_tracking(self, description: RewardDescription | None) -> MlflowRun:
         fingerprints = {}
@@ -221,7 +233,7 @@ class Training:
             env=functools.partial(make_env, self.config.environment.id),
             env_kwargs=self.config.environment.options,
             client_factory=description
-            and functools.partial(make_client, self.config, self._task_set, description.fingerprint),
+            and functools.partial(make_client, self.config, self._task_set, self._app_name, description.fingerprint),
             hyperparameters=self.config.ppo,
             total_env_steps=self.config.total_env_steps,
             module=self.config.agent,
