@@ -62,6 +62,16 @@ def test_a_run_keeps_its_replicas_until_it_is_over():
     assert policy(context(now=1101, replicas=3, idle=1e9, waiting=[0, 0], state=state))[0] == 1
 
 
+def test_one_replica_given_up_does_not_take_the_next_along():
+    """Eight that share 4.2 replicas' work shrink to six, which at first report only six eighths of it."""
+    wanted, state = POLICY(context(now=1000, replicas=8, waiting=[1] * 8, busy=[4.2 / 8] * 8))
+    assert wanted == 6
+    wanted, state = POLICY(context(now=1002, replicas=6, waiting=[1] * 6, busy=[4.2 / 8] * 6, state=state))
+    assert wanted >= 5
+    # When it is really over, they go.
+    assert POLICY(context(now=1200, replicas=6, waiting=[0] * 6, busy=[0.01] * 6, state=state))[0] == 1
+
+
 def simulate(rate, seconds, frames_a_request=16, fixed_s=0.0, per_frame_s=0.01, start=1, target=64, down_s=10.0):
     """Returns the replica count every second of a service under an open stream of `rate` frames a second.
 
