@@ -1,4 +1,4 @@
-"""The reward service: a Serve deployment, and a client that reaches it by handle or HTTP, or a model in this process."""
+"""The reward service: a Serve deployment, and a client that reaches it by handle or HTTP or a model in this process."""
 
 from vlm_rewards.service.client import ClientStats, RewardClient
 from vlm_rewards.service.schema import EmbedResult, ReplicaInfo, RewardUserConfig, ScoreResult

@@ -157,7 +157,7 @@ def create_app(
         return JSONResponse({"models": listed})
 
     @app.get(
-        "/v1/models/{model}",
+        "/v1/models/{model:path}",  # hub ids have a slash
         dependencies=[Depends(authorized)],
         summary="Describe one model",
         response_model=messages.ModelInfo,
