@@ -23,25 +23,25 @@ def image_text(frame, form="PNG"):
     return base64.b64encode(file.getvalue()).decode()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def app(reward_model):
     transports = {"six": InProcessTransport(reward_model)}
     return create_app(TransportBackend(lambda: transports), LIMITS)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def http(app):
     """A client on this machine, as the application sees it. Exceptions of the application are the test's."""
     with TestClient(app, client=("127.0.0.1", 5000)) as client:
         yield client
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def frames():
     return np.random.default_rng(3).integers(0, 256, (5, 32, 24, 3), dtype=np.uint8)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def still_serves(http, reward_model, frames):
     """Returns a check that the next caller gets the right answer."""
 
