@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from vlm_rewards.evaluation.offline import SplitSpec
 from vlm_rewards.goals import NegativesSpec
+from vlm_rewards.heads import check_temperature
 from vlm_rewards.reward_model import RewardConfig
 from vlm_rewards.strict_config import StrictConfig
 
@@ -130,6 +131,11 @@ class CalibrateConfig(StrictConfig):
     resamples: int = Field(default=1000, ge=10)
     seed: int = Field(default=0, ge=0)
     tracking: OfflineTrackingConfig = OfflineTrackingConfig()
+
+    @field_validator("taus")
+    @classmethod
+    def _taus_are_usable(cls, taus: tuple[float, ...]) -> tuple[float, ...]:
+        return tuple(check_temperature(tau) for tau in taus)
 
 
 class RelabelConfig(StrictConfig):
