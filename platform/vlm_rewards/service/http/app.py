@@ -63,7 +63,7 @@ def create_app(
     _add_error_handlers(app)
     bearer = HTTPBearer(auto_error=False, description="Needed where the gateway has tokens configured.")
 
-    def authorized(
+    async def authorized(
         request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
     ) -> None:
         host = request.client.host if request.client else None
