@@ -69,7 +69,7 @@ def test_it_learns_to_name_what_it_sees(outcome):
 
 
 def test_the_folder_loads_as_any_other_and_proves_itself(outcome):
-    encoder = load_encoder(str(outcome.folder))
+    encoder = load_encoder(str(outcome.folder), encoder="torch")
     assert encoder.image_size == (32, 24)
     assert encoder.fingerprint == outcome.encoder.fingerprint
     names = {path.name for path in outcome.folder.iterdir()}
