@@ -16,6 +16,7 @@ MAY_IMPORT = {
     "rllib_configs": {"vlm_rewards", "envs", "rllib_configs"},
     "serve_deployments": {"vlm_rewards", "serve_deployments"},
     "experiments": {"vlm_rewards", "envs", "rllib_configs", "serve_deployments", "experiments"},
+    "examples": {"vlm_rewards", "envs", "examples"},
     "benchmarks": {"vlm_rewards", "envs", "rllib_configs", "serve_deployments", "experiments", "benchmarks"},
 }
 OURS = set().union(*MAY_IMPORT.values())
