@@ -31,6 +31,7 @@ class RewardConfig(StrictConfig):
             machine is fastest with it.
         device: torch device of the towers.
         encoder: runtime of the image tower: `torch`, `openvino`, or `auto`; see `load_encoder`.
+        compiled: compile torch's image tower, with CUDA graphs; for GPUs.
     """
 
     model: str = Field(default="pocket-android", min_length=1)
@@ -42,6 +43,7 @@ class RewardConfig(StrictConfig):
     precision: Precision = "fp32"
     device: str = "cpu"
     encoder: EncoderKind = "auto"
+    compiled: bool = False
 
     @field_validator("template")
     @classmethod
@@ -154,7 +156,9 @@ class RewardModel:
             goal.id: (template.fill(goal), *config.negatives.captions(goal, task_set, template))
             for goal in task_set.all_goals
         }
-        self.encoder = encoder or load_encoder(config.model, config.device, config.precision, config.encoder)
+        self.encoder = encoder or load_encoder(
+            config.model, config.device, config.precision, config.encoder, config.compiled
+        )
         if not config.head.uses_negatives:
             self._prompts = {goal_id: prompts[:1] for goal_id, prompts in self._prompts.items()}
         baselines = [config.head.baseline] if config.head.baseline else []

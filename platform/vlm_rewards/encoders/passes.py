@@ -32,8 +32,8 @@ class Passes:
         self.sizes = tuple(sorted(sizes, reverse=True))
 
     @classmethod
-    def proven(cls, run: Run, frame_size: tuple[int, int], largest: int) -> "Passes":
-        """Keeps those of `largest`, its half, its quarter ... 1 whose rows are the same to the bit.
+    def proven(cls, run: Run, frame_size: tuple[int, int], largest: int, smallest: int = 1) -> "Passes":
+        """Keeps those of `largest`, its half, its quarter ... `smallest` whose rows are the same to the bit.
 
         The order in which a kernel sums does not depend on the numbers, so equal rows of noise prove the sizes equal
         for all frames. It takes 3 x `largest` frames at most, since the search ends at the first size that differs.
@@ -42,13 +42,14 @@ class Passes:
             run: embeds uint8 (n, H, W, 3) to float32 (n, D).
             frame_size: (H, W) of the frames to try, in pixels.
             largest: frames in the largest pass, a power of two.
+            smallest: where to end; another power of two.
         """
         probe = np.random.default_rng(0).integers(0, 256, (largest, *frame_size, 3), dtype=np.uint8)
         reference = run(probe)
         if not _same(run(probe[::-1].copy())[::-1], reference):
             return cls(run, [1])  # a row depends on its place: alone, there is only one
         sizes = [largest]
-        while sizes[-1] > 1:
+        while sizes[-1] > smallest:
             size = sizes[-1] // 2
             # The last rows: each in another place than in the largest pass.
             if not _same(run(probe[-size:].copy()), reference[-size:]):

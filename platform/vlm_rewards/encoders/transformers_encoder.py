@@ -44,13 +44,17 @@ class TransformersEncoder(CheckpointEncoder):
             check_cpu_bf16("torch")
         dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         self._dtype = dtype
-        super().__init__(checkpoint, precision, {"precision": precision}, torch_device, dtype)
+        # Fused kernels round differently.
+        identity = {"precision": precision, **({"runtime": "torch.compile"} if compiled else {})}
+        super().__init__(checkpoint, precision, identity, torch_device, dtype)
         self._image_features = self._model.get_image_features
+        self._check_towers(self._image_dim)
         if compiled:
             self._image_features = torch.compile(self._image_features, mode="reduce-overhead", dynamic=False)
-        self._check_towers(self._image_dim)
-        largest = _CPU_PASS if torch_device.type == "cpu" else _GPU_PASS
-        self.passes = Passes.proven(self._embed_pass, self.image_size, largest)
+        largest, smallest = (_CPU_PASS, 1) if torch_device.type == "cpu" else (_GPU_PASS, _CPU_PASS)
+        # Each size is compiled alone, which takes long; a pass of 8 costs a GPU little more than one of 1.
+        smallest = _CPU_PASS if compiled else smallest
+        self.passes = Passes.proven(self._embed_pass, self.image_size, largest, smallest)
 
     def _embed_pass(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         with torch.inference_mode():

@@ -59,3 +59,9 @@ def test_few_passes_and_little_padding():
 )
 def test_only_sizes_with_the_same_rows_are_kept(change, sizes):
     assert Passes.proven(Recording(change), (3, 5), 8).sizes == sizes
+
+
+def test_sizes_too_small_to_matter_are_not_tried():
+    tower = Recording()
+    assert Passes.proven(tower, (3, 5), 16, smallest=8).sizes == (16, 8)
+    assert min(tower.sizes) == 8
