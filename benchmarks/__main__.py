@@ -11,7 +11,8 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-# Before ray is imported: no usage pings.
+# Before ray is imported: no usage pings. One thread a process: replicas and this one share the cores. (Not through a
+# runtime environment, for which Ray would have to start every worker anew.)
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 import ray
@@ -78,13 +79,13 @@ def bench(
 
 def _start_ray() -> None:
     """Starts a Ray of our own, with CPUs that are only counted: emulated replicas sleep."""
+    os.environ["OMP_NUM_THREADS"] = "1"
     ray.init(
         address="local",
         num_cpus=16,
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,
-        runtime_env={"env_vars": {"OMP_NUM_THREADS": "1"}},
     )
     logging.getLogger("ray.serve").setLevel(logging.ERROR)
     serve.start(proxy_location="Disabled")

@@ -19,6 +19,7 @@ from vlm_rewards.goals import TaskSet
 from vlm_rewards.reward_model import RewardConfig, RewardDescription, RewardModel
 from vlm_rewards.service import autoscaling
 from vlm_rewards.service.batch import Answer, Kind, Request, answer_batch
+from vlm_rewards.service.door import Door
 from vlm_rewards.service.load import LoadMeter
 from vlm_rewards.service.observability import ReplicaMetrics, log_request
 from vlm_rewards.service.schema import (
@@ -95,8 +96,7 @@ class RewardDeployment:
         self._max_waiting_bytes = max_waiting_mb * 2**20
         self._stuck_after_s = stuck_after_s
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reward-model")
-        self._idle = asyncio.Event()
-        self._idle.set()
+        self._door = Door(max_batch_frames)
         self._busy_since: float | None = None
         self._failures = 0
         self._requests = self._frames = self._batches = 0
@@ -214,15 +214,15 @@ class RewardDeployment:
 
     async def _answered(self, request: Request) -> ScoreResult | EmbedResult:
         while True:
-            while not self._idle.is_set():
-                await self._idle.wait()
             pieces = request.pieces(self._max_batch_frames)
             try:
-                answers = await asyncio.gather(*(self._run_batch(piece) for piece in pieces))
+                answers = await asyncio.gather(*(self._in_turn(piece) for piece in pieces))
             except asyncio.CancelledError:
                 # The caller's patience is over: what is left of its request need not be encoded.
                 for piece in pieces:
                     piece.abandoned = True
+                if self._busy_since is None:  # it may have been the one for whom the others wait outside
+                    self._door.open()
                 raise
             results: list[ScoreResult | EmbedResult] = []
             for answer in answers:
@@ -233,16 +233,20 @@ class RewardDeployment:
                 return _joined(results)
             # Reconfigured between two pieces: one answer must be of one reward.
 
+    async def _in_turn(self, piece: Request) -> Answer:
+        await self._door.enter(piece.weight)
+        return await self._run_batch(piece)
+
     @serve.batch(max_batch_size=1, batch_wait_timeout_s=0.0, max_concurrent_batches=1, batch_size_fn=_count_frames)
     async def _run_batch(self, requests: list[Request]) -> list[Answer]:
-        self._idle.clear()
+        self._door.close()
         self._busy_since = start = time.monotonic()
         failures: list[Exception] = []
         try:
             answers = await self._in_model_thread(lambda: answer_batch(self._model, requests, failures.append))
         finally:
             self._busy_since = None
-            self._idle.set()
+            self._door.open()
         for error in failures:
             logger.error("the reward model failed", exc_info=error)
         good = [index for index, answer in enumerate(answers) if not isinstance(answer, VLMRewardsError)]
