@@ -37,7 +37,7 @@ def plot_precision_recall(
     panels = figure.subplots(len(rows), len(columns), sharex=True, sharey=True, squeeze=False)
     labels = list(dict.fromkeys(label for panel in curves.values() for label in panel))
     # Light to dark: with a ladder of sizes the order shows.
-    shades = colormaps["viridis_r"](np.linspace(0.08, 0.95, max(2, len(labels))))
+    shades = colormaps["viridis_r"](np.linspace(0.2, 0.95, max(2, len(labels))))
     for i, row in enumerate(rows):
         for j, column in enumerate(columns):
             axes = panels[i, j]
