@@ -33,6 +33,8 @@ class ServiceConfig(StrictConfig):
         num_cpus: Ray CPUs that one replica asks for.
         torch_threads: Threads of the encoder's arithmetic.
         replicas: Number of replicas.
+        cache_mb: Memory in MiB that each replica, or env runner, keeps embeddings of frames in that came before; 0 for
+            none. Rewards are the same to the bit; phone screens come back all the time.
         timeout_s: Seconds that one attempt at a request may take.
         deadline_s: Seconds that a request may take with all its retries; below RLlib's `sample_timeout_s` of 60.
     """
@@ -41,6 +43,7 @@ class ServiceConfig(StrictConfig):
     num_cpus: float = Field(default=0.5, gt=0)
     torch_threads: int = Field(default=1, ge=1)
     replicas: int = Field(default=1, ge=1)
+    cache_mb: int = Field(default=64, ge=0)
     timeout_s: float = Field(default=20.0, gt=0)
     deadline_s: float = Field(default=50.0, gt=0)
 

@@ -26,6 +26,7 @@ from experiments.run_folder import RunFolder, RunState
 from experiments.train_config import TrainConfig, flatten
 from rllib_configs.ppo import ppo_config
 from serve_deployments.reward import ReplicaLimits, RewardAppArgs, deploy
+from vlm_rewards.embedding_cache import EmbeddingCache
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.figures import CurvePoint
 from vlm_rewards.goals import TaskSet
@@ -77,7 +78,8 @@ def make_client(config: TrainConfig, task_set: TaskSet, app_name: str, fingerpri
     assert config.reward != "ground_truth"
     if config.service.transport == "in_process":
         torch.set_num_threads(config.service.torch_threads)
-        transport: Any = InProcessTransport(RewardModel(config.reward, task_set))
+        cache = EmbeddingCache(config.service.cache_mb * 2**20) if config.service.cache_mb else None
+        transport: Any = InProcessTransport(RewardModel(config.reward, task_set, cache=cache))
     else:
         transport = HandleTransport(app_name)
     return RewardClient(
@@ -202,6 +204,7 @@ class Training:
                     task_set=self._task_set,
                     num_cpus=service.num_cpus,
                     torch_threads=service.torch_threads,
+                    cache_mb=service.cache_mb,
                     replicas=ReplicaLimits(minimum=service.replicas, maximum=service.replicas),
                 ),
                 self._app_name,
