@@ -47,7 +47,7 @@ def linearity(quick: bool) -> list[Row]:
 def load_step(quick: bool) -> list[Row]:
     """Seconds from a step in load to enough replicas for it, with the default limits' delays."""
     limits = ReplicaLimits(minimum=1, maximum=8)
-    callers_of_step = 12
+    callers_of_step = 16
     args = emulated_args(max_batch_frames=BATCH, replicas=limits, max_wait_s=600)
     target = limits.target_frames or BATCH / 2
     frames, goal_ids = request(8)
