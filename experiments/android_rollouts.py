@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from experiments.dataset_rows import state_row
+from experiments.dataset_rows import check_shares, draw_policy, state_row
 from vlm_rewards.strict_config import StrictConfig
 
 if TYPE_CHECKING:
@@ -52,8 +52,7 @@ class AndroidCollectConfig(StrictConfig):
 
     @model_validator(mode="after")
     def _is_sound(self) -> AndroidCollectConfig:
-        if set(self.policies) - set(POLICIES) or abs(sum(self.policies.values()) - 1.0) > 1e-6:
-            raise ValueError(f"policies must be shares of {', '.join(POLICIES)} that sum to 1")
+        check_shares(self.policies, POLICIES)
         return self
 
 
@@ -70,12 +69,11 @@ def android_trajectories(config: AndroidCollectConfig) -> Iterator[list[dict[str
         max_episode_steps=config.max_steps,
         terminate_on_success=False,
     )
-    names = list(config.policies)
     goals = env.task_set.all_goals
     try:
         for index in range(config.trajectories):
             rng = np.random.default_rng([config.seed, index])
-            name = names[int(rng.choice(len(names), p=[config.policies[n] for n in names]))]
+            name = draw_policy(config.policies, rng)
             yield _trajectory(env, config, index, name, goals[index % len(goals)].id, rng)
     finally:
         env.close()

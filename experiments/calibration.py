@@ -1,6 +1,5 @@
 """One calibration from its settings to a reward preset."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
+from experiments.atomic_files import write_atomically
 from experiments.command_line import ray_for
 from experiments.offline_config import CalibrateConfig, model_label
 from experiments.offline_embedding import embed_states, reward_client, store_folder
@@ -200,9 +200,7 @@ class Calibration:
             f"{test.recall_interval.high:.3f}).",
         ]
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_text("\n".join([*lines, body]), encoding="utf-8")
-        os.replace(partial, path)
+        write_atomically(path, "\n".join([*lines, body]))
 
     def _write_tables(self, folder: Path, found: list[Calibrated], searched: list[dict[str, Any]]) -> list[Path]:
         rows = [

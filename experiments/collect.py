@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -26,6 +25,7 @@ import typer
 from PIL import Image
 
 from experiments.android_rollouts import AndroidCollectConfig, android_trajectories
+from experiments.atomic_files import write_atomically
 from experiments.dataset_rows import SCHEMA
 from experiments.playhouse_rollouts import CollectConfig, playhouse_trajectories
 from experiments.preset_files import preset_names
@@ -104,9 +104,7 @@ def collect(config: AnyCollectConfig, out: Path, shard_trajectories: int = 200) 
         "content_sha256": digest.hexdigest(),
         "files": files,
     }
-    partial = out / "manifest.json.partial"
-    partial.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    os.replace(partial, out / "manifest.json")
+    write_atomically(out / "manifest.json", json.dumps(manifest, indent=2) + "\n")
     return manifest
 
 

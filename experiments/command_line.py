@@ -1,4 +1,4 @@
-"""What the commands of the offline studies share: how they start, and how they end when something is wrong."""
+"""What the commands share: how they start, and how they end when something is wrong."""
 
 import signal
 import sys

@@ -1,6 +1,7 @@
 """The rows of a collected dataset, whatever the domain."""
 
 import io
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -33,6 +34,23 @@ class DrawsRewardFrames(Protocol):
     def reward_frame(self) -> np.ndarray:
         """Draws the present state for the reward model, uint8 (h, w, 3)."""
         ...
+
+
+def check_shares(shares: Mapping[str, float], known: Iterable[str]) -> None:
+    """Refuses shares of policies that do not exist, or that do not sum to 1.
+
+    Raises:
+        ValueError: as pydantic's validators raise it.
+    """
+    known = tuple(known)
+    if set(shares) - set(known) or abs(sum(shares.values()) - 1.0) > 1e-6:
+        raise ValueError(f"policies must be shares of {', '.join(known)} that sum to 1")
+
+
+def draw_policy(shares: Mapping[str, float], rng: np.random.Generator) -> str:
+    """Returns a policy's name, drawn by the shares."""
+    names = list(shares)
+    return names[int(rng.choice(len(names), p=[shares[name] for name in names]))]
 
 
 def state_row(

@@ -1,14 +1,14 @@
 """The rewards that an offline study compares: one encoder, and what is made of its embeddings family by family."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from experiments.offline_config import DataConfig
-from vlm_rewards.encoders import Encoder, load_encoder
+from serve_deployments.reward import read_task_set
+from vlm_rewards.encoders import Encoder
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.offline import LabelledDataset
 from vlm_rewards.evaluation.offline.dataset import States
@@ -16,8 +16,6 @@ from vlm_rewards.goals import NegativesSpec, TaskSet
 from vlm_rewards.heads import FramePooling, pool
 from vlm_rewards.reward_model import RewardConfig, RewardModel
 from vlm_rewards.strict_config import near_matches
-
-ROOT = Path(__file__).resolve().parent.parent
 
 
 def open_states(config: DataConfig) -> tuple[LabelledDataset, dict[str, TaskSet]]:
@@ -33,7 +31,7 @@ def open_states(config: DataConfig) -> tuple[LabelledDataset, dict[str, TaskSet]
     for family in families:
         if family not in config.task_sets:
             raise ConfigError(f"data.task_sets has no family {family!r}; {near_matches(family, config.task_sets)}")
-    task_sets = {family: _task_set(config.task_sets[family]) for family in families}
+    task_sets = {family: read_task_set(config.task_sets[family]) for family in families}
     dataset = LabelledDataset.open(config.dataset)
     if config.families is None and set(dataset.families) - set(task_sets):
         absent = sorted(set(dataset.families) - set(task_sets))[0]
@@ -82,7 +80,7 @@ def load_text_encoder(reward: RewardConfig) -> TextMemo:
     Raises:
         VLMRewardsError: as `load_encoder`.
     """
-    return TextMemo(load_encoder(reward.model, reward.device, reward.precision, reward.encoder))
+    return TextMemo(reward.load_encoder())
 
 
 class FamilyRewards:
@@ -153,8 +151,3 @@ class FamilyRewards:
 def negatives_label(negatives: NegativesSpec) -> str:
     """What a negative set is called in tables, such as `goals` or `goals_and_states(20, seed 1)`."""
     return negatives.kind if negatives.count is None else f"{negatives.kind}({negatives.count}, seed {negatives.seed})"
-
-
-def _task_set(path: str) -> TaskSet:
-    here = Path(path)
-    return TaskSet.from_yaml(here if here.exists() or not (ROOT / here).exists() else ROOT / here)

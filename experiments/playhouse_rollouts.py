@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from envs.playhouse import PlayhouseEnv
 from envs.playhouse.policies import POLICIES, make_policy
 from envs.playhouse.presets import FAMILIES, Family
-from experiments.dataset_rows import state_row
+from experiments.dataset_rows import check_shares, draw_policy, state_row
 from vlm_rewards.strict_config import StrictConfig
 
 
@@ -44,8 +44,7 @@ class CollectConfig(StrictConfig):
 
     @model_validator(mode="after")
     def _is_sound(self) -> CollectConfig:
-        if set(self.policies) - set(POLICIES) or abs(sum(self.policies.values()) - 1.0) > 1e-6:
-            raise ValueError(f"policies must be shares of {', '.join(POLICIES)} that sum to 1")
+        check_shares(self.policies, POLICIES)
         missing = set(self.trajectories) - set(self.max_steps)
         if missing:
             raise ValueError(f"max_steps lacks {sorted(missing)}")
@@ -68,11 +67,10 @@ def playhouse_trajectories(config: CollectConfig) -> Iterator[list[dict[str, Any
             max_episode_steps=config.max_steps[family],
             terminate_on_success=False,
         )
-        names = list(config.policies)
         try:
             for _ in range(count):
                 rng = np.random.default_rng([config.seed, index])
-                name = names[int(rng.choice(len(names), p=[config.policies[n] for n in names]))]
+                name = draw_policy(config.policies, rng)
                 yield _trajectory(env, index, name, rng, config.stop_after_success)
                 index += 1
         finally:

@@ -14,8 +14,9 @@ import typer
 import yaml
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from experiments.command_line import clear_errors
 from experiments.preset_files import load_preset, preset_names
-from vlm_rewards.errors import ConfigError, VLMRewardsError
+from vlm_rewards.errors import ConfigError
 
 SECONDS_BETWEEN_LINES = 10.0
 # In the run folder: a run that continues goes on in its own MLflow run.
@@ -59,18 +60,8 @@ def pretrain_clip(
     self-check record), and prints its zero-shot accuracy by label on held-out images. Run it again to continue a run
     that was cut off. Use the folder as `reward.model`, or anywhere a CLIP folder is read.
     """
-    try:
+    with clear_errors("run the same command again to continue"):
         _pretrain(preset, overrides or [], output, run_folder, images, mlflow_uri, fresh, dry_run)
-    except ConfigError as error:
-        _fail(error, 2)
-    except VLMRewardsError as error:
-        _fail(error, 1)
-    except OSError as error:
-        if error.errno != 28:  # ENOSPC
-            raise
-        _fail(f"the disk is full ({error.filename}): free some space and run the same command again", 1)
-    except KeyboardInterrupt:
-        _fail("interrupted; run the same command again to continue", 130)
 
 
 def _pretrain(
@@ -84,11 +75,10 @@ def _pretrain(
     dry_run: bool,
 ) -> None:
     # Imported here: `--help` and a misspelt preset should not wait for torch.
-    from experiments.train_config import flatten
     from vlm_rewards.pretraining.caption_source import import_source
     from vlm_rewards.pretraining.pretrain import pretrain
     from vlm_rewards.pretraining.pretrain_config import PretrainConfig
-    from vlm_rewards.tracking import MlflowRun, provenance_tags
+    from vlm_rewards.tracking import MlflowRun, flatten, provenance_tags
     from vlm_rewards.tracking.store import default_uri
 
     config = PretrainConfig(**load_preset("pretrain_clip", preset, overrides))
@@ -190,11 +180,6 @@ def _report(console: rich.console.Console, outcome: Any) -> None:
         f"{facts.training_seconds:.0f} s of training"
     )
     console.print(f"model folder: {outcome.folder}", soft_wrap=True)
-
-
-def _fail(error: Any, code: int) -> None:
-    typer.secho(f"error: {error}", fg="red", err=True)
-    raise typer.Exit(code)
 
 
 if __name__ == "__main__":

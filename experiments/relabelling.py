@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -17,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from experiments.atomic_files import write_atomically
 from experiments.offline_config import RelabelConfig
 from experiments.offline_embedding import reward_client
 from experiments.offline_rewards import FamilyRewards, load_text_encoder, open_states
@@ -105,7 +105,7 @@ class Relabelling:
             VLMRewardsError: the service failed for good; what was written stays, and a later call continues.
         """
         self._out.mkdir(parents=True, exist_ok=True)
-        _write_atomically(self._out / STATE_FILE, json.dumps(self._identity).encode())
+        write_atomically(self._out / STATE_FILE, json.dumps(self._identity))
         for stale in self._out.glob(".*.partial"):
             stale.unlink()
         pieces = list(self._pieces())
@@ -181,7 +181,7 @@ class Relabelling:
         table = table.append_column("vlm_score", pa.array(scores)).append_column("vlm_reward", pa.array(rewards))
         buffer = pa.BufferOutputStream()
         pq.write_table(table, buffer, compression="none")
-        _write_atomically(self._out / piece.name, buffer.getvalue())
+        write_atomically(self._out / piece.name, buffer.getvalue())
 
     def _pieces(self) -> Iterator[Piece]:
         """Divides the dataset's files; the same every time, so that a later call knows what is missing."""
@@ -227,7 +227,7 @@ class Relabelling:
                 "rewarded": rewarded,
             },
         }
-        _write_atomically(self._out / MANIFEST, (json.dumps(manifest, indent=2) + "\n").encode())
+        write_atomically(self._out / MANIFEST, json.dumps(manifest, indent=2) + "\n")
         (self._out / STATE_FILE).unlink()
         return rewarded
 
@@ -254,13 +254,3 @@ def _finished(under_way: deque[tuple[Piece, "Future[None]"]]) -> Piece:
 def _file(path: Path) -> pa.Table:
     """Reads a file of the dataset, and keeps the last one: pieces come in order."""
     return pq.read_table(path)
-
-
-def _write_atomically(path: Path, data: Any) -> None:
-    """A kill leaves the whole file or none."""
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(partial, path)

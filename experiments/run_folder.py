@@ -1,7 +1,6 @@
 """The folder of one training run: its settings, its progress and its newest checkpoint, never half-written."""
 
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from experiments.atomic_files import write_atomically
 from vlm_rewards.errors import ConfigError
 
 CONFIG_FILE = "config.yaml"
@@ -61,7 +61,7 @@ class RunFolder:
             except FileExistsError:
                 number += 1
         folder = cls(path)
-        _write_atomically(path / CONFIG_FILE, yaml.safe_dump(config, sort_keys=False))
+        write_atomically(path / CONFIG_FILE, yaml.safe_dump(config, sort_keys=False))
         return folder
 
     @classmethod
@@ -96,7 +96,7 @@ class RunFolder:
 
     def write_state(self, state: RunState) -> None:
         """Replace the state in one step: a kill leaves the old or the new, never a part."""
-        _write_atomically(self.path / STATE_FILE, json.dumps(asdict(state)))
+        write_atomically(self.path / STATE_FILE, json.dumps(asdict(state)))
 
     def write_checkpoint(self, state: RunState, save: Callable[[Path], Any]) -> RunState:
         """Write a checkpoint with `save(folder)`, point the state at it, and only then delete the one before.
@@ -118,12 +118,3 @@ class RunFolder:
             if old.name != name:
                 shutil.rmtree(old)
         return written
-
-
-def _write_atomically(path: Path, text: str) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.rename(path)

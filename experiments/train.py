@@ -5,17 +5,15 @@ python -m experiments.train --preset demo --set reward.beta=0.9 --set total_env_
 python -m experiments.train --resume runs/demo-1
 """
 
-import signal
-import sys
 from pathlib import Path
-from types import FrameType
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 import yaml
 
+from experiments.command_line import clear_errors, stop_on_sigterm
 from experiments.preset_files import load_preset, preset_names
-from vlm_rewards.errors import ConfigError, VLMRewardsError
+from vlm_rewards.errors import ConfigError
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
@@ -49,18 +47,8 @@ def train(
     agent on unseen screen content at the end. Results (a table against the random policy, the learning curve, a GIF
     with p(goal) over time) go to the run's folder and to MLflow.
     """
-    try:
+    with clear_errors("continue with --resume"):
         _train(preset, overrides or [], seed, steps, output, mlflow_uri, resume, dry_run)
-    except ConfigError as error:
-        _fail(error, 2)
-    except VLMRewardsError as error:
-        _fail(error, 1)
-    except OSError as error:
-        if error.errno != 28:  # ENOSPC
-            raise
-        _fail(f"the disk is full ({error.filename}): free some space and continue with --resume", 1)
-    except KeyboardInterrupt:
-        _fail("interrupted; continue with --resume", 130)
 
 
 def _train(
@@ -94,7 +82,7 @@ def _train(
             return
         folder = RunFolder.create(output, config.name, config.model_dump(mode="json"))
 
-    signal.signal(signal.SIGTERM, _stop_on_sigterm)
+    stop_on_sigterm()
     try:
         with Console(config) as console:
             training = Training(config, folder, console)
@@ -104,16 +92,6 @@ def _train(
     finally:
         folder.remove_if_never_started()
     console.report(outcome)
-
-
-def _stop_on_sigterm(number: int, frame: FrameType | None) -> None:
-    """End as an interrupt does: checkpoints stand, and the MLflow run is closed as KILLED."""
-    sys.exit(128 + number)
-
-
-def _fail(error: Any, code: int) -> None:
-    typer.secho(f"error: {error}", fg="red", err=True)
-    raise typer.Exit(code)
 
 
 if __name__ == "__main__":

@@ -137,14 +137,3 @@ class TrainConfig(StrictConfig):
     def reward_name(self) -> str:
         """What the reward is called in figures and as a Serve application."""
         return "ground truth" if isinstance(self.reward, str) else Path(self.reward.model).name
-
-
-def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested mappings as one level with dotted keys, as MLflow's params are."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict) and value:
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat

@@ -23,7 +23,7 @@ from ray.serve.exceptions import RayServeException
 from envs.registry import make_env
 from experiments.results import Results, evaluate_and_record
 from experiments.run_folder import RunFolder, RunState
-from experiments.train_config import TrainConfig, flatten
+from experiments.train_config import TrainConfig
 from rllib_configs.ppo import ppo_config
 from serve_deployments.reward import ReplicaLimits, RewardAppArgs, deploy
 from vlm_rewards.embedding_cache import EmbeddingCache
@@ -34,7 +34,7 @@ from vlm_rewards.reward_model import RewardDescription, RewardModel
 from vlm_rewards.rollout import health
 from vlm_rewards.rollout.metrics import RolloutMetrics
 from vlm_rewards.service import HandleTransport, InProcessTransport, RewardClient
-from vlm_rewards.tracking import MlflowRun, provenance_tags
+from vlm_rewards.tracking import MlflowRun, flatten, provenance_tags
 from vlm_rewards.tracking.store import default_uri
 
 REPOSITORY = Path(__file__).resolve().parent.parent

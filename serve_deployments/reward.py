@@ -135,10 +135,19 @@ class RewardAppArgs(StrictConfig):
         """
         if isinstance(self.task_set, TaskSet):
             return self.task_set
-        path = Path(self.task_set)
-        if not path.exists() and (_ROOT / path).exists():
-            path = _ROOT / path
-        return TaskSet.from_yaml(path)
+        return read_task_set(self.task_set)
+
+
+def read_task_set(file: str) -> TaskSet:
+    """Reads a task set's YAML file, from the working directory or else from the repository root.
+
+    Raises:
+        ConfigError: the file is missing or wrong.
+    """
+    path = Path(file)
+    if not path.exists() and (_ROOT / path).exists():
+        path = _ROOT / path
+    return TaskSet.from_yaml(path)
 
 
 def build_app(args: RewardAppArgs, encoder: Encoder | None = None) -> serve.Application:

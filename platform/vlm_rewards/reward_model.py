@@ -69,6 +69,10 @@ class RewardConfig(StrictConfig):
             raise ValueError(f"{missing[0]}: is required by form {self.head.form!r}; calibrate it on labelled frames")
         return self
 
+    def load_encoder(self) -> Encoder:
+        """Loads the encoder that these settings name; see `vlm_rewards.encoders.load_encoder`."""
+        return load_encoder(self.model, self.device, self.precision, self.encoder, self.compiled)
+
 
 class RewardDescription(StrictConfig):
     """What a client needs to know of a reward model.
@@ -156,9 +160,7 @@ class RewardModel:
             goal.id: (template.fill(goal), *config.negatives.captions(goal, task_set, template))
             for goal in task_set.all_goals
         }
-        self.encoder = encoder or load_encoder(
-            config.model, config.device, config.precision, config.encoder, config.compiled
-        )
+        self.encoder = encoder or config.load_encoder()
         if not config.head.uses_negatives:
             self._prompts = {goal_id: prompts[:1] for goal_id, prompts in self._prompts.items()}
         baselines = [config.head.baseline] if config.head.baseline else []

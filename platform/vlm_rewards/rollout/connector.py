@@ -134,10 +134,7 @@ class RewardConnector(ConnectorV2):
 
         for k, i in enumerate(stepped):
             episode = episodes[i]
-            ledger = episode.custom_data.setdefault(METRICS_KEY, EpisodeLedger(goal_ids[k]))
-            ledger.steps += 1
-            ledger.ground_truth_return += float(episode.get_rewards(-1))
-            ledger.is_success, ledger.goal_achieved = pop_ground_truth(infos[i])
+            ledger = book_step(episode, goal_ids[k], infos[i])
             if episode.is_terminated and ledger.is_success:
                 raise ConfigError(
                     "the env ended an episode because its ground truth says success, which leaks it into training; "
@@ -189,6 +186,24 @@ class RewardConnector(ConnectorV2):
             self._client = self._client_factory()
             self._description = self._client.describe()
         return self._client, self._description
+
+
+def book_step(episode: SingleAgentEpisode, goal_id: str, info: dict[str, Any]) -> EpisodeLedger:
+    """Moves what the env says of an episode's latest step to the episode's ledger, and returns it.
+
+    Args:
+        episode: its latest reward is still the env's own.
+        goal_id: of the episode.
+        info: of the step; loses what it says of the truth.
+
+    Raises:
+        ConfigError: the env hides its ground truth.
+    """
+    ledger = episode.custom_data.setdefault(METRICS_KEY, EpisodeLedger(goal_id))
+    ledger.steps += 1
+    ledger.ground_truth_return += float(episode.get_rewards(-1))
+    ledger.is_success, ledger.goal_achieved = pop_ground_truth(info)
+    return ledger
 
 
 def pop_ground_truth(info: dict[str, Any]) -> tuple[bool, bool]:

@@ -7,8 +7,8 @@ from ray.rllib.core.columns import Columns
 from ray.rllib.core.rl_module.rl_module import RLModule
 from ray.rllib.utils.metrics.metrics_logger import MetricsLogger
 
-from vlm_rewards.rollout.connector import pop_ground_truth
-from vlm_rewards.rollout.metrics import METRICS_KEY, EpisodeLedger, log_episode, log_rewards
+from vlm_rewards.rollout.connector import book_step, pop_ground_truth
+from vlm_rewards.rollout.metrics import log_episode, log_rewards
 
 
 class GroundTruthConnector(ConnectorV2):
@@ -48,21 +48,18 @@ class GroundTruthConnector(ConnectorV2):
             ConfigError: the env hides its ground truth.
         """
         infos = kwargs[Columns.INFOS]
-        truths = [pop_ground_truth(info) for info in infos]
         stepped = [i for i, episode in enumerate(episodes) if len(episode) > 0]
+        for i in set(range(len(episodes))).difference(stepped):
+            pop_ground_truth(infos[i])
         if not stepped:
             return batch
         goal_ids = self._env.unwrapped.goal_ids(stepped)
         rewards = []
         for goal_id, i in zip(goal_ids, stepped, strict=True):
             episode = episodes[i]
-            ledger = episode.custom_data.setdefault(METRICS_KEY, EpisodeLedger(goal_id))
-            reward = float(episode.get_rewards(-1))
-            ledger.steps += 1
-            ledger.ground_truth_return += reward
-            ledger.vlm_return += reward
-            ledger.is_success, ledger.goal_achieved = truths[i]
-            rewards.append(reward)
+            ledger = book_step(episode, goal_id, infos[i])
+            ledger.vlm_return = ledger.ground_truth_return
+            rewards.append(float(episode.get_rewards(-1)))
             if episode.is_done and metrics is not None:
                 log_episode(metrics, ledger)
         if metrics is not None:

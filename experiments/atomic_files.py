@@ -1,0 +1,20 @@
+"""Files that are complete or absent."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+
+def write_atomically(path: Path, data: Any) -> None:
+    """Writes a file so that a kill, or a lost machine, leaves the whole of it or the one before.
+
+    Args:
+        path: the file, in a folder that exists.
+        data: text, which becomes UTF-8, or anything with bytes in it.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("wb") as file:
+        file.write(data.encode() if isinstance(data, str) else data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(partial, path)
