@@ -43,16 +43,16 @@ def _extended(path: Path, study: str) -> dict[str, Any]:
     """Read a preset; what it leaves out comes from the preset that it names under `extends`."""
     values = read_yaml(path)
     base = values.pop("extends", None)
-    return values if base is None else _merged(load_preset(study, str(base)), values)
+    return values if base is None else merged(load_preset(study, str(base)), values)
 
 
-def _merged(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
+def merged(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     """Return `base` with `values` over it, level by level; lists are replaced."""
-    merged = dict(base)
+    result = dict(base)
     for key, value in values.items():
-        inner = merged.get(key)
-        merged[key] = _merged(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
-    return merged
+        inner = result.get(key)
+        result[key] = merged(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+    return result
 
 
 def apply_override(values: dict[str, Any], override: str) -> None:

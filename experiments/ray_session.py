@@ -1,6 +1,7 @@
 """Starting Ray for an experiment: in this process on a laptop, the running cluster under `ray job submit`."""
 
 import logging
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,12 +18,13 @@ WORKER_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore::Depreca
 
 
 @contextmanager
-def ray_session(num_cpus: float) -> Iterator[None]:
+def ray_session(num_cpus: float, wanted_cpus: float | None = None) -> Iterator[None]:
     """Connect to the cluster named by RAY_ADDRESS (set under `ray job submit`), or start one here for the duration.
 
     Args:
         num_cpus: CPUs that the experiment will ask Ray for. A cluster must have them; a session started here is told
             that it has at least these, so that a laptop with fewer cores runs slowly instead of never.
+        wanted_cpus: CPUs with which all that may run at once does; a session started here is told these.
 
     Raises:
         ConfigError: the cluster has fewer CPUs in all than the experiment needs.
@@ -38,12 +40,12 @@ def ray_session(num_cpus: float) -> Iterator[None]:
             ray.shutdown()
             raise ConfigError(
                 f"the experiment needs {num_cpus:g} CPUs and the Ray cluster has {available:g} in all: "
-                "add nodes, or lower ppo.num_env_runners or service.num_cpus"
+                "add nodes, or lower sampling.num_env_runners or service.num_cpus"
             )
     else:
         ray.init(
             address="local",
-            num_cpus=max(os.cpu_count() or 1, int(num_cpus + 0.999)),
+            num_cpus=max(os.cpu_count() or 1, math.ceil(wanted_cpus or num_cpus)),
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,

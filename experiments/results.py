@@ -64,11 +64,8 @@ def evaluate_and_record(
         run: The MLflow run that keeps a copy of them.
     """
     evaluation = config.evaluation
-    options = {**config.environment.options, **config.environment.evaluation_options}
-    goals = task_set.split(options.get("split", "train"))
-    specs = plan_episodes([goal.id for goal in goals], evaluation.episodes, evaluation.seed)
-    policy = ModulePolicy(module, evaluation.num_envs, evaluation.deterministic, config.seed)
-    agent = summarise(run_episodes(make_env, policy, specs, evaluation.num_envs))
+    agent = evaluate(config, module, task_set, make_env, evaluation.episodes)
+    specs = _specs(config, task_set, evaluation.episodes)
     probe = make_env()
     random_policy = RandomPolicy(int(probe.action_space.n))  # type: ignore[attr-defined]
     probe.close()
@@ -79,19 +76,40 @@ def evaluate_and_record(
     plot_learning_curve(
         curve,
         figure,
-        f"{folder.name}: reward from {config.reward_name}",
+        f"{config.name}: reward from {config.reward_name}",
         random.overall.rate,
         vlm=not config.uses_ground_truth,
     )
-    video = None
+    videos = {}
     if evaluation.videos:
-        video = folder / "episodes.gif"
+        ranked = sorted(agent.by_goal, key=lambda goal_id: agent.by_goal[goal_id].rate)
+        videos = {
+            "episodes.gif": specs[: evaluation.videos],
+            "episodes_best.gif": [spec for spec in specs if spec.goal_id == ranked[-1]][:1],
+            "episodes_worst.gif": [spec for spec in specs if spec.goal_id == ranked[0]][:1],
+        }
         alone = ModulePolicy(module, 1, evaluation.deterministic, config.seed)
-        _write_video(video, specs[: evaluation.videos], alone, client, beta, task_set, make_env)
-    for path in (table, figure, video):
-        if path is not None:
-            run.log_artifact(path)
+        for name, shown in videos.items():
+            _write_video(folder / name, shown, alone, client, beta, task_set, make_env)
+    for path in (table, figure, *(folder / name for name in videos)):
+        run.log_artifact(path)
+    video = folder / "episodes.gif" if videos else None
     return Results(agent, random, table, figure, video)
+
+
+def evaluate(
+    config: TrainConfig, module: Any, task_set: TaskSet, make_env: Callable[..., gym.Env], episodes: int
+) -> EvaluationSummary:
+    """Return the ground-truth success of `module` over the first `episodes` evaluation episodes."""
+    evaluation = config.evaluation
+    policy = ModulePolicy(module, evaluation.num_envs, evaluation.deterministic, config.seed)
+    return summarise(run_episodes(make_env, policy, _specs(config, task_set, episodes), evaluation.num_envs))
+
+
+def _specs(config: TrainConfig, task_set: TaskSet, episodes: int) -> list[EpisodeSpec]:
+    options = {**config.environment.options, **config.environment.evaluation_options}
+    goals = task_set.split(options.get("split", "train"))
+    return plan_episodes([goal.id for goal in goals], episodes, config.evaluation.seed)
 
 
 def write_table(path: Path, agent: EvaluationSummary, random: EvaluationSummary) -> Path:

@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ class RunState:
         seconds: Wall-clock seconds spent training.
         checkpoint: Name of the checkpoint folder, or None before the first.
         curve: One row an iteration for the learning-curve figure.
+        held_out: (env steps, ground-truth success) of the short evaluations in training.
         finished: Whether the run has ended and its results stand.
     """
 
@@ -34,6 +35,7 @@ class RunState:
     seconds: float = 0.0
     checkpoint: str | None = None
     curve: tuple[tuple[float, ...], ...] = ()
+    held_out: tuple[tuple[float, float], ...] = ()
     finished: bool = False
 
 
@@ -60,9 +62,14 @@ class RunFolder:
                 break
             except FileExistsError:
                 number += 1
-        folder = cls(path)
+        return cls.at(path, config)
+
+    @classmethod
+    def at(cls, path: Path, config: dict[str, Any]) -> "RunFolder":
+        """Make the folder `path`, which may exist but is empty, and store `config` in it."""
+        path.mkdir(parents=True, exist_ok=True)
         write_atomically(path / CONFIG_FILE, yaml.safe_dump(config, sort_keys=False))
-        return folder
+        return cls(path)
 
     @classmethod
     def existing(cls, path: Path) -> "RunFolder":
@@ -87,7 +94,8 @@ class RunFolder:
         if not path.is_file():
             return None
         values = json.loads(path.read_text())
-        return RunState(**{**values, "curve": tuple(tuple(row) for row in values["curve"])})
+        rows = {key: tuple(tuple(row) for row in values.get(key, ())) for key in ("curve", "held_out")}
+        return RunState(**{**values, **rows})
 
     def remove_if_never_started(self) -> None:
         """Delete the folder of a run that was refused before it began: there is nothing in it to resume."""
@@ -112,7 +120,7 @@ class RunFolder:
                 shutil.rmtree(stale)
         save(partial)
         partial.rename(target)
-        written = RunState(**{**asdict(state), "curve": state.curve, "checkpoint": name})
+        written = replace(state, checkpoint=name)
         self.write_state(written)
         for old in self.path.glob("checkpoint-*"):
             if old.name != name:

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from rllib_configs.ppo import PPOHyperparameters
 from vlm_rewards.reward_model import RewardConfig
+from vlm_rewards.rollout.exploring_starts import ExploringStarts
 from vlm_rewards.rollout.rl_module import GoalModuleConfig
 from vlm_rewards.strict_config import StrictConfig
 
@@ -68,7 +69,9 @@ class EvaluationConfig(StrictConfig):
     """How the trained agent is judged, by ground truth alone.
 
     Attributes:
-        episodes: Episodes, shared equally among the goals.
+        episodes: Episodes at the end, shared equally among the goals.
+        every_steps: Environment steps between short evaluations in training, for the learning curve; None for none.
+        episodes_in_training: Episodes of each of these, the first of the final ones.
         seed: Of the first episode; episode i has `seed + i`.
         deterministic: Whether the agent takes its most probable action, or samples.
         num_envs: Environments stepped side by side.
@@ -76,6 +79,8 @@ class EvaluationConfig(StrictConfig):
     """
 
     episodes: int = Field(default=200, ge=1)
+    every_steps: int | None = Field(default=None, ge=1)
+    episodes_in_training: int = Field(default=60, ge=1)
     seed: int = Field(default=1_000_000, ge=0)
     deterministic: bool = True
     num_envs: int = Field(default=20, ge=1)
@@ -108,6 +113,7 @@ class TrainConfig(StrictConfig):
         reward: The reward model; or `ground_truth`, the environment's own reward, for the agent to compare with.
         service: How it is served.
         sampling: How experience is gathered.
+        exploring_starts: Begins some training episodes elsewhere; None begins all where the environment does.
         agent: The agent's networks.
         ppo: The learner.
         evaluation: How the agent is judged.
@@ -123,6 +129,7 @@ class TrainConfig(StrictConfig):
     reward: RewardConfig | Literal["ground_truth"]
     service: ServiceConfig = ServiceConfig()
     sampling: SamplingConfig = SamplingConfig()
+    exploring_starts: ExploringStarts | None = None
     agent: GoalModuleConfig = GoalModuleConfig()
     ppo: PPOHyperparameters = PPOHyperparameters()
     evaluation: EvaluationConfig = EvaluationConfig()
@@ -132,6 +139,21 @@ class TrainConfig(StrictConfig):
     def uses_ground_truth(self) -> bool:
         """Whether the agent trains on the environment's own reward."""
         return self.reward == "ground_truth"
+
+    @property
+    def trainer_cpus(self) -> int:
+        """CPUs of the learner and the env runners."""
+        return 1 + self.sampling.num_env_runners
+
+    @property
+    def is_served(self) -> bool:
+        """Whether a Serve application computes the reward."""
+        return self.service.transport == "serve" and not self.uses_ground_truth
+
+    @property
+    def replica_cpus(self) -> float:
+        """CPUs of the reward's replicas, all together."""
+        return self.service.num_cpus * self.service.replicas if self.is_served else 0.0
 
     @property
     def reward_name(self) -> str:

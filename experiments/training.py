@@ -7,7 +7,7 @@ import functools
 import math
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from ray.rllib.algorithms.ppo import PPO
 from ray.serve.exceptions import RayServeException
 
 from envs.registry import make_env
-from experiments.results import Results, evaluate_and_record
+from experiments.results import Results, evaluate, evaluate_and_record
 from experiments.run_folder import RunFolder, RunState
 from experiments.train_config import TrainConfig
 from rllib_configs.ppo import ppo_config
@@ -90,6 +90,20 @@ def make_client(config: TrainConfig, task_set: TaskSet, app_name: str, fingerpri
     )
 
 
+def reward_app_args(config: TrainConfig, task_set: TaskSet) -> RewardAppArgs:
+    """Return the Serve application that scores a run's frames."""
+    assert config.reward != "ground_truth"
+    service = config.service
+    return RewardAppArgs(
+        reward=config.reward,
+        task_set=task_set,
+        num_cpus=service.num_cpus,
+        torch_threads=service.torch_threads,
+        cache_mb=service.cache_mb,
+        replicas=ReplicaLimits(minimum=service.replicas, maximum=service.replicas),
+    )
+
+
 class Training:
     """A run in its folder; `execute` does all of it.
 
@@ -98,8 +112,26 @@ class Training:
         folder: Where it happens.
     """
 
-    def __init__(self, config: TrainConfig, folder: RunFolder, watcher: Watcher) -> None:
+    def __init__(
+        self,
+        config: TrainConfig,
+        folder: RunFolder,
+        watcher: Watcher,
+        *,
+        reward_app: str | None = None,
+        mlflow_run_id: str | None = None,
+        on_checkpoint: Callable[[RunState], None] | None = None,
+    ) -> None:
         """Check that the environment can be built, and that there is something left to do.
+
+        Args:
+            config: what to train.
+            folder: where.
+            watcher: shows progress.
+            reward_app: the Serve application to ask, which is another's: a study's trials share it. None deploys one
+                of the run's own and removes it at the end.
+            mlflow_run_id: a run made by `MlflowRun.prepare`, with its parameters; None makes one.
+            on_checkpoint: called after each checkpoint, and at the end, when the folder holds the whole run.
 
         Raises:
             ConfigError: the environment refuses its options, or the run has finished already.
@@ -107,8 +139,11 @@ class Training:
         self.config = config
         self.folder = folder
         self._watcher = watcher
+        self._shared_app = reward_app
         # Of this execution alone: on a cluster another run may serve the same model with another threshold.
-        self._app_name = f"reward-{config.reward_name}-{uuid.uuid4().hex[:8]}"
+        self._app_name = reward_app or f"reward-{config.reward_name}-{uuid.uuid4().hex[:8]}"
+        self._prepared_run_id = mlflow_run_id
+        self._on_checkpoint = on_checkpoint or (lambda state: None)
         self._state: RunState | None = folder.state()
         if self._state is not None and self._state.finished:
             raise ConfigError(f"the run in {folder.path} has finished already; start a new one without --resume")
@@ -119,10 +154,8 @@ class Training:
         env.close()
 
     def cpus_needed(self) -> float:
-        """Return the CPUs that replicas and env runners reserve with Ray; the learner runs in this process."""
-        served = self.config.service.transport == "serve" and not self.config.uses_ground_truth
-        replicas = self.config.service.num_cpus * self.config.service.replicas if served else 0
-        return replicas + self.config.sampling.num_env_runners + 1
+        """Return the CPUs that replicas, env runners and the learner, in this process, take."""
+        return self.config.replica_cpus + self.config.trainer_cpus
 
     def train_env(self, **options: Any) -> gym.Env:
         """Build one environment as training uses it: ground truth ends no episode of an agent that must not know it."""
@@ -181,8 +214,10 @@ class Training:
                 },
                 step=self._state.env_steps + 1,
             )
+            run.log_cost()
             self._state = replace(self._state, finished=True)
             self.folder.write_state(self._state)
+        self._on_checkpoint(self._state)
         return TrainingOutcome(
             env_steps=self._state.env_steps,
             training_seconds=self._state.seconds,
@@ -196,19 +231,8 @@ class Training:
     def _start_reward(self) -> RewardDescription:
         assert self.config.reward != "ground_truth"
         self._watcher.stage(f"starting the reward service ({self.config.reward_name})")
-        service = self.config.service
-        if service.transport == "serve":
-            deploy(
-                RewardAppArgs(
-                    reward=self.config.reward,
-                    task_set=self._task_set,
-                    num_cpus=service.num_cpus,
-                    torch_threads=service.torch_threads,
-                    cache_mb=service.cache_mb,
-                    replicas=ReplicaLimits(minimum=service.replicas, maximum=service.replicas),
-                ),
-                self._app_name,
-            )
+        if self.config.service.transport == "serve" and self._shared_app is None:
+            deploy(reward_app_args(self.config, self._task_set), self._app_name)
             self._deployed = True
         return make_client(self.config, self._task_set, self._app_name).describe()
 
@@ -226,7 +250,7 @@ class Training:
             params=flatten(self.config.model_dump(mode="json")),
             tags={**provenance_tags(REPOSITORY), **fingerprints},
             spill_folder=self.folder.path,
-            resume_run_id=self._state.mlflow_run_id if self._state else None,
+            resume_run_id=self._state.mlflow_run_id if self._state else self._prepared_run_id,
         )
 
     @contextmanager
@@ -243,6 +267,7 @@ class Training:
             num_env_runners=self.config.sampling.num_env_runners,
             num_envs_per_env_runner=self.config.sampling.num_envs_per_env_runner,
             torch_threads=self.config.sampling.learner_threads,
+            exploring_starts=self.config.exploring_starts,
             seed=self.config.seed,
         ).build_algo()
         try:
@@ -281,11 +306,34 @@ class Training:
                 seconds=self._state.seconds + time.monotonic() - begin,
                 curve=(*self._state.curve, tuple(float(value) for value in row)),
             )
-            run.log_metrics({f"train/{name}": value for name, value in metrics.to_dict().items()}, step=steps)
+            logged = {f"train/{name}": value for name, value in metrics.to_dict().items()}
+            if self._evaluation_is_due():
+                logged["held_out/success"] = self._evaluate_briefly(algorithm)
+            run.log_metrics(logged, step=steps)
             self._watcher.iteration(steps, metrics)
             if steps - saved_at >= self.config.checkpoint_every_steps or self._training_is_over():
                 self._state = self.folder.write_checkpoint(self._state, lambda path: algorithm.save_to_path(str(path)))
                 saved_at = steps
+                self._on_checkpoint(self._state)
+
+    def _evaluation_is_due(self) -> bool:
+        assert self._state is not None
+        every = self.config.evaluation.every_steps
+        if every is None or self._training_is_over():  # the full evaluation comes next
+            return False
+        last = self._state.held_out[-1][0] if self._state.held_out else 0
+        return self._state.env_steps - last >= every
+
+    def _evaluate_briefly(self, algorithm: PPO) -> float:
+        """Return ground-truth success in [0, 1] over a few evaluation episodes, and keep it in the state."""
+        assert self._state is not None
+        evaluation = self.config.evaluation
+        summary = evaluate(
+            self.config, algorithm.get_module(), self._task_set, self.evaluation_env, evaluation.episodes_in_training
+        )
+        success = summary.overall.rate
+        self._state = replace(self._state, held_out=(*self._state.held_out, (self._state.env_steps, success)))
+        return success
 
     def _training_is_over(self) -> bool:
         assert self._state is not None

@@ -125,10 +125,10 @@ def test_a_replacement_takes_over_without_a_gap(app):
     client.score(FRAMES, GOALS)
     client.pop_stats()
     pid = HandleTransport(app).replica_info(timeout_s=10).pid
+    start = time.monotonic()
     serve.run_many(
         [serve.RunTarget(target=build_app(ARGS), name=app, route_prefix=None)], wait_for_applications_running=False
     )
-    start = time.monotonic()
     while HandleTransport(app).replica_info(timeout_s=10).pid == pid and time.monotonic() < start + 60:
         client.score(FRAMES, GOALS)
     assert HandleTransport(app).replica_info(timeout_s=10).pid != pid

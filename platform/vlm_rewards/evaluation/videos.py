@@ -68,13 +68,13 @@ def record_episode(
     return RecordedEpisode(title, np.stack(pictures), scores, beta, bool(info["is_success"]))
 
 
-def write_gif(episodes: Sequence[RecordedEpisode], path: Path, seconds_a_frame: float = 0.6) -> None:
+def write_gif(episodes: Sequence[RecordedEpisode], path: Path, seconds: float = 15.0) -> None:
     """Write the episodes side by side as one GIF; those that end early hold their last frame.
 
     Args:
         episodes: Recorded with equal frame sizes.
         path: The GIF to write.
-        seconds_a_frame: How long each step is shown.
+        seconds: Length of the film at most. A step is shown for 0.6 s, or for less where there are many.
     """
     longest = max(len(episode.frames) for episode in episodes)
     sheets = [
@@ -85,7 +85,7 @@ def write_gif(episodes: Sequence[RecordedEpisode], path: Path, seconds_a_frame: 
     strip = Image.fromarray(np.concatenate([np.asarray(sheet)[::4, ::4] for sheet in sheets], 0))
     palette = strip.quantize(256, method=Image.Quantize.MEDIANCUT)
     frames = [sheet.quantize(palette=palette, dither=Image.Dither.NONE) for sheet in sheets]
-    milliseconds = int(seconds_a_frame * 1000)
+    milliseconds = max(40, int(1000 * min(0.6, seconds / longest)))
     frames[0].save(
         path,
         save_all=True,

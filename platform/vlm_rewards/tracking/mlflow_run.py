@@ -54,6 +54,8 @@ class MlflowRun:
         self._pending: list[Metric] = []
         self._last_step = last_step
         self._closed = False
+        self._started = time.monotonic()
+        self._request_seconds = 0.0
         database = sqlite_file(uri)
         self._reserve = DiskReserve(database.with_suffix(".reserve")) if database else None
 
@@ -114,6 +116,46 @@ class MlflowRun:
             started.__exit__(type(error), error, None)
             raise
         return started
+
+    @classmethod
+    def prepare(
+        cls,
+        *,
+        uri: str,
+        experiment: str,
+        name: str,
+        params: Mapping[str, Any],
+        tags: Mapping[str, str],
+        spill_folder: Path,
+        parent_run_id: str | None = None,
+    ) -> str:
+        """Create a run that waits, as SCHEDULED, for `start(resume_run_id=...)`, and return its id.
+
+        A study prepares the runs of all its trials before the first begins: whatever dies later, a trial has one run.
+
+        Raises:
+            TrackingError: The store cannot be opened or written.
+        """
+        run = cls.start(
+            uri=uri,
+            experiment=experiment,
+            name=name,
+            params=params,
+            tags=tags,
+            spill_folder=spill_folder,
+            parent_run_id=parent_run_id,
+        )
+        try:
+            run._client.update_run(run.run_id, status="SCHEDULED")
+        except STORE_ERRORS as error:
+            raise TrackingError(f"no run could be prepared in the MLflow store {uri}: {first_line(error)}") from error
+        return run.run_id
+
+    def log_cost(self) -> None:
+        """Log what tracking has cost: seconds spent in requests to the store, and their share of this process's run."""
+        elapsed = time.monotonic() - self._started
+        costs = {"tracking/seconds": self._request_seconds, "tracking/share": self._request_seconds / elapsed}
+        self.log_metrics(costs, step=self._last_step + 1)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """Log all of `metrics` at environment step `step` in one request.
@@ -211,6 +253,7 @@ class MlflowRun:
 
     def _write(self, request: Callable[[], Any]) -> None:
         """Run one write; a full disk is an error that ends the run, since it will not go away by waiting."""
+        begin = time.monotonic()
         try:
             request()
         except STORE_ERRORS as error:
@@ -221,6 +264,8 @@ class MlflowRun:
             raise TrackingError(
                 f"the disk of the MLflow store {self.uri} is full: free some space and continue with --resume"
             ) from error
+        finally:
+            self._request_seconds += time.monotonic() - begin
 
     def _spill(self) -> Path:
         self._spill_folder.mkdir(parents=True, exist_ok=True)

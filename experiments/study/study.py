@@ -1,0 +1,297 @@
+"""Runs a study: reward applications first, then its trials under Tune, each a child of one MLflow run."""
+
+import csv
+import json
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import yaml
+
+# Before Tune is imported: its own tables and log lines are not what a person watches a study for.
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+
+from ray import serve, tune
+from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
+from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
+
+from envs.registry import make_env
+from experiments.atomic_files import write_atomically
+from experiments.study.study_config import StudyConfig, StudyKind
+from experiments.study.study_folder import StudyFolder, StudyRecord
+from experiments.study.trial_run import run_trial
+from experiments.study.trials import Trial, app_cpus
+from experiments.training import REPOSITORY, reward_app_args
+from serve_deployments.reward import deploy
+from vlm_rewards.errors import ConfigError, VLMRewardsError
+from vlm_rewards.goals import TaskSet
+from vlm_rewards.tracking import MlflowRun, flatten, provenance_tags
+from vlm_rewards.tracking.store import default_uri
+
+
+class StudyFailedError(VLMRewardsError):
+    """Some of a study's trials failed more often than its preset allows."""
+
+
+class StudyWatcher(Protocol):
+    """What shows a study's progress to a person."""
+
+    def stage(self, text: str) -> None:
+        """A new stage of the study begins."""
+
+    def callbacks(self, trials: int) -> list[tune.Callback]:
+        """Return what Tune calls as so many trials go on."""
+
+
+@dataclass(frozen=True)
+class StudyOutcome:
+    """What a finished study leaves.
+
+    Attributes:
+        mlflow_run_id: The parent run.
+        tracking_uri: Where MLflow keeps it.
+        trials: All of them.
+    """
+
+    mlflow_run_id: str
+    tracking_uri: str
+    trials: tuple[Trial, ...]
+
+
+class Study:
+    """A study in its folder; `execute` does all of it, or what is left of it.
+
+    Attributes:
+        config: What was asked for.
+        folder: Where it happens.
+        trials: Its trials.
+    """
+
+    def __init__(
+        self, kind: StudyKind, config: StudyConfig, folder: StudyFolder, trials: Sequence[Trial], watcher: StudyWatcher
+    ) -> None:
+        self.config = config
+        self.folder = folder
+        self.trials = tuple(trials)
+        self._kind: StudyKind = kind
+        self._watcher = watcher
+        self._uri = config.tracking.uri or default_uri(folder.path.parent)
+        self._apps: list[str] = []
+
+    def cpus_needed(self) -> float:
+        """Return the CPUs without which nothing could start: the shared applications and the largest trial."""
+        return app_cpus(list(self.trials)) + max(trial.cpus for trial in self.trials)
+
+    def cpus_wanted(self) -> float:
+        """Return the CPUs with which as many trials as allowed run side by side."""
+        largest = sorted((trial.cpus for trial in self.trials), reverse=True)[: self.config.max_concurrent_trials]
+        return app_cpus(list(self.trials)) + sum(largest)
+
+    def execute(self) -> StudyOutcome:
+        """Run to the end. Ray must be running.
+
+        Raises:
+            StudyFailedError: trials failed; the others are finished, and `--resume` tries these again.
+            KeyboardInterrupt: somebody stopped it; `--resume` goes on.
+            VLMRewardsError: something is wrong; the parent run is closed as FAILED.
+        """
+        resumed = self.folder.record() if self.folder.has_begun() else None
+        with self._parent_run(resumed) as parent:
+            if resumed is None:
+                self._log_inputs(parent)
+                self.folder.write_record(StudyRecord(self._kind, parent.run_id, self._prepared(parent.run_id)))
+            record = self.folder.record()
+            try:
+                self._deploy(record)
+                self._watcher.stage(f"running {len(record.trials)} trials, {self.config.max_concurrent_trials} at once")
+                results = self._tune(record)
+            finally:
+                self._delete_apps()
+            failed = [f"{Trial(**r.config['trial']).name}: {_last_line(r.error)}" for r in results if r.error]
+            unfinished = [r for r in results if not r.error and not (r.metrics or {}).get("finished")]
+            self._close_runs(record, unfinished)
+            if unfinished and self.config.asha is None:
+                raise KeyboardInterrupt
+            parent.set_tags({"study.trials": str(len(record.trials)), "study.trials_failed": str(len(failed))})
+            if failed:
+                raise StudyFailedError(
+                    f"{len(failed)} of {len(record.trials)} trials failed ({failed[0]}); the others are finished: "
+                    "mend the cause, and try these again with --resume"
+                )
+        return StudyOutcome(record.mlflow_run_id, self._uri, record.trials)
+
+    def _parent_run(self, resumed: StudyRecord | None) -> MlflowRun:
+        return MlflowRun.start(
+            uri=self._uri,
+            experiment=self.config.tracking.experiment,
+            name=self.folder.path.name,
+            params=flatten(self.config.model_dump(mode="json")),
+            tags={
+                **provenance_tags(REPOSITORY),
+                "study.kind": self._kind,
+                "study.name": self.config.name,
+                "study.title": self.config.title or self.config.name,
+            },
+            spill_folder=self.folder.path,
+            resume_run_id=resumed.mlflow_run_id if resumed else None,
+        )
+
+    def _log_inputs(self, parent: MlflowRun) -> None:
+        settings = self.folder.path / "study.yaml"
+        write_atomically(settings, yaml.safe_dump(self.config.model_dump(mode="json"), sort_keys=False))
+        parent.log_artifact(settings)
+        if self.config.offline_table is not None:
+            table = self.folder.path / "offline.csv"
+            write_offline_table(Path(self.config.offline_table), self.trials, table)
+            parent.log_artifact(table)
+
+    def _prepared(self, parent_run_id: str) -> tuple[Trial, ...]:
+        """Return the trials with an MLflow run each, so that whatever dies later, none gets two."""
+        prepared = []
+        for trial in self.trials:
+            train = trial.train.model_copy(
+                update={
+                    "tracking": trial.train.tracking.model_copy(
+                        update={"uri": self._uri, "experiment": self.config.tracking.experiment}
+                    )
+                }
+            )
+            run_id = MlflowRun.prepare(
+                uri=self._uri,
+                experiment=self.config.tracking.experiment,
+                name=trial.name,
+                params=flatten(train.model_dump(mode="json")),
+                tags={
+                    **provenance_tags(REPOSITORY),
+                    "study.kind": self._kind,
+                    "study.name": self.config.name,
+                    "study.task": trial.task,
+                    "study.arm": trial.arm,
+                    "study.seed": str(trial.seed),
+                    "study.facts": json.dumps(trial.facts),
+                },
+                spill_folder=self.folder.path,
+                parent_run_id=parent_run_id,
+            )
+            key = trial.app_key()
+            # Of the study alone, and the same after a resume: Tune's trials remember it.
+            app = key and f"reward-{self.config.name}-{key}-{parent_run_id[:6]}"
+            prepared.append(trial.model_copy(update={"train": train, "mlflow_run_id": run_id, "reward_app": app}))
+        return tuple(prepared)
+
+    def _deploy(self, record: StudyRecord) -> None:
+        """Serve each distinct reward once, however many trials ask it."""
+        served = {trial.reward_app: trial for trial in record.trials if trial.reward_app}
+        for app, trial in served.items():
+            assert app is not None
+            self._watcher.stage(f"serving {trial.train.reward_name} as {app}")
+            env = make_env(trial.train.environment.id, **trial.train.environment.options)
+            task_set: TaskSet = env.unwrapped.task_set  # type: ignore[attr-defined]
+            env.close()
+            self._apps.append(app)
+            deploy(reward_app_args(trial.train, task_set), app)
+
+    def _delete_apps(self) -> None:
+        for app in self._apps:
+            with suppress(RayError, RayServeException):  # a dead cluster needs no tidying, and hides no error
+                serve.delete(app, _blocking=False)
+
+    def _tune(self, record: StudyRecord) -> list[Any]:
+        storage = self.config.storage or str(self.folder.tune_folder)
+        path = f"{storage}/{self.folder.path.name}"
+        trainable = tune.with_resources(run_trial, _resources)
+        if tune.Tuner.can_restore(path):
+            tuner = tune.Tuner.restore(path, trainable=trainable, resume_unfinished=True, resume_errored=True)
+        else:
+            tuner = tune.Tuner(
+                trainable,
+                param_space={"trial": tune.grid_search([trial.model_dump(mode="json") for trial in record.trials])},
+                tune_config=tune.TuneConfig(
+                    max_concurrent_trials=self.config.max_concurrent_trials,
+                    scheduler=self._scheduler(),
+                    trial_name_creator=lambda trial: trial.trial_id,
+                    trial_dirname_creator=lambda trial: trial.trial_id,
+                ),
+                run_config=tune.RunConfig(
+                    name=self.folder.path.name,
+                    storage_path=storage,
+                    failure_config=tune.FailureConfig(max_failures=self.config.max_failures),
+                    checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
+                    callbacks=self._watcher.callbacks(len(record.trials)),
+                    verbose=0,
+                ),
+            )
+        return list(tuner.fit())
+
+    def _scheduler(self) -> Any:
+        if self.config.asha is None:
+            return FIFOScheduler()
+        return ASHAScheduler(
+            time_attr="env_steps",
+            metric="held_out_success",
+            mode="max",
+            max_t=max(trial.train.total_env_steps for trial in self.trials),
+            grace_period=self.config.asha.grace_steps,
+            reduction_factor=self.config.asha.reduction_factor,
+        )
+
+    def _close_runs(self, record: StudyRecord, unfinished: list[Any]) -> None:
+        """Close the runs of trials that Tune ended from outside, which their own process could not."""
+        ended = {result.config["trial"]["mlflow_run_id"] for result in unfinished}
+        reason = "stopped early by ASHA" if self.config.asha else "the study was interrupted"
+        for trial in record.trials:
+            if trial.mlflow_run_id in ended:
+                MlflowRun.start(
+                    uri=self._uri,
+                    experiment=self.config.tracking.experiment,
+                    name=trial.name,
+                    params={},
+                    tags={},
+                    spill_folder=self.folder.path,
+                    resume_run_id=trial.mlflow_run_id,
+                ).finish("KILLED", reason)
+
+
+def _resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
+    """Return a bundle for the learner and one for each env runner of a trial."""
+    trial = Trial(**config["trial"])
+    return tune.PlacementGroupFactory([{"CPU": 1.0}] * trial.cpus)
+
+
+def _last_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[-1][:300]
+
+
+def write_offline_table(source: Path, trials: Sequence[Trial], target: Path) -> None:
+    """Write the average precision of each arm's reward model, out of a table of `experiments.offline_pr`.
+
+    Args:
+        source: CSV with a row for each model, template, negative set and family.
+        trials: Of the study.
+        target: CSV with columns arm, family, negatives, average_precision, low, high.
+
+    Raises:
+        ConfigError: the table cannot be read, or has no row of any arm.
+    """
+    try:
+        with source.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except OSError as error:
+        raise ConfigError(f"cannot read offline_table {source}: {error.strerror}") from error
+    arms = {trial.arm: trial.train.reward for trial in trials if not isinstance(trial.train.reward, str)}
+    lines = [
+        (arm, row["family"], row["negatives"], *(row[f"average_precision{end}"] for end in ("", "_low", "_high")))
+        for arm, reward in arms.items()
+        for row in rows
+        if (row["model"], row["template"]) == (Path(reward.model).name, reward.template)
+    ]
+    if not lines:
+        raise ConfigError(f"{source} has no row for any model and template of the study; make it with offline_pr")
+    with target.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["arm", "family", "negatives", "average_precision", "low", "high"])
+        writer.writerows(lines)

@@ -1,0 +1,72 @@
+"""The function that Tune runs: one training, in Tune's own process for it."""
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+from ray.tune import Checkpoint
+
+from experiments.run_folder import RunFolder, RunState
+from experiments.study.trials import Trial
+from experiments.training import Training
+from vlm_rewards.rollout.metrics import RolloutMetrics
+
+#: What early stopping compares and progress shows.
+METRICS = ("vlm_return", "ground_truth_return", "online_precision", "held_out_success")
+
+
+class TrialWatcher:
+    """Progress of a trial is what it reports to Tune with each checkpoint."""
+
+    def stage(self, text: str) -> None:
+        """Say nothing."""
+
+    def iteration(self, env_steps: int, metrics: RolloutMetrics) -> None:
+        """Say nothing."""
+
+
+def run_trial(config: dict[str, Any]) -> None:
+    """Train, from the last checkpoint that Tune has of this trial, and evaluate.
+
+    The run's whole folder is the checkpoint, its MLflow run id included, so a trial can go on on another node.
+
+    Args:
+        config: `{"trial": ...}`, the fields of a `Trial`.
+    """
+    trial = Trial(**config["trial"])
+    folder = _folder(trial)
+
+    def report(state: RunState) -> None:
+        tune.report(_progress(state), checkpoint=Checkpoint.from_directory(str(folder.path)))
+
+    state = folder.state()
+    if state is not None and state.finished:
+        # Killed between the end of the run and Tune's note of it.
+        report(state)
+        return
+    Training(
+        trial.train,
+        folder,
+        TrialWatcher(),
+        reward_app=trial.reward_app,
+        mlflow_run_id=trial.mlflow_run_id,
+        on_checkpoint=report,
+    ).execute()
+
+
+def _folder(trial: Trial) -> RunFolder:
+    path = Path(tune.get_context().get_trial_dir()) / "run"
+    # What an earlier process left here may be newer than Tune's checkpoint, but only that is known to be whole.
+    shutil.rmtree(path, ignore_errors=True)
+    checkpoint = tune.get_checkpoint()
+    if checkpoint is None:
+        return RunFolder.at(path, trial.train.model_dump(mode="json"))
+    checkpoint.to_directory(str(path))
+    return RunFolder.existing(path)
+
+
+def _progress(state: RunState) -> dict[str, Any]:
+    latest = dict(zip(METRICS, state.curve[-1][1:4] if state.curve else (), strict=False))
+    held_out = state.held_out[-1][1] if state.held_out else 0.0
+    return {**latest, "held_out_success": held_out, "env_steps": state.env_steps, "finished": state.finished}

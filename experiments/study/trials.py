@@ -1,0 +1,103 @@
+"""The trials of a study, and what they will take."""
+
+import hashlib
+import json
+from typing import Any
+
+from experiments.offline_report import parameters_of
+from experiments.preset_files import load_preset, merged
+from experiments.study.study_config import EstimateConfig, StudyConfig
+from experiments.train_config import TrainConfig
+from vlm_rewards.errors import ConfigError
+from vlm_rewards.strict_config import StrictConfig
+
+
+class Trial(StrictConfig):
+    """One training run of a study; goes through Tune as plain data.
+
+    Attributes:
+        task: Name of its task family.
+        arm: Name of what is compared.
+        seed: Of everything in it.
+        train: The run.
+        facts: Of the arm.
+        reward_app: The Serve application that scores its frames; None where none does, or before one is deployed.
+        mlflow_run_id: Its run, prepared before it begins; empty until then.
+    """
+
+    task: str
+    arm: str
+    seed: int
+    train: TrainConfig
+    facts: dict[str, Any]
+    reward_app: str | None = None
+    mlflow_run_id: str = ""
+
+    @property
+    def name(self) -> str:
+        """What the trial is called in tables and in MLflow."""
+        return f"{self.task}, {self.arm}, seed {self.seed}"
+
+    @property
+    def cpus(self) -> int:
+        """CPUs of the trial itself, the shared replicas not counted."""
+        return self.train.trainer_cpus
+
+    def app_key(self) -> str | None:
+        """Return what two trials have in common that can share an application; None where nothing is served."""
+        if not self.train.is_served:
+            return None
+        assert self.train.reward != "ground_truth"
+        environment = self.train.environment
+        # Seeds share an application: neither they nor the learner are part of the reward.
+        parts = [self.train.reward.model_dump(mode="json"), environment.id, environment.options.get("task_set")]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def plan_trials(config: StudyConfig) -> list[Trial]:
+    """Return the trials: arms within seeds within tasks, so that a study that is cut off has whole seeds.
+
+    Raises:
+        ConfigError: a preset is unknown, or a trial's settings are not acceptable.
+    """
+    trials = []
+    for task, of_task in config.tasks.items():
+        base = merged(merged(load_preset("train", of_task.train), config.settings), of_task.settings)
+        for seed in config.seeds:
+            for arm, of_arm in config.arms.items():
+                values = merged(base, of_arm.settings)
+                values["name"] = "-".join("".join(c if c.isalnum() else "_" for c in part) for part in (task, arm))
+                values["seed"] = seed
+                try:
+                    train = TrainConfig(**values)
+                except ConfigError as error:
+                    raise ConfigError(f"task {task!r}, arm {arm!r}: {error}") from error
+                trials.append(Trial(task=task, arm=arm, seed=seed, train=train, facts=_facts(train, of_arm.facts)))
+    return trials
+
+
+def _facts(train: TrainConfig, given: dict[str, Any]) -> dict[str, Any]:
+    if isinstance(train.reward, str):
+        return given
+    found = {
+        "model": train.reward.model,
+        "template": train.reward.template,
+        "negatives": train.reward.negatives.kind,
+        "parameters": parameters_of(train.reward.model),
+    }
+    return {**{key: value for key, value in found.items() if value is not None}, **given}
+
+
+def app_cpus(trials: list[Trial]) -> float:
+    """Return the CPUs of all shared applications together."""
+    return sum({trial.app_key(): trial.train.replica_cpus for trial in trials}.values())
+
+
+def seconds_of(trial: Trial, estimate: EstimateConfig) -> float | None:
+    """Return the seconds that a trial will take, at most; None where nothing is known."""
+    limits = []
+    if estimate.steps_per_second:
+        limits.append(trial.train.total_env_steps / estimate.steps_per_second)
+    if trial.train.max_training_minutes:
+        limits.append(60 * trial.train.max_training_minutes)
+    return min(limits) + 60 * estimate.evaluation_minutes if limits else None

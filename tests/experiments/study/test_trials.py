@@ -1,0 +1,118 @@
+"""What a study's preset becomes, and which mistakes are told."""
+
+import pytest
+from typer.testing import CliRunner
+
+from experiments.model_size import app
+from experiments.preset_files import load_preset, preset_names
+from experiments.study.study import write_offline_table
+from experiments.study.study_config import StudyConfig
+from experiments.study.trials import app_cpus, plan_trials, seconds_of
+from vlm_rewards.errors import ConfigError
+
+KINDS = ("learning_curves", "model_size", "prompts")
+
+
+def smoke(**changes):
+    return StudyConfig(**{**load_preset("studies/model_size", "smoke"), **changes})
+
+
+def test_every_shipped_preset_can_be_planned():
+    for kind in KINDS:
+        names = preset_names(f"studies/{kind}")
+        assert "smoke" in names
+        for name in names:
+            config = StudyConfig(**load_preset(f"studies/{kind}", name))
+            trials = plan_trials(config)
+            assert len(trials) == len(config.tasks) * len(config.arms) * len(config.seeds)
+            assert len({trial.name for trial in trials}) == len(trials)
+
+
+def test_trials_differ_in_arm_and_seed_alone():
+    trials = plan_trials(smoke(seeds=(0, 7)))
+    assert [(trial.arm, trial.seed) for trial in trials] == [
+        (arm, seed) for seed in (0, 7) for arm in ("pocket-android", "pocket-android goals only", "ground truth")
+    ]
+    first, goals_only, truth = trials[:3]
+    assert first.train.reward.negatives.kind == "goals_and_states"
+    assert goals_only.train.reward.negatives.kind == "goals"
+    assert truth.train.reward == "ground_truth"
+    assert first.train.ppo == goals_only.train.ppo == truth.train.ppo
+    assert first.facts["parameters"] > 100_000
+    assert first.facts["negatives"] == "goals_and_states"
+    assert "parameters" not in truth.facts
+
+
+def test_one_seed_more_costs_no_replica():
+    one, three = plan_trials(smoke()), plan_trials(smoke(seeds=(0, 1, 2)))
+    assert app_cpus(three) == app_cpus(one) == 1.0
+    keys = {trial.app_key() for trial in three}
+    assert len(keys) == 3  # two rewards, and none for the true one
+    assert None in keys
+
+
+def test_an_estimate_takes_what_ends_a_trial_first():
+    config = smoke(estimate={"steps_per_second": 10, "evaluation_minutes": 0})
+    (trial, *_) = plan_trials(config)
+    assert seconds_of(trial, config.estimate) == pytest.approx(trial.train.total_env_steps / 10)
+    limited = trial.model_copy(update={"train": trial.train.model_copy(update={"max_training_minutes": 0.5})})
+    assert seconds_of(limited, config.estimate) == pytest.approx(30)
+    assert seconds_of(trial, smoke(estimate={}).estimate) is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--preset", "smok"], "'smoke'"),
+        (["--set", "arms.huge.settings.reward.modle=x"], "modle"),
+        (["--set", "sead=[1]"], "unknown key 'sead'"),
+        (["--set", "tasks.Open Common Apps.train=no_such_preset"], "no_such_preset"),
+        (["--set", "seeds=[]"], "seeds"),
+        (["--set", "arms.a,b.settings.seed=0"], "arms"),
+        (["--negatives", "none"], "negatives"),
+        (["--resume", "/nowhere"], "no folder of a study"),
+        (["--resume", "/nowhere", "--steps", "5"], "leave the other options out"),
+    ],
+)
+def test_a_wrong_argument_is_one_clear_line(arguments, message, tmp_path):
+    done = CliRunner().invoke(app, [*arguments, "--output", str(tmp_path)])
+    assert done.exit_code == 2, done.output
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1, done.stderr
+    assert message in lines[0]
+    assert not list(tmp_path.iterdir()), "a half-written study was left"
+
+
+def test_a_size_that_does_not_exist_is_told_before_anything_starts(tmp_path):
+    done = CliRunner().invoke(app, ["--set", "arms.xxl.settings.reward.model=pocket-xxl", "--output", str(tmp_path)])
+    assert done.exit_code == 2, done.output
+    assert "pocket-xxl" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_prints_trials_time_and_cost_and_writes_nothing(tmp_path):
+    cost = "estimate.cost_per_cpu_hour=36"
+    done = CliRunner().invoke(app, ["--smoke", "--dry-run", "--set", cost, "--output", str(tmp_path)])
+    assert done.exit_code == 0, done.output
+    assert "3 trials" in done.stdout
+    assert "ground truth" in done.stdout
+    assert "minutes" in done.stdout
+    assert "cost" in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_offline_table_keeps_the_rows_of_the_arms(tmp_path):
+    source, target = tmp_path / "offline_pr.csv", tmp_path / "offline.csv"
+    head = "model,template,negatives,family,average_precision,average_precision_low,average_precision_high"
+    source.write_text(f"{head}\npocket-android,D,goals,all,0.5,0.4,0.6\nother,D,goals,all,0.9,0.8,1\n")
+    write_offline_table(source, plan_trials(smoke()), target)
+    assert target.read_text().splitlines() == [
+        "arm,family,negatives,average_precision,low,high",
+        "pocket-android,all,goals,0.5,0.4,0.6",
+        "pocket-android goals only,all,goals,0.5,0.4,0.6",
+    ]
+    source.write_text(f"{head}\nother,D,goals,all,0.9,0.8,1\n")
+    with pytest.raises(ConfigError, match="no row"):
+        write_offline_table(source, plan_trials(smoke()), target)
+    with pytest.raises(ConfigError, match="cannot read"):
+        write_offline_table(tmp_path / "none.csv", plan_trials(smoke()), target)
