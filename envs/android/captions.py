@@ -3,7 +3,7 @@
 Captions say what is on the screen, as image captions do. They never use the wording of tasks.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -14,6 +14,7 @@ from envs.android.device.phone import Phone
 from envs.android.device.profile import EVAL_SEED_START
 from envs.android.device.screens import kind_of
 from vlm_rewards.errors import ConfigError
+from vlm_rewards.strict_config import near_matches
 
 HOME_SCREEN, APP_DRAWER, NOTIFICATION_SHADE = "home_screen", "app_drawer", "notification_shade"
 _STATE_LABELS = (HOME_SCREEN, APP_DRAWER, NOTIFICATION_SHADE)
@@ -98,7 +99,13 @@ class CaptionedScreen:
 
 
 def random_captioned_screen(
-    rng: np.random.Generator, height: int, width: int, content: str = "train", apps: str = "common"
+    rng: np.random.Generator,
+    height: int,
+    width: int,
+    content: str = "train",
+    apps: str = "common",
+    scenes: str = "all",
+    names: Sequence[str] | None = None,
 ) -> CaptionedScreen:
     """Draws a random state of the phone and captions it.
 
@@ -109,21 +116,27 @@ def random_captioned_screen(
         content: "train" or "eval": app content of which seeds (they share none, see profile.draw_profile).
         apps: "common": the common phone and its apps; "diverse": the diverse phone and the fifty apps that it alone
             has; "all": both phones, so that each of all their apps is seen as often as any other.
+        scenes: "all", or "apps": screens of apps alone, without home screen, drawer and shade.
+        names: of the apps to show, some of those that `apps` chooses; None shows all of them.
 
     Raises:
-        ConfigError: if `content` or `apps` is none of these.
+        ConfigError: if `content`, `apps` or `scenes` is none of these, or `names` holds the name of no such app.
     """
     if content not in ("train", "eval"):
         raise ConfigError(f"unknown content {content!r}: choose train or eval")
     if apps not in _SHOWN:
         raise ConfigError(f"unknown apps {apps!r}: choose from {', '.join(_SHOWN)}")
+    if scenes not in ("all", "apps"):
+        raise ConfigError(f"unknown scenes {scenes!r}: choose all or apps")
+    if names is not None and apps == "all":
+        raise ConfigError("names need apps: common or diverse, the phone that has them")
     seed = int(rng.integers(EVAL_SEED_START)) + (EVAL_SEED_START if content == "eval" else 0)
     layout = "shuffled" if rng.random() < 0.5 else "fixed"
     if apps == "all":
         apps = "diverse" if rng.random() < len(DIVERSE_APPS) / len(_SHOWN["all"]) else "common"
-    phone, shown = _phone(layout, apps), _SHOWN[apps]
+    phone, shown = _phone(layout, apps), _chosen(apps, None if names is None else tuple(names))
     phone.reset(seed)
-    share = rng.random()
+    share = rng.random() if scenes == "all" else 1.0
     if share < _HOME_SHARE:
         label = _show_home(phone, rng)
     elif share < _HOME_SHARE + _DRAWER_SHARE:
@@ -134,6 +147,30 @@ def random_captioned_screen(
         label = _show_app(phone, shown, rng)
     frame = phone.render(height, width)
     return CaptionedScreen(frame, _captions(label, phone.profile.dark, rng), label)
+
+
+def app_words(apps: str = "common", names: Sequence[str] | None = None) -> tuple[dict[str, str], ...]:
+    """Words for every app whose screens can be drawn, for captions to choose among.
+
+    Args:
+        apps: as in `random_captioned_screen`.
+        names: likewise.
+
+    Returns:
+        For each app `{"app": "Gmail"}`.
+    """
+    return tuple({"app": app.name} for app in _chosen(apps, None if names is None else tuple(names)))
+
+
+@lru_cache(maxsize=8)
+def _chosen(apps: str, names: tuple[str, ...] | None) -> tuple[App, ...]:
+    if apps not in _SHOWN:
+        raise ConfigError(f"unknown apps {apps!r}: choose from {', '.join(_SHOWN)}")
+    offered = {app.name: app for app in _SHOWN[apps]}
+    for name in names or ():
+        if name not in offered:
+            raise ConfigError(f"no app of apps={apps} is called {name!r}; {near_matches(name, offered)}")
+    return tuple(offered[name] for name in names or offered)
 
 
 @lru_cache(maxsize=4)

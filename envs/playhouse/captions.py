@@ -24,7 +24,7 @@ from envs.playhouse.goals import noun_phrase
 from envs.playhouse.ground_truth import BESIDE, NEAR, SAME_LEVEL
 from envs.playhouse.home import Home, generate_home
 from envs.playhouse.model import EYE_HEIGHT
-from envs.playhouse.presets import Family, home_seeds
+from envs.playhouse.presets import Family, home_seeds, load_preset
 from envs.playhouse.scene import Thing
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.strict_config import near_matches, read_yaml
@@ -60,6 +60,7 @@ def random_captioned_view(
     split: str = "train",
     kinds: Mapping[str, float] | None = None,
     smallest_share: float = 0.0,
+    alone: bool = False,
 ) -> CaptionedView:
     """Draw a view and caption it.
 
@@ -72,6 +73,7 @@ def random_captioned_view(
             model has seen them, too.
         kinds: share of each kind of picture, keys of `KINDS`; None takes `KINDS`.
         smallest_share: views in which the labelled thing covers less of the frame are drawn again, in [0, 1).
+        alone: the same views without the things that were not staged, for where one name has to be the right one.
 
     Raises:
         ConfigError: the preset, the split or a kind does not exist.
@@ -86,7 +88,7 @@ def random_captioned_view(
     for _ in range(200):
         home = generate_home(env.preset, seeds[int(rng.integers(len(seeds)))])
         kind = names[int(rng.choice(len(names), p=weights / weights.sum()))]
-        staged = _stage_anywhere(rng, env, home) if kind == "anywhere" else _stage(rng, env, home, kind)
+        staged = _stage_anywhere(rng, env, home) if kind == "anywhere" else _stage(rng, env, home, kind, alone)
         if not staged:
             continue
         captions, nearest = _describe(env)
@@ -99,6 +101,23 @@ def random_captioned_view(
         label = "empty" if thing is None else f"{kind} {thing.colour} {thing.category}"
         return CaptionedView(env.view((height, width)), captions, label)
     raise ConfigError(f"preset {preset!r} offers no view to caption; give it larger rooms")
+
+
+def thing_words(preset: str = "small") -> tuple[dict[str, str], ...]:
+    """Words for every thing that a preset's views can show, for captions to choose among.
+
+    Args:
+        preset: of the playhouse.
+
+    Returns:
+        For each pair of colour and category `{"thing": "a red mug", "colour": "red", "category": "mug"}`.
+    """
+    offered = load_preset(preset)
+    return tuple(
+        {"thing": noun_phrase((category, colour)), "colour": colour, "category": category}
+        for category in offered.category_names()
+        for colour in offered.colour_names
+    )
 
 
 def _describe(env: PlayhouseEnv) -> tuple[tuple[str, ...], int | None]:
@@ -164,7 +183,7 @@ def _stage_anywhere(rng: np.random.Generator, env: PlayhouseEnv, home: Home) -> 
     return True
 
 
-def _stage(rng: np.random.Generator, env: PlayhouseEnv, home: Home, kind: str) -> bool:
+def _stage(rng: np.random.Generator, env: PlayhouseEnv, home: Home, kind: str, alone: bool) -> bool:
     """Put things and the eye in place for one kind of picture; False where the picture does not show it."""
     nav = home.nav
     points = nav.points(nav.free)
@@ -192,6 +211,8 @@ def _stage(rng: np.random.Generator, env: PlayhouseEnv, home: Home, kind: str) -
             px, py = points[int(rng.integers(len(points)))]
             if min(np.hypot(px - x, py - y), np.hypot(px - ex, py - ey)) > 1.4:
                 things.append(_thing(rng, env, float(px), float(py)))
+    if alone:
+        things = [things[slot] for slot in staged]
     # Half of the pictures have it in the middle, the others anywhere in the field of view.
     aside = 0.28 if rng.random() < 0.5 else 0.7
     yaw = angle + rng.uniform(-aside, aside)

@@ -7,6 +7,14 @@ from dataclasses import dataclass
 from vlm_rewards.evaluation.episodes import EpisodeResult
 
 
+def wilson_interval(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
+    """Return the ends of the Wilson score interval (95 % by default) of a share of at least one trial."""
+    n, p = trials, successes / trials
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
 @dataclass(frozen=True)
 class SuccessRate:
     """Successes among episodes.
@@ -28,10 +36,7 @@ class SuccessRate:
 
     def interval(self, z: float = 1.96) -> tuple[float, float]:
         """Return the Wilson score interval (95 % by default), which stays sound near 0 and 1."""
-        n, p = self.episodes, self.rate
-        centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-        half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-        return max(0.0, centre - half), min(1.0, centre + half)
+        return wilson_interval(self.successes, self.episodes, z)
 
 
 @dataclass(frozen=True)

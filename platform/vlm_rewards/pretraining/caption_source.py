@@ -57,7 +57,7 @@ def import_source(path: str, options: Mapping[str, Any]) -> CaptionSource:
     try:
         return functools.partial(getattr(importlib.import_module(module), name), **options)
     except (ImportError, AttributeError) as error:
-        raise ConfigError(f"cannot import the caption source {path!r} ({error}); check data.source") from error
+        raise ConfigError(f"cannot import the caption source {path!r} ({error}); check its spelling") from error
 
 
 def source_fingerprint(path: str, options: Mapping[str, Any], height: int, width: int) -> str:

@@ -1,9 +1,23 @@
 """The README.md of a pocket CLIP's folder."""
 
+import hashlib
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from vlm_rewards.pretraining.pretrain_config import PretrainConfig
 from vlm_rewards.pretraining.zero_shot import ZeroShotReport
+
+CARD = "README.md"
+# With more labels than these a table of them says less than a line.
+_LABELS_LISTED = 40
+_LIMITS = "## Limits\n"
+# What later measurements write into a card, so that it can be found again: name, and the weights that were measured.
+_MEASUREMENT = re.compile(
+    r"<!-- measured: (?P<name>\S+) (?P<weights>\w+) -->\n(?P<text>.*?)<!-- end -->\n\n?", re.DOTALL
+)
 
 
 @dataclass(frozen=True)
@@ -28,11 +42,7 @@ class TrainingFacts:
 def model_card(config: PretrainConfig, facts: TrainingFacts, report: ZeroShotReport) -> str:
     """Returns the card as Markdown: what the model is, its data, recipe, numbers and limits."""
     model, data, training = config.model, config.data, config.training
-    rows = []
-    for label, accuracy in report.by_label.items():
-        wrong = report.confused_with[label]
-        rows.append(f"| {label} | {accuracy:.3f} | {f'{wrong[0]} ({wrong[1]:.3f})' if wrong else ''} |")
-    options = ", ".join(f"{key}={value}" for key, value in data.held_out_options.items())
+    seen = training.steps * training.batch_size
     return f"""---
 license: apache-2.0
 library_name: transformers
@@ -56,9 +66,14 @@ It never saw a trajectory, a reward, or the wording of a task: its captions desc
 
 ## Data
 
-{data.train_images:,} images drawn by `{data.source}` (seed {data.seed}),
-with {facts.distinct_captions:,} distinct captions.
-The {report.images:,} held-out images have another seed{f" and {options}" if options else ""}.
+{data.train_images:,} images of {model.image_height}x{model.image_width} pixels, seed {data.seed}, with
+{facts.distinct_captions:,} distinct captions:
+
+{_sources(data.source, data.options)}
+
+The {report.images:,} held-out images have seed {data.seed + 1}, and are drawn thus:
+
+{_sources(data.source, data.held_out_options)}
 
 ## Recipe
 
@@ -66,16 +81,14 @@ The {report.images:,} held-out images have another seed{f" and {options}" if opt
 cosine schedule after {training.warmup_steps} warm-up steps, weight decay {training.weight_decay};
 shifts of up to {training.shift} pixels and colour jitter of {training.jitter};
 {training.precision}; seed {training.seed}.
-Contrastive loss with every distinct caption of a batch encoded once and all true pairs as positives.
+Contrastive loss with every distinct caption of a batch encoded once and all true pairs as positives\
+{"; each batch also gets captions that differ from its own by a word or two" if training.hard_negatives else ""}.
+It saw {seen:,} images: each about {seen / data.train_images:.1f} times.
 {facts.training_seconds:.0f} s of training on {training.threads} CPU thread(s).
 
 ## Zero-shot accuracy
 
-Each held-out image chooses among one caption a label. Over all: **{report.accuracy:.4f}**.
-
-| label | accuracy | most often taken for |
-|---|---|---|
-{chr(10).join(rows)}
+{_accuracy(report)}
 
 ## Limits
 
@@ -83,3 +96,76 @@ Other renderers, photographs, other languages and words outside its captions are
 letter by letter and mean nothing to it. A view that shows nothing of its captions still resembles one of them most;
 offer it captions of such states too.
 """
+
+
+def with_measurement(card: str, name: str, weights: str, text: str) -> str:
+    """Returns a card with a measurement in it, in place of an older one of the same name.
+
+    Args:
+        card: of any model; the measurement goes before its limits, where it has such a heading, else to its end.
+        name: of the measurement, without blanks.
+        weights: what was measured, see `weights_of`.
+        text: Markdown.
+    """
+    block = f"<!-- measured: {name} {weights} -->\n{text.strip()}\n<!-- end -->\n\n"
+    for match in _MEASUREMENT.finditer(card):
+        if match["name"] == name:
+            return card[: match.start()] + block + card[match.end() :]
+    before, limits, after = card.partition(_LIMITS)
+    return before + block + limits + after if limits else f"{card.rstrip()}\n\n{block}"
+
+
+def with_measurements_of(card: str, earlier: str, weights: str) -> str:
+    """Returns a new card with those measurements of an earlier one that were made of the same weights."""
+    for match in _MEASUREMENT.finditer(earlier):
+        if match["weights"] == weights:
+            card = with_measurement(card, match["name"], weights, match["text"])
+    return card
+
+
+def weights_of(folder: Path) -> str:
+    """Returns the first hex digits of the sha256 over a folder's weights."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.glob("*.safetensors")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _sources(source: str, options: Mapping[str, Any]) -> str:
+    """Returns a list of where images come from; a mixture's parts one by one."""
+    parts = options.get("parts")
+    if not isinstance(parts, Mapping):
+        return f"- `{source}`{_in_words(options)}"
+    total = sum(part.get("weight", 1.0) for part in parts.values())
+    return "\n".join(
+        f"- {name}, {part.get('weight', 1.0) / total:.0%}: `{part['source']}`{_in_words(part.get('options', {}))}"
+        for name, part in parts.items()
+    )
+
+
+def _in_words(options: Mapping[str, Any]) -> str:
+    return f" with {', '.join(f'{key}={value}' for key, value in options.items())}" if options else ""
+
+
+def _accuracy(report: ZeroShotReport) -> str:
+    """Returns accuracy by label, or by part of a mixture where there are too many labels to read."""
+    text = f"Each held-out image chooses among one caption a label. Over all: **{report.accuracy:.4f}**."
+    if len(report.by_label) <= _LABELS_LISTED:
+        rows = []
+        for label, accuracy in report.by_label.items():
+            wrong = report.confused_with[label]
+            rows.append(f"| {label} | {accuracy:.3f} | {f'{wrong[0]} ({wrong[1]:.3f})' if wrong else ''} |")
+        return f"{text}\n\n| label | accuracy | most often taken for |\n|---|---|---|\n" + "\n".join(rows)
+    parts: dict[str, list[str]] = {}
+    for label in report.by_label:
+        parts.setdefault(label.split(": ")[0] if ": " in label else "all", []).append(label)
+    lines = []
+    for part, labels in parts.items():
+        images = sum(report.counts[label] for label in labels)
+        right = sum(report.counts[label] * report.by_label[label] for label in labels)
+        lines.append(f"| {part} | {len(labels)} | {images:,} | {right / images:.3f} |")
+    return (
+        f"{text}\nThe {len(report.by_label)} labels also say how a thing is seen, and several of their captions are "
+        "often true of one image; this number is for comparing models of one recipe, not a rate of errors.\n\n"
+        "| part | labels | images | accuracy |\n|---|---|---|---|\n" + "\n".join(lines)
+    )

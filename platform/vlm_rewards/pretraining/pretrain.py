@@ -12,7 +12,7 @@ from torch import nn
 from vlm_rewards.encoders.quiet import quiet_transformers
 from vlm_rewards.encoders.transformers_encoder import TransformersEncoder
 from vlm_rewards.pretraining.export import export
-from vlm_rewards.pretraining.model_card import TrainingFacts, model_card
+from vlm_rewards.pretraining.model_card import CARD, TrainingFacts, model_card, weights_of, with_measurements_of
 from vlm_rewards.pretraining.pretrain_config import PretrainConfig
 from vlm_rewards.pretraining.rendered_dataset import RenderedDataset, RenderSpec
 from vlm_rewards.pretraining.trainer import OnLog, Trainer
@@ -96,6 +96,8 @@ def pretrain(
     finally:
         seconds = earlier + time.monotonic() - started
         clock_file.write_text(json.dumps(seconds))
+    card_file = output / CARD
+    earlier_card = card_file.read_text(encoding="utf-8") if card_file.is_file() else ""
     with quiet_transformers():
         encoder = export(trainer, size, held_out, output)
     report = zero_shot(encoder, held_out, held_out.usual_captions())
@@ -107,7 +109,8 @@ def pretrain(
         training_seconds=seconds,
         weights_dtype=json.loads((output / "config.json").read_text())["dtype"],
     )
-    (output / "README.md").write_text(model_card(config, facts, report), encoding="utf-8")
+    card = with_measurements_of(model_card(config, facts, report), earlier_card, weights_of(output))
+    card_file.write_text(card, encoding="utf-8")
     (run_folder / "zero-shot.json").write_text(json.dumps(asdict(report), indent=1), encoding="utf-8")
     return PretrainOutcome(output, encoder, report, facts)
 

@@ -1,8 +1,8 @@
 """How well a dual encoder names what it sees, without being trained to."""
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,12 +19,14 @@ class ZeroShotReport:
         by_label: likewise for each label.
         confused_with: for each label the wrong label that its images most often went to, with their share; or None.
         images: how many were judged.
+        counts: images of each label.
     """
 
     accuracy: float
     by_label: dict[str, float]
     confused_with: dict[str, tuple[str, float] | None]
     images: int
+    counts: dict[str, int] = field(default_factory=dict)
 
 
 def zero_shot(encoder: Encoder, dataset: RenderedDataset, captions: Mapping[str, str]) -> ZeroShotReport:
@@ -35,19 +37,36 @@ def zero_shot(encoder: Encoder, dataset: RenderedDataset, captions: Mapping[str,
         dataset: images with labels; those whose label has no caption are left out.
         captions: caption by label.
     """
+    labels, chosen = choices(encoder, dataset, {label: (caption,) for label, caption in captions.items()})
+    by_label, confused, counts = {}, {}, Counter(labels)
+    for name in sorted(counts):
+        answers = Counter(choice for choice, label in zip(chosen, labels, strict=True) if label == name)
+        total = counts[name]
+        by_label[name] = answers.pop(name, 0) / total
+        confused[name] = (answers.most_common(1)[0][0], answers.most_common(1)[0][1] / total) if answers else None
+    right = sum(choice == label for choice, label in zip(chosen, labels, strict=True))
+    return ZeroShotReport(right / max(1, len(labels)), by_label, confused, len(labels), dict(counts))
+
+
+def choices(
+    encoder: Encoder, dataset: RenderedDataset, captions: Mapping[str, Sequence[str]]
+) -> tuple[list[str], list[str]]:
+    """Returns the label of each image, and the label whose captions are nearest to it.
+
+    Several captions of a label count as one, at the mean of their embeddings (Radford et al. 2021, section 3.1.4).
+
+    Args:
+        encoder: the model to judge.
+        dataset: images with labels; those whose label has no caption are left out.
+        captions: captions by label, equally many of each.
+    """
     names = sorted(captions)
-    texts = encoder.embed_texts([captions[name] for name in names])
-    rows = np.array([row for row, label in enumerate(dataset.labels) if label in captions])
+    texts = encoder.embed_texts([caption for name in names for caption in captions[name]])
+    texts = texts.reshape(len(names), -1, texts.shape[1]).mean(axis=1)
+    texts /= np.linalg.norm(texts, axis=1, keepdims=True)
+    rows = np.array([row for row, label in enumerate(dataset.labels) if label in captions], int)
     chosen: list[str] = []
     for start in range(0, len(rows), 256):
         images = encoder.embed_images(dataset.frames[rows[start : start + 256]])
         chosen.extend(names[best] for best in (images @ texts.T).argmax(axis=1))
-    labels = [dataset.labels[row] for row in rows]
-    by_label, confused = {}, {}
-    for name in sorted(set(labels)):
-        answers = Counter(choice for choice, label in zip(chosen, labels, strict=True) if label == name)
-        total = sum(answers.values())
-        by_label[name] = answers.pop(name, 0) / total
-        confused[name] = (answers.most_common(1)[0][0], answers.most_common(1)[0][1] / total) if answers else None
-    right = sum(choice == label for choice, label in zip(chosen, labels, strict=True))
-    return ZeroShotReport(right / max(1, len(labels)), by_label, confused, len(labels))
+    return [dataset.labels[row] for row in rows], chosen

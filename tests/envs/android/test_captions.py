@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from envs.android.apps import APPS, DIVERSE_APPS, DIVERSE_CATALOGUE
-from envs.android.captions import LABELS, LABELS_OF, CaptionedScreen, random_captioned_screen
+from envs.android.captions import LABELS, LABELS_OF, CaptionedScreen, app_words, random_captioned_screen
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.pretraining.wording import check_wording
 
@@ -127,3 +127,27 @@ def test_unknown_content_is_refused() -> None:
 def test_unknown_apps_are_refused() -> None:
     with pytest.raises(ConfigError, match="common, diverse, all"):
         random_captioned_screen(np.random.default_rng(0), 64, 40, apps="fifty")
+
+
+def test_screens_of_named_apps_alone() -> None:
+    names = ["Clock", "Maps"]
+    drawn = [
+        random_captioned_screen(np.random.default_rng(seed), 32, 20, "eval", scenes="apps", names=names)
+        for seed in range(20)
+    ]
+    assert {screen.label for screen in drawn} == set(names)
+    assert app_words("common", names) == ({"app": "Clock"}, {"app": "Maps"})
+    assert len(app_words("diverse")) == 50
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"scenes": "launcher"}, "choose all or apps"),
+        ({"names": ["Clok"]}, "did you mean 'Clock'"),
+        ({"apps": "all", "names": ["Clock"]}, "names need apps"),
+    ],
+)
+def test_unknown_scenes_and_names_are_refused(options: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        random_captioned_screen(np.random.default_rng(0), 32, 20, **options)

@@ -60,6 +60,27 @@ def test_the_labelled_thing_fills_as_much_of_the_frame_as_asked():
     assert min(shares) >= 0.02
 
 
+def test_alone_is_the_same_view_without_what_was_not_staged():
+    env = captions._environment("small")
+    fewer = 0
+    for seed in range(12):
+        options = {"kinds": {"near": 0.5, "beside": 0.5}}
+        shown = random_captioned_view(np.random.default_rng(seed), 32, 32, **options)
+        things = len(env.scene.things)
+        alone = random_captioned_view(np.random.default_rng(seed), 32, 32, **options, alone=True)
+        assert alone.label == shown.label
+        assert len(env.scene.things) == (2 if alone.label.startswith("beside") else 1)
+        assert set(alone.captions) - set(shown.captions) <= {c for c in alone.captions if "alone" in c}
+        fewer += len(env.scene.things) < things
+    assert fewer > 2
+
+
+def test_words_name_every_pair_of_a_preset():
+    words = captions.thing_words("small")
+    assert len(words) == 96
+    assert {"thing": "an orange mug", "colour": "orange", "category": "mug"} in words
+
+
 def test_equal_generators_give_equal_views():
     views = [random_captioned_view(np.random.default_rng(3), 32, 32) for _ in range(2)]
     np.testing.assert_array_equal(views[0].frame, views[1].frame)
