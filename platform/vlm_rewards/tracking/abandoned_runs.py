@@ -1,10 +1,15 @@
 """Closing the runs whose process was killed before it could close them."""
 
+import logging
 import os
 import socket
 
 import psutil
+from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
+from sqlalchemy.exc import SQLAlchemyError
+
+logger = logging.getLogger(__name__)
 
 # The kernel's start time of a process is kept in ticks since a boot time that clock corrections can move.
 SAME_START_SECONDS = 2.0
@@ -21,7 +26,11 @@ def process_tags() -> dict[str, str]:
 
 
 def close_abandoned_runs(client: MlflowClient, experiment_id: str) -> list[str]:
-    """Close runs of this host as KILLED whose process is gone (SIGKILL, power loss), and return their ids."""
+    """Close runs of this host as KILLED whose process is gone (SIGKILL, power loss), and return their ids.
+
+    Another process may close the same run at this moment. Then this one leaves it alone: a courtesy to a dead run is no
+    reason for a new one not to start.
+    """
     host = socket.gethostname()
     closed = []
     for run in client.search_runs(
@@ -31,8 +40,12 @@ def close_abandoned_runs(client: MlflowClient, experiment_id: str) -> list[str]:
     ):
         pid, started = run.data.tags.get("process.pid", ""), run.data.tags.get("process.started", "")
         if not process_is_alive(pid, started):
-            client.set_tag(run.info.run_id, "end_reason", "its process ended without closing the run")
-            client.set_terminated(run.info.run_id, "KILLED")
+            try:
+                client.set_tag(run.info.run_id, "end_reason", "its process ended without closing the run")
+                client.set_terminated(run.info.run_id, "KILLED")
+            except (MlflowException, SQLAlchemyError) as error:
+                logger.info("run %s, whose process is gone, was not closed here: %s", run.info.run_id, error)
+                continue
             closed.append(run.info.run_id)
     return closed
 

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from vlm_rewards.errors import TrackingError
 from vlm_rewards.tracking.abandoned_runs import close_abandoned_runs, process_tags
 from vlm_rewards.tracking.disk_reserve import DiskReserve
-from vlm_rewards.tracking.store import first_line, open_experiment, sqlite_file
+from vlm_rewards.tracking.store import exclusive, first_line, open_experiment, sqlite_file
 
 logger = logging.getLogger(__name__)
 
@@ -92,11 +92,13 @@ class MlflowRun:
         """
         client, experiment_id = open_experiment(uri, experiment)
         try:
-            close_abandoned_runs(client, experiment_id)
+            with exclusive(uri):
+                close_abandoned_runs(client, experiment_id)
             if resume_run_id is not None:
-                client.update_run(resume_run_id, status="RUNNING")
+                # Before it is RUNNING: to another process it would be the run of one that is gone.
                 for key, value in process_tags().items():
                     client.set_tag(resume_run_id, key, value)
+                client.update_run(resume_run_id, status="RUNNING")
                 run = client.get_run(resume_run_id)
                 last_step = max(
                     (m.step for key in run.data.metrics for m in client.get_metric_history(resume_run_id, key)),

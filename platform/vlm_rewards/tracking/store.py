@@ -1,8 +1,11 @@
 """Opening an MLflow store: a sqlite file by default, a server by URI, with an error that says what to do."""
 
+import fcntl
 import logging
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 # MLflow reads these when it is imported: its own defaults wait 120 s and try 7 times on a server that is not there.
@@ -33,11 +36,28 @@ def sqlite_file(uri: str) -> Path | None:
     return Path(uri.removeprefix(SQLITE_PREFIX)) if uri.startswith(SQLITE_PREFIX) else None
 
 
+@contextmanager
+def exclusive(uri: str) -> Iterator[None]:
+    """Keep the other processes of this machine out of a sqlite store; a server keeps order by itself.
+
+    The lock is on a file beside the store and ends with the process that holds it, however that ends.
+
+    Raises:
+        OSError: The file cannot be made.
+    """
+    database = sqlite_file(uri)
+    if database is None:
+        yield
+        return
+    with database.with_suffix(".lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 def open_experiment(uri: str, experiment: str) -> tuple[MlflowClient, str]:
     """Connect to the store at `uri` and create `experiment` if it is new.
 
-    The experiment is created here, once, before any parallel trial: several processes that migrate a fresh sqlite
-    schema at the same time fail.
+    One process at a time: several that migrate a fresh sqlite schema at once, or create one experiment, would fail.
 
     Returns:
         The client and the experiment id.
@@ -46,28 +66,40 @@ def open_experiment(uri: str, experiment: str) -> tuple[MlflowClient, str]:
         TrackingError: The disk is full, the server does not answer, or the URI is not one that MLflow knows.
     """
     database = sqlite_file(uri)
-    if database is not None:
-        database.parent.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(database.parent).free
-        if free < MINIMUM_FREE_BYTES:
-            raise TrackingError(
-                f"the disk that holds the MLflow store {database} has {free / 1e6:.0f} MB left: free at least "
-                f"{MINIMUM_FREE_BYTES / 1e6:.0f} MB, or point --mlflow-uri at another disk or a server"
-            )
     try:
-        client = MlflowClient(tracking_uri=uri)
-        found = client.get_experiment_by_name(experiment)
-        if found is not None:
-            if found.lifecycle_stage == "deleted":
-                client.restore_experiment(found.experiment_id)
-            return client, found.experiment_id
-        artifacts = None if database is None else (database.parent / "mlartifacts").as_uri()
-        return client, client.create_experiment(experiment, artifact_location=artifacts)
+        if database is not None:
+            database.parent.mkdir(parents=True, exist_ok=True)
+            _check_space(database)
+        with exclusive(uri):
+            client = MlflowClient(tracking_uri=uri)
+            found = client.get_experiment_by_name(experiment)
+            if found is not None:
+                if found.lifecycle_stage == "deleted":
+                    client.restore_experiment(found.experiment_id)
+                return client, found.experiment_id
+            artifacts = None if database is None else (database.parent / "mlartifacts").as_uri()
+            try:
+                return client, client.create_experiment(experiment, artifact_location=artifacts)
+            except MlflowException:
+                # A server has no lock of ours: another process may have created it since.
+                found = client.get_experiment_by_name(experiment)
+                if found is None:
+                    raise
+                return client, found.experiment_id
     except (MlflowException, SQLAlchemyError, OSError) as error:
         raise TrackingError(
             f"the MLflow store {uri} cannot be opened ({first_line(error)}): check the URI and that the server runs, "
             "or leave --mlflow-uri out to use a local sqlite file"
         ) from error
+
+
+def _check_space(database: Path) -> None:
+    free = shutil.disk_usage(database.parent).free
+    if free < MINIMUM_FREE_BYTES:
+        raise TrackingError(
+            f"the disk that holds the MLflow store {database} has {free / 1e6:.0f} MB left: free at least "
+            f"{MINIMUM_FREE_BYTES / 1e6:.0f} MB, or point --mlflow-uri at another disk or a server"
+        )
 
 
 def first_line(error: BaseException) -> str:

@@ -111,6 +111,55 @@ def test_a_run_whose_process_was_killed_is_closed_by_the_next_start(store):
     alive.finish()
 
 
+SEVERAL = """
+import os, signal, sys, traceback
+from pathlib import Path
+from vlm_rewards.tracking import MlflowRun
+
+def start():
+    return MlflowRun.start(
+        uri=sys.argv[1], experiment="several", name="run", params={"lr": 0.1}, tags={}, spill_folder=Path(sys.argv[2])
+    )
+
+def killed():
+    start()
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def finished():
+    with start() as run:
+        run.log_metrics({"a": 1.0}, step=1)
+
+def at_once(work, count=4):
+    children = []
+    for _ in range(count):
+        child = os.fork()
+        if not child:
+            try:
+                work()
+                os._exit(0)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+        children.append(child)
+    return [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
+
+print(at_once(killed), at_once(finished), flush=True)
+"""
+
+
+def test_four_processes_at_once_on_a_fresh_store_and_on_one_with_runs_to_close(tmp_path):
+    folder = tmp_path / "fresh"
+    done = subprocess.run(
+        [sys.executable, "-c", SEVERAL, default_uri(folder), str(tmp_path)], capture_output=True, text=True
+    )
+    assert done.stdout == "[-9, -9, -9, -9] [0, 0, 0, 0]\n", done.stderr
+    client = reader(folder)
+    runs = client.search_runs([client.get_experiment_by_name("several").experiment_id])
+    assert sorted(run.info.status for run in runs) == ["FINISHED"] * 4 + ["KILLED"] * 4
+    reasons = [run.data.tags.get("end_reason") for run in runs if run.info.status == "KILLED"]
+    assert reasons == ["its process ended without closing the run"] * 4
+
+
 def test_a_full_disk_is_one_clear_error_and_leaves_no_running_run(tmp_path):
     start(tmp_path).finish()
     database = tmp_path / "mlflow.db"
