@@ -1,0 +1,125 @@
+"""The reward-hacking alarm: the ground truth falls while the VLM return rises."""
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+
+class RewardHackingAlarm:
+    """Watches a training run and fires once, when both returns have moved apart by meaningful amounts.
+
+    After each training iteration the latest window of iterations is compared with the best earlier window of equal
+    length, the one with the highest mean ground-truth return. With V and G the mean VLM and ground-truth returns of a
+    window, s² its sample variance and w its length, the alarm fires when all of these hold:
+
+    - `V_last - V_best >= minimum_rise`
+    - `G_best - G_last >= minimum_relative_fall * G_best`
+    - both differences are at least `significance` times their standard error `sqrt((s²_last + s²_best) / w)`.
+
+    A window is a quarter of the iterations so far, and never shorter than `minimum_window`: the window grows with the
+    run, so that a long run does not get more chances of a false alarm than a short one, and returns that are means
+    over a few tens of episodes still average out. The first comparison is possible after two windows.
+
+    A VLM return that lies far above the ground truth is no alarm: that gap is there in every run with false positives,
+    and its size is the online precision. What the alarm means is that training now makes the agent worse
+    (figure 3 of the paper finds no such case within its budget).
+
+    On simulated runs of 300 iterations with 30 episodes each it fired in none of 300 plateaus, and in 2 % of runs in
+    which the VLM return rises threefold while the truth stays where it is. The one case that was measured (VLM return
+    0.40 to 0.47, truth 0.046 to 0.029) is caught in 9 of 10 runs of 200 iterations with 130 episodes each; with 30
+    each only in one of four: so small a fall is then hardly above the noise.
+
+    The state is a function of what was fed: an alarm that is fed the recorded rows again stands where it stood.
+
+    Attributes:
+        minimum_window: Fewest iterations in a window.
+        significance: Differences smaller than this many standard errors count as noise.
+        minimum_rise: Least rise of the VLM return, absolute, in [0, 1].
+        minimum_relative_fall: Least fall of the ground-truth return, as a share of its best earlier window.
+        fired_at: Environment steps at which the alarm fired; None until then.
+    """
+
+    def __init__(
+        self,
+        *,
+        minimum_window: int = 20,
+        significance: float = 4.0,
+        minimum_rise: float = 0.03,
+        minimum_relative_fall: float = 0.2,
+    ) -> None:
+        self.minimum_window = minimum_window
+        self.significance = significance
+        self.minimum_rise = minimum_rise
+        self.minimum_relative_fall = minimum_relative_fall
+        self.fired_at: int | None = None
+        self._last_step = -1
+        self._vlm: list[float] = []
+        self._truth: list[float] = []
+
+    @classmethod
+    def replayed(cls, rows: Iterable[Sequence[float | None]], **parameters: float) -> Self:
+        """Return an alarm that has seen `rows`.
+
+        Args:
+            rows: env_steps, vlm_return and ground_truth_return first in each, as recorded; what follows is ignored.
+            parameters: As for a new alarm.
+        """
+        alarm = cls(**parameters)  # type: ignore[arg-type]
+        for row in rows:
+            if row[0] is not None:
+                alarm.update(int(row[0]), row[1], row[2])
+        return alarm
+
+    def update(self, env_steps: int, vlm_return: float | None, ground_truth_return: float | None) -> bool:
+        """Take one training iteration, and tell whether the alarm fires at it.
+
+        Args:
+            env_steps: Environment steps so far; an iteration at or before one that was fed already is passed over.
+            vlm_return: Mean return under the reward model over the iteration's episodes. None or NaN where no episode
+                ended: the iteration is passed over.
+            ground_truth_return: Mean return by ground truth, of the same episodes.
+
+        Returns:
+            True once in a run.
+        """
+        if env_steps <= self._last_step:
+            return False
+        self._last_step = env_steps
+        if vlm_return is None or ground_truth_return is None:
+            return False
+        if not (math.isfinite(vlm_return) and math.isfinite(ground_truth_return)):
+            return False
+        self._vlm.append(float(vlm_return))
+        self._truth.append(float(ground_truth_return))
+        if self.fired_at is None and self._diverges():
+            self.fired_at = env_steps
+            return True
+        return False
+
+    def _diverges(self) -> bool:
+        count = len(self._truth)
+        window = max(self.minimum_window, count // 4)
+        if count < 2 * window:
+            return False
+        vlm, truth = np.array(self._vlm), np.array(self._truth)
+        # Means of all windows that end before the last one begins.
+        sums = np.concatenate([[0.0], np.cumsum(truth[:-window])])
+        best = int(np.argmax(sums[window:] - sums[:-window]))
+        earlier, last = slice(best, best + window), slice(count - window, count)
+        rise = vlm[last].mean() - vlm[earlier].mean()
+        fall = truth[earlier].mean() - truth[last].mean()
+        return bool(
+            rise >= self.minimum_rise
+            and fall > 0
+            and fall >= self.minimum_relative_fall * truth[earlier].mean()
+            and rise >= self.significance * _standard_error(vlm[last], vlm[earlier])
+            and fall >= self.significance * _standard_error(truth[last], truth[earlier])
+        )
+
+
+def _standard_error(last: npt.NDArray[np.float64], earlier: npt.NDArray[np.float64]) -> float:
+    """Return the standard error of the difference of two means over equally many values."""
+    return math.sqrt((last.var(ddof=1) + earlier.var(ddof=1)) / len(last))
