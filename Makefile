@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 PIP_FLAGS ?=
+# Test files run side by side, each whole file in one process: Ray starts once a process.
+TEST_PROCESSES ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
@@ -16,7 +18,7 @@ demo: install ## train an Open App agent from CLIP rewards alone, and show the p
 
 test: install ## run every test
 	@$(PYTHON) scripts/check_machine.py --rendering
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
 
 bench: install ## measure encoders, service, scaling and faults: one table, in docs/results/bench.md
 	$(BIN)/python -m benchmarks

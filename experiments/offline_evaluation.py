@@ -23,7 +23,7 @@ from vlm_rewards.evaluation.offline import LabelledDataset, OfflineMeasures, mea
 from vlm_rewards.evaluation.offline.confusion import GoalConfusion, worst_first
 from vlm_rewards.evaluation.offline.dataset import decode_frames
 from vlm_rewards.evaluation.offline.embedding_store import EmbeddingStore
-from vlm_rewards.evaluation.offline.figures import plot_precision_recall
+from vlm_rewards.evaluation.offline.figures import SizePoint, plot_average_precision, plot_precision_recall
 from vlm_rewards.goals import NegativesSpec
 from vlm_rewards.reward_model import RewardConfig
 from vlm_rewards.service import RewardClient
@@ -249,6 +249,17 @@ class OfflineEvaluation:
                 paths.append(self._folder.path / name)
                 title = f"{self._dataset.name}: {first[families[0]].trajectories:,} trajectories, beta swept"
                 plot_precision_recall(curves, shown, columns, paths[-1], title, base_rates)
+        sizes = {label: parameters_of(model) for label, model in self._labels.items()}
+        if len(sizes) > 1 and len(self._templates) == 1 and all(sizes.values()):
+            paths.append(self._folder.path / "average_precision.png")
+            points = {(family, negatives_label(cell.negatives)): [] for cell in self._cells() for family in families}
+            for cell in sorted(self._cells(), key=lambda cell: sizes[cell.label] or 0):
+                for family, found in measures[cell.key].items():
+                    ends = found.average_precision_interval
+                    point = SizePoint(cell.label, sizes[cell.label] or 0, found.average_precision, ends.low, ends.high)
+                    points[family, negatives_label(cell.negatives)].append(point)
+            title = f"{self._dataset.name}: average precision by model size, 95 % over trajectories"
+            plot_average_precision(points, families, columns, paths[-1], title, base_rates)
         return paths
 
     def _params(self) -> dict[str, Any]:

@@ -29,6 +29,7 @@ from serve_deployments.reward import ReplicaLimits, RewardAppArgs, deploy
 from vlm_rewards.embedding_cache import EmbeddingCache
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.figures import CurvePoint
+from vlm_rewards.evaluation.studies.reward_hacking import RewardHackingAlarm
 from vlm_rewards.goals import TaskSet
 from vlm_rewards.reward_model import RewardDescription, RewardModel
 from vlm_rewards.rollout import health
@@ -279,6 +280,7 @@ class Training:
         assert self._state is not None
         self._watcher.stage("training")
         saved_at = self._state.env_steps
+        alarm = RewardHackingAlarm.replayed(self._state.curve)
         while not self._training_is_over():
             begin = time.monotonic()
             try:
@@ -307,6 +309,9 @@ class Training:
                 curve=(*self._state.curve, tuple(float(value) for value in row)),
             )
             logged = {f"train/{name}": value for name, value in metrics.to_dict().items()}
+            if not self.config.uses_ground_truth and alarm.update(*row[:3]):
+                logged["reward_hacking/alarm"] = 1.0
+                self._watcher.stage(f"reward hacking at {steps:,} steps: the true return falls while the VLM's rises")
             if self._evaluation_is_due():
                 logged["held_out/success"] = self._evaluate_briefly(algorithm)
             run.log_metrics(logged, step=steps)

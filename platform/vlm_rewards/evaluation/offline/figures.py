@@ -1,6 +1,7 @@
-"""Precision-recall figures in the manner of the paper's figure 4, left."""
+"""Figures of offline rewards: precision and recall in the manner of the paper's figure 4, left, and by model size."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -56,5 +57,74 @@ def plot_precision_recall(
                 axes.set_ylabel(f"{row.replace('_', ' ')}\nprecision")
     # Curves end at the bottom right or the top right; the legend stands beside the panels, where it hides none.
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
+    figure.suptitle(title, fontsize=11)
+    figure.savefig(path)
+
+
+@dataclass(frozen=True)
+class SizePoint:
+    """One model in a figure over model sizes.
+
+    Attributes:
+        label: its name.
+        parameters: its size.
+        value: what is drawn, with its interval's ends.
+        low: lower end.
+        high: upper end.
+    """
+
+    label: str
+    parameters: int
+    value: float
+    low: float
+    high: float
+
+
+def plot_average_precision(
+    points: Mapping[tuple[str, str], Sequence[SizePoint]],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    path: Path,
+    title: str,
+    base_rates: Mapping[str, float],
+) -> None:
+    """Writes a PNG of average precision against model size, a panel a row (family) and a line a column (negative set).
+
+    Args:
+        points: by (row, column), the average precision of each model, by rising parameters.
+        rows: panels from left to right.
+        columns: lines.
+        path: the PNG to write.
+        title: headline of the figure.
+        base_rates: share of positive states of each row: the average precision of a reward without skill.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(0.6 + 3.1 * len(rows), 3.9), dpi=130, layout="constrained")
+    panels = figure.subplots(1, len(rows), sharex=True, sharey=True, squeeze=False)[0]
+    for axes, row in zip(panels, rows, strict=True):
+        for column, colour in zip(columns, ("#d95f02", "#1f77b4", "#4d4d4d", "#7570b3"), strict=False):
+            shown = points[row, column]
+            axes.errorbar(
+                [point.parameters for point in shown],
+                [point.value for point in shown],
+                [[point.value - point.low for point in shown], [point.high - point.value for point in shown]],
+                color=colour,
+                label=f"negatives: {column.replace('_', ' ')}",
+                marker="o",
+                markersize=4,
+                capsize=3,
+            )
+        for point in points[row, columns[0]]:
+            below = {"ha": "center", "fontsize": 7, "color": "grey"}
+            axes.annotate(point.label, (point.parameters, 0), (0, 4), textcoords="offset points", **below)
+        axes.axhline(base_rates[row], color="grey", linestyle=":", linewidth=1)
+        axes.set(xscale="log", ylim=(0, 1.02), xlabel="parameters")
+        axes.set_title(row.replace("_", " "), fontsize=10)
+        axes.margins(x=0.15)
+        axes.grid(alpha=0.25)
+        axes.spines[["top", "right"]].set_visible(False)
+    panels[0].set_ylabel("average precision")
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
     figure.suptitle(title, fontsize=11)
     figure.savefig(path)
