@@ -11,6 +11,7 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 
 import ray
+from ray.exceptions import AuthenticationError
 
 from vlm_rewards.errors import ConfigError
 
@@ -27,14 +28,14 @@ def ray_session(num_cpus: float, wanted_cpus: float | None = None) -> Iterator[N
         wanted_cpus: CPUs with which all that may run at once does; a session started here is told these.
 
     Raises:
-        ConfigError: the cluster has fewer CPUs in all than the experiment needs.
+        ConfigError: the cluster cannot be reached, or has fewer CPUs in all than the experiment needs.
     """
     # RLlib announces deprecations of its own internals and Serve every replica: not what a person watches a run for.
     for name in ("ray", "ray.rllib", "ray.serve", "ray.tune"):
         logging.getLogger(name).setLevel(logging.ERROR)
     address = os.environ.get("RAY_ADDRESS")
     if address:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+        _connect(address)
         available = ray.cluster_resources().get("CPU", 0)
         if available < num_cpus:
             ray.shutdown()
@@ -56,3 +57,13 @@ def ray_session(num_cpus: float, wanted_cpus: float | None = None) -> Iterator[N
     finally:
         # A session of our own takes its Serve applications down with it; on a cluster they are others' too.
         ray.shutdown()
+
+
+def _connect(address: str) -> None:
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ValueError, ConnectionError, AuthenticationError) as error:
+        raise ConfigError(
+            f"cannot join the Ray cluster that RAY_ADDRESS names, {address} ({' '.join(str(error).split())[:200]}): "
+            "give the address of its head, HOST:6379, or unset RAY_ADDRESS to run here"
+        ) from error

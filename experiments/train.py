@@ -12,6 +12,7 @@ import typer
 import yaml
 
 from experiments.command_line import clear_errors, stop_on_sigterm
+from experiments.job_storage import OUTPUT_VARIABLE, lasting_folder
 from experiments.preset_files import load_preset, preset_names
 from vlm_rewards.errors import ConfigError
 
@@ -29,9 +30,9 @@ def train(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything; same seed, same evaluation table.")] = None,
     steps: Annotated[int | None, typer.Option(help="Environment steps to train for.")] = None,
-    output: Annotated[Path, typer.Option(help="Folder that run folders and the MLflow sqlite store go into.")] = Path(
-        "runs"
-    ),
+    output: Annotated[
+        Path, typer.Option(envvar=OUTPUT_VARIABLE, help="Folder that run folders and the MLflow sqlite store go into.")
+    ] = Path("runs"),
     mlflow_uri: Annotated[
         str | None, typer.Option(help="MLflow server or store; a sqlite file in the output folder by default.")
     ] = None,
@@ -71,7 +72,7 @@ def _train(
     if resume is not None:
         if overrides or seed is not None or steps is not None or mlflow_uri is not None:
             raise ConfigError("--resume continues a run with its own settings; leave the other options out")
-        folder = RunFolder.existing(resume)
+        folder = RunFolder.existing(lasting_folder(resume))
         config = TrainConfig(**folder.config())
     else:
         shortcuts = {"seed": seed, "total_env_steps": steps, "tracking.uri": mlflow_uri}
@@ -80,7 +81,7 @@ def _train(
         if dry_run:
             typer.echo(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), nl=False)
             return
-        folder = RunFolder.create(output, config.name, config.model_dump(mode="json"))
+        folder = RunFolder.create(lasting_folder(output), config.name, config.model_dump(mode="json"))
 
     stop_on_sigterm()
     try:

@@ -1,5 +1,6 @@
 """The command line that the studies share."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -7,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from experiments.command_line import clear_errors, stop_on_sigterm
+from experiments.job_storage import OUTPUT_VARIABLE, lasting_folder
 from experiments.preset_files import load_preset, preset_names
 from experiments.study.study_config import StudyConfig, StudyKind
 from vlm_rewards.errors import ConfigError
@@ -44,10 +46,14 @@ def _command(kind: StudyKind) -> Callable[..., None]:
         ] = None,
         steps: Annotated[int | None, typer.Option(help="Environment steps of each trial.")] = None,
         output: Annotated[
-            Path, typer.Option(help="Folder that study folders and the MLflow sqlite store go into.")
+            Path,
+            typer.Option(envvar=OUTPUT_VARIABLE, help="Folder that study folders and the MLflow sqlite store go into."),
         ] = Path("runs"),
         mlflow_uri: Annotated[
-            str | None, typer.Option(help="MLflow server or store; a sqlite file in the output folder by default.")
+            str | None,
+            typer.Option(
+                help="MLflow server or store; else MLFLOW_TRACKING_URI, else a sqlite file in the output folder."
+            ),
         ] = None,
         resume: Annotated[
             Path | None,
@@ -83,7 +89,7 @@ def _run(kind: StudyKind, config: StudyConfig | None, output: Path, resume: Path
     from experiments.study.trials import plan_trials
 
     console = StudyConsole()
-    folder = StudyFolder.existing(resume, kind) if resume else None
+    folder = StudyFolder.existing(lasting_folder(resume), kind) if resume else None
     if folder is not None:
         config = folder.config()
     assert config is not None
@@ -96,6 +102,7 @@ def _run(kind: StudyKind, config: StudyConfig | None, output: Path, resume: Path
     from experiments.study.study import Study
 
     if folder is None:
+        config = _with_store(config, lasting_folder(output))
         folder = StudyFolder.create(output, config)
     stop_on_sigterm()
     try:
@@ -106,3 +113,11 @@ def _run(kind: StudyKind, config: StudyConfig | None, output: Path, resume: Path
     finally:
         folder.remove_if_never_begun()
     console.report(config.name, outcome.mlflow_run_id, outcome.tracking_uri)
+
+
+def _with_store(config: StudyConfig, output: Path) -> StudyConfig:
+    """Return the settings with the MLflow store written down, so that a resumed study finds its runs again."""
+    from vlm_rewards.tracking.store import default_uri
+
+    uri = config.tracking.uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(output)
+    return config.model_copy(update={"tracking": config.tracking.model_copy(update={"uri": uri})})

@@ -107,6 +107,8 @@ class Study:
             record = self.folder.record()
             try:
                 self._deploy(record)
+                # Only now: who reads it may ask them at once.
+                parent.set_tags({"study.reward_apps": json.dumps(self._apps)})
                 self._watcher.stage(f"running {len(record.trials)} trials, {self.config.max_concurrent_trials} at once")
                 results = self._tune(record)
             finally:
@@ -160,6 +162,9 @@ class Study:
                     )
                 }
             )
+            key = trial.app_key()
+            # Of the study alone, and the same after a resume: Tune's trials remember it.
+            app = key and f"reward-{self.config.name}-{key}-{parent_run_id[:6]}"
             run_id = MlflowRun.prepare(
                 uri=self._uri,
                 experiment=self.config.tracking.experiment,
@@ -173,13 +178,11 @@ class Study:
                     "study.arm": trial.arm,
                     "study.seed": str(trial.seed),
                     "study.facts": json.dumps(trial.facts),
+                    **({"study.reward_app": app} if app else {}),
                 },
                 spill_folder=self.folder.path,
                 parent_run_id=parent_run_id,
             )
-            key = trial.app_key()
-            # Of the study alone, and the same after a resume: Tune's trials remember it.
-            app = key and f"reward-{self.config.name}-{key}-{parent_run_id[:6]}"
             prepared.append(trial.model_copy(update={"train": train, "mlflow_run_id": run_id, "reward_app": app}))
         return tuple(prepared)
 

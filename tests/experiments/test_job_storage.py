@@ -1,0 +1,59 @@
+"""Results of a job must outlive it."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from experiments import model_size, train
+from experiments.job_storage import OUTPUT_VARIABLE, lasting_folder
+
+
+@pytest.fixture
+def job(monkeypatch, tmp_path):
+    """This process in the place of a job's entrypoint: in Ray's copy of the working directory."""
+    copy = tmp_path / "working_dir_files" / "_ray_pkg_0"
+    copy.mkdir(parents=True)
+    monkeypatch.chdir(copy)
+
+    def submit(working_dir):
+        config = {"runtime_env": {"working_dir": working_dir, "env_vars": {}}, "metadata": {}}
+        monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", json.dumps(config))
+        return copy
+
+    return submit
+
+
+@pytest.mark.parametrize("command", [model_size, train])
+@pytest.mark.parametrize("option", ["--output", "--resume"])
+def test_a_job_that_would_lose_its_results_is_refused_before_it_starts(job, command, option):
+    copy = job("gcs://_ray_pkg_0.zip")
+    done = CliRunner().invoke(
+        command.app, ["--preset", "smoke", option, "runs"] if option == "--output" else [option, "runs"]
+    )
+    assert done.exit_code == 2
+    assert "runs lies in this job's copy of the working directory" in done.output
+    assert "\n" not in done.output.strip()
+    assert list(copy.iterdir()) == []
+
+
+def test_a_job_may_write_where_it_lasts(job, tmp_path):
+    job("gcs://_ray_pkg_0.zip")
+    assert lasting_folder(tmp_path / "shared") == tmp_path / "shared"
+
+
+def test_a_working_directory_that_ray_does_not_copy_lasts(job):
+    copy = job(f"local://{'/opt/vlm_rewards'}")
+    assert lasting_folder(copy / "runs") == copy / "runs"
+
+
+def test_outside_a_job_the_working_directory_lasts(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert lasting_folder(tmp_path / "runs") == tmp_path / "runs"
+
+
+def test_the_environment_names_the_output_folder_where_the_command_line_does_not(job, monkeypatch):
+    copy = job("gcs://_ray_pkg_0.zip")
+    monkeypatch.setenv(OUTPUT_VARIABLE, str(copy / "elsewhere"))
+    done = CliRunner().invoke(model_size.app, ["--smoke"])
+    assert "elsewhere lies in this job's copy" in done.output
