@@ -21,7 +21,7 @@ class OfflineServiceConfig(StrictConfig):
         transport: `serve` deploys a Ray Serve application; `in_process` encodes in this process, without Ray.
         num_cpus: Ray CPUs that one replica asks for.
         num_gpus: GPUs that one replica asks for.
-        torch_threads: threads of the encoder's arithmetic.
+        torch_threads: threads of the encoder's arithmetic; in process, of a relabelling alone.
         replicas: number of replicas.
         request_frames: frames in one request.
         max_batch_frames: most frames in one encoder call.
@@ -146,12 +146,14 @@ class RelabelConfig(StrictConfig):
         reward: what is computed.
         service: how frames get to the encoder.
         part_states: states in one file of the result, the most that a kill can cost.
+        tracking: where the run's record goes; without a URI a sqlite file beside the result's folder.
     """
 
     data: DataConfig
     reward: RewardConfig
     service: OfflineServiceConfig = OfflineServiceConfig()
     part_states: int = Field(default=2048, ge=1)
+    tracking: OfflineTrackingConfig = OfflineTrackingConfig()
 
 
 def model_label(model: str) -> str:

@@ -35,6 +35,9 @@ def relabel(
     ] = None,
     model: Annotated[str | None, typer.Option(help="Packaged name, folder or hub id.")] = None,
     transport: Annotated[str | None, typer.Option(help="serve (Ray Serve) or in_process.")] = None,
+    mlflow_uri: Annotated[
+        str | None, typer.Option(help="MLflow server or store; a sqlite file beside the new dataset by default.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the settings as checked, and stop.")] = False,
 ) -> None:
     """Write a copy of a dataset with the columns [bold]vlm_score[/bold] and [bold]vlm_reward[/bold].
@@ -60,19 +63,43 @@ def relabel(
             ("data", "dataset"): dataset and str(dataset),
             ("reward", "model"): model,
             ("service", "transport"): transport,
+            ("tracking", "uri"): mlflow_uri,
         }
         config = RelabelConfig(**with_shortcuts(values, shortcuts))
         if dry_run:
             typer.echo(yaml.safe_dump(config.model_dump(mode="json", exclude_unset=True), sort_keys=False), nl=False)
             return
+        from vlm_rewards.tracking import MlflowRun, provenance_tags
+        from vlm_rewards.tracking.store import default_uri
+
         stop_on_sigterm()
         work = Relabelling(config, out)
         cpus = config.service.replicas * config.service.num_cpus
-        with Bars() as bars, ray_for(config.service.transport, cpus):
-            outcome = work.execute(lambda done, total: bars.show("relabelling", done, total))
+        run = MlflowRun.start(
+            uri=config.tracking.uri or default_uri(out.parent),
+            experiment=config.tracking.experiment,
+            name=out.name,
+            params=work.params(),
+            tags={**provenance_tags(Path(__file__).parent), "study": "relabel"},
+            spill_folder=out.parent,
+            resume_run_id=work.run_id,
+        )
+        with Bars() as bars, run, ray_for(config.service.transport, cpus):
+            outcome = work.execute(lambda done, total: bars.show("relabelling", done, total), run.run_id)
+            run.log_metrics(
+                {
+                    "states": outcome.states,
+                    "rewarded": outcome.rewarded,
+                    "encoded": outcome.encoded,
+                    "seconds": outcome.seconds,
+                    "frames_per_second": outcome.frames_per_second,
+                },
+                outcome.states,
+            )
+            run.log_artifact(out / "manifest.json")
             bars.say(
                 f"{outcome.states:,} states, {outcome.rewarded:,} rewarded; {outcome.encoded:,} encoded now at "
-                f"{outcome.frames_per_second:,.0f} frames/s; {out}"
+                f"{outcome.frames_per_second:,.0f} frames/s; {out}; MLflow run {run.run_id} in {run.uri}"
             )
 
 

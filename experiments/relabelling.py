@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 
 from experiments.atomic_files import write_atomically
 from experiments.offline_config import RelabelConfig
@@ -24,6 +25,7 @@ from vlm_rewards.errors import ConfigError, RewardServiceError
 from vlm_rewards.evaluation.offline.dataset import MANIFEST, States, decode_frames
 from vlm_rewards.evaluation.offline.embedding_store import state_keys
 from vlm_rewards.service import RewardClient
+from vlm_rewards.tracking import flatten
 
 STATE_FILE = "relabelling.json"
 APP = "relabel"
@@ -54,17 +56,26 @@ class RelabelOutcome:
         states: in the dataset.
         rewarded: states with a reward above 0.
         encoded: states that were encoded by this call; the others were there already.
-        frames_per_second: of this call, from the first read to the last written file.
+        seconds: of this call, from the first read to the last written file.
     """
 
     states: int
     rewarded: int
     encoded: int
-    frames_per_second: float
+    seconds: float
+
+    @property
+    def frames_per_second(self) -> float:
+        """Of this call."""
+        return self.encoded / self.seconds if self.encoded else 0.0
 
 
 class Relabelling:
-    """Reads, decodes, embeds, scores and writes side by side."""
+    """Reads, decodes, embeds, scores and writes side by side.
+
+    Attributes:
+        run_id: MLflow's id of the run that was cut off and is continued; None for a new one.
+    """
 
     def __init__(self, config: RelabelConfig, out: Path) -> None:
         """Checks everything, before anything is written.
@@ -86,6 +97,9 @@ class Relabelling:
         if out.resolve() == Path(config.data.dataset).resolve():
             raise ConfigError("the result cannot go into the dataset's own folder; name another")
         self._dataset, self._task_sets = open_states(config.data)
+        if config.service.transport == "in_process":
+            # What the encoder leaves free decodes the next frames.
+            torch.set_num_threads(config.service.torch_threads)
         self._encoder = load_text_encoder(config.reward)
         self._rewards = FamilyRewards(config.reward, self._task_sets, self._encoder)
         self._identity = {
@@ -93,19 +107,32 @@ class Relabelling:
             "reward": {family: model.fingerprint for family, model in self._rewards.models.items()},
             "part_states": config.part_states,
         }
-        self._check_folder()
+        self.run_id = self._check_folder()
 
-    def execute(self, progress: Callable[[int, int], None]) -> RelabelOutcome:
+    def params(self) -> dict[str, Any]:
+        """Returns what decides the result, for MLflow."""
+        return {
+            "dataset": self._dataset.name,
+            "dataset_fingerprint": self._dataset.fingerprint,
+            "states": len(self._dataset.states),
+            "out": str(self._out),
+            **flatten(self._config.model_dump(mode="json", exclude={"data", "tracking"}, exclude_none=True)),
+            "encoder_fingerprint": self._encoder.fingerprint,
+            **{f"reward_fingerprint.{family}": value for family, value in self._identity["reward"].items()},
+        }
+
+    def execute(self, progress: Callable[[int, int], None], run_id: str | None = None) -> RelabelOutcome:
         """Relabels what is left.
 
         Args:
             progress: called with the number of states on disk and the number of all.
+            run_id: MLflow's id of this run, kept until it is finished.
 
         Raises:
             VLMRewardsError: the service failed for good; what was written stays, and a later call continues.
         """
         self._out.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._out / STATE_FILE, json.dumps(self._identity))
+        write_atomically(self._out / STATE_FILE, json.dumps({"identity": self._identity, "run_id": run_id}))
         for stale in self._out.glob(".*.partial"):
             stale.unlink()
         pieces = list(self._pieces())
@@ -124,7 +151,7 @@ class Relabelling:
                     progress(done, len(self._dataset.states))
         seconds = time.monotonic() - start
         rewarded = self._finish(pieces)
-        return RelabelOutcome(len(self._dataset.states), rewarded, encoded, encoded / seconds if encoded else 0.0)
+        return RelabelOutcome(len(self._dataset.states), rewarded, encoded, seconds)
 
     def _relabel(self, pieces: list[Piece], client: RewardClient) -> Iterator[Piece]:
         """Yields pieces in order as their files are on disk.
@@ -231,17 +258,20 @@ class Relabelling:
         (self._out / STATE_FILE).unlink()
         return rewarded
 
-    def _check_folder(self) -> None:
-        """Refuses a folder with anything but this relabelling in it."""
+    def _check_folder(self) -> str | None:
+        """Refuses a folder with anything but this relabelling in it, and returns the id of its MLflow run."""
         state = self._out / STATE_FILE
         if state.is_file():
-            if json.loads(state.read_text()) != self._identity:
+            found = json.loads(state.read_text())
+            if found.get("identity") != self._identity:
                 raise ConfigError(
                     f"{self._out} holds an unfinished relabelling of another dataset or with another reward; "
                     "name a new folder, or remove it first"
                 )
-        elif self._out.exists() and any(self._out.iterdir()):
+            return found["run_id"]
+        if self._out.exists() and any(self._out.iterdir()):
             raise ConfigError(f"{self._out} is not empty and no unfinished relabelling; name a new folder")
+        return None
 
 
 def _finished(under_way: deque[tuple[Piece, "Future[None]"]]) -> Piece:

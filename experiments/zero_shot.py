@@ -57,7 +57,7 @@ def zero_shot(
         for name in preset or preset_names("zero_shot"):
             values: dict[str, Any] = load_preset("zero_shot", name, overrides or [])
             if mlflow_uri:
-                values.setdefault("tracking", {"experiment": "zero_shot"})["uri"] = mlflow_uri
+                values.setdefault("tracking", {})["uri"] = mlflow_uri
             configs.append(ZeroShotConfig(**values))
         if dry_run:
             for config in configs:

@@ -93,7 +93,7 @@ class ZeroShotConfig(StrictConfig):
     pictures: PicturesConfig
     classes: ClassesConfig
     target: float = Field(default=0.0, ge=0, le=1)
-    tracking: OfflineTrackingConfig = OfflineTrackingConfig(experiment="zero_shot")
+    tracking: OfflineTrackingConfig = OfflineTrackingConfig()
 
     @model_validator(mode="after")
     def _braces_close(self) -> "ZeroShotConfig":

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from mlflow.tracking import MlflowClient
 from typer.testing import CliRunner
 
 from experiments.offline_config import RelabelConfig
@@ -109,6 +110,31 @@ def test_it_goes_on_after_a_kill_with_no_frame_lost_or_doubled(config, painted, 
     check(out, painted, painted_goals)
 
 
+def test_a_run_that_was_cut_off_goes_on_in_its_own_mlflow_run(config, options, mlflow_store, tmp_path, monkeypatch):
+    out = tmp_path / "out"
+    arguments = [*options, "--out", str(out), "--set", "part_states=6", *mlflow_store]
+    whole = Relabelling._finish
+
+    def interrupted(work, pieces):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Relabelling, "_finish", interrupted)
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 130, result.output
+    client = MlflowClient(mlflow_store[1])
+    experiment = client.get_experiment_by_name("offline").experiment_id
+    (killed,) = client.search_runs([experiment], f"params.out = '{out}'")
+    assert killed.info.status == "KILLED"
+    monkeypatch.setattr(Relabelling, "_finish", whole)
+    (out / "part-0001-0000012.parquet").unlink()
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    (run,) = client.search_runs([experiment], f"params.out = '{out}'")
+    assert run.info.run_id == killed.info.run_id
+    assert run.info.status == "FINISHED"
+    assert (run.data.metrics["states"], run.data.metrics["encoded"]) == (144, 6)
+
+
 def test_folders_with_something_else_are_left_alone(config, painted, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(ConfigError, match="is not empty"):
@@ -120,14 +146,22 @@ def test_folders_with_something_else_are_left_alone(config, painted, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
-def test_the_command_takes_a_reward_preset(config, options, painted, painted_goals, tmp_path):
+def test_the_command_takes_a_reward_preset(config, options, painted, painted_goals, mlflow_store, tmp_path):
     reward = tmp_path / "reward.yaml"
     reward.write_text("reward: {model: fake, template: 'a photo of [TASK]', tau: 0.05, beta: 0.5}\n")
-    arguments = [*options, "--reward-file", str(reward), "--out", str(tmp_path / "out")]
+    arguments = [*options, "--reward-file", str(reward), "--out", str(tmp_path / "out"), *mlflow_store]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert "144 states" in result.output
     check(tmp_path / "out", painted, painted_goals)
+    client = MlflowClient(mlflow_store[1])
+    run = client.get_run(re.search(r"MLflow run (\w+)", result.output.replace("\n", ""))[1])
+    assert run.info.status == "FINISHED"
+    assert (run.data.metrics["states"], run.data.metrics["encoded"]) == (144, 144)
+    assert run.data.metrics["frames_per_second"] == pytest.approx(144 / run.data.metrics["seconds"])
+    assert run.data.params["reward.beta"] == "0.5"
+    assert run.data.params["dataset_fingerprint"] == LabelledDataset.open(painted).fingerprint
+    assert [file.path for file in client.list_artifacts(run.info.run_id)] == ["manifest.json"]
     reward.write_text("tau: 0.1\n")
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 2

@@ -66,7 +66,8 @@ def test_a_packaged_model_names_the_screens(images, mlflow_store, tmp_path):
     assert load_encoder(str(model)).fingerprint == fingerprint
 
     client = MlflowClient(mlflow_store[1])
-    (found,) = client.search_runs([client.get_experiment_by_name("zero_shot").experiment_id])
+    experiment = client.get_experiment_by_name("offline").experiment_id
+    (found,) = client.search_runs([experiment], "tags.study = 'zero_shot'")
     assert found.info.status == "FINISHED"
     assert found.data.metrics["android_common/mine/accuracy"] == pytest.approx(float(overall["accuracy"]), abs=1e-6)
     assert found.data.params["android_common.classes"] == "10"
