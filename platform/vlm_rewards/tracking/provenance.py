@@ -1,5 +1,6 @@
 """Where a result came from: code version and library versions, as MLflow tags."""
 
+import os
 import platform
 import subprocess
 from importlib import metadata
@@ -8,8 +9,15 @@ from pathlib import Path
 RECORDED_LIBRARIES = ("vlm-rewards", "ray", "torch", "transformers", "gymnasium", "mlflow", "android-env", "mujoco")
 
 
+#: Names the commit where the code lies without its history, as in a Ray job's working directory.
+COMMIT_VARIABLE = "VLM_REWARDS_GIT_SHA"
+
+
 def git_commit(folder: Path) -> str:
-    """Return the commit checked out in `folder`, with `-dirty` where tracked files differ, or `unknown`."""
+    """Return the commit checked out in `folder`, with `-dirty` where tracked files differ.
+
+    Without a git history it is what the environment says, or `unknown`.
+    """
     try:
         return subprocess.run(
             ["git", "describe", "--always", "--abbrev=40", "--dirty", "--exclude=*"],
@@ -21,7 +29,7 @@ def git_commit(folder: Path) -> str:
         ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         # A wheel or a Ray working directory has no git history: the tag says so instead of failing the run.
-        return "unknown"
+        return os.environ.get(COMMIT_VARIABLE, "unknown")
 
 
 def provenance_tags(folder: Path) -> dict[str, str]:
