@@ -10,7 +10,7 @@ import numpy as np
 from vlm_rewards.evaluation.studies.curves import SeedBand
 from vlm_rewards.evaluation.studies.estimates import Estimate
 from vlm_rewards.evaluation.studies.learning_curve_panel import draw_band
-from vlm_rewards.evaluation.studies.theme import Theme, step_axis, tidy
+from vlm_rewards.evaluation.studies.theme import Theme, legend_below, step_axis, tidy, title_above
 
 MARKERS = ("o", "D", "s", "^")
 ROW_CHARACTERS = 22
@@ -59,11 +59,10 @@ class ArmPanels:
             if arm.held_out is not None:
                 draw_band(axes, arm.held_out, colour, arm.label, linestyle="--" if arm.reference else "-", marker="o")
         axes.set(ylabel="ground-truth return, held-out goals", ylim=(-0.02, 1.04))
-        axes.set_title(f"{self.title}: over training", fontsize=11)
+        title_above(figure, self.title, "over training")
         step_axis(axes)
         tidy(axes)
-        handles, labels = axes.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=8)
+        legend_below(figure, *axes.get_legend_handles_labels())
 
     def final(self, figure: Any, theme: Theme) -> None:
         """Draw the final success of each arm, a row an arm."""
@@ -76,7 +75,7 @@ class ArmPanels:
             axes.text(self.random_success, -0.62, " random", color=theme.faint, fontsize=8, va="center")
         self._rows(axes, self.arms)
         _unit_axis(axes, "ground-truth return, held-out goals")
-        axes.set_title(f"{self.title}: after training", fontsize=11)
+        title_above(figure, self.title, "after training")
 
     def offline(self, figure: Any, theme: Theme) -> None:
         """Draw the offline average precision of each arm, a row an arm, a mark a set of negatives."""
@@ -91,7 +90,7 @@ class ArmPanels:
         self._rows(axes, [arm for arm, _ in arms])
         _negatives_legend(figure, sets, theme)
         _unit_axis(axes, "offline average precision")
-        axes.set_title(f"{self.title}: the reward offline", fontsize=11)
+        title_above(figure, self.title, "the reward on recorded trajectories")
 
     def offline_against_final(self, figure: Any, theme: Theme) -> None:
         """Draw final success against offline average precision, a point an arm and set of negatives."""
@@ -100,13 +99,10 @@ class ArmPanels:
         for arm, colour in self._coloured(theme):
             if arm.final is None or not arm.offline:
                 continue
-            # The points of an arm stand at one height: a line joins them, and one label names them.
+            # The points of an arm stand at one height: a line joins them.
             y = arm.final.mean
             places = [x for x, _, _ in arm.offline.values()]
             axes.plot([min(places), max(places)], [y, y], color=colour, linewidth=0.8, alpha=0.6)
-            axes.annotate(
-                arm.label, (max(places), y), textcoords="offset points", xytext=(7, 6), fontsize=8, color=theme.ink
-            )
             for number, negatives in enumerate(sets):
                 if negatives not in arm.offline:
                     continue
@@ -123,11 +119,11 @@ class ArmPanels:
                     elinewidth=1.2,
                     **hollow,
                 )
-        _negatives_legend(figure, sets, theme)
+        # Names beside the points would cover each other where arms are alike.
+        _negatives_legend(figure, sets, theme, [(a, c) for a, c in self._coloured(theme) if a.final and a.offline])
         _unit_axis(axes, "offline average precision")
-        # Labels have room at the right.
-        axes.set(xlim=(-0.03, 1.25), ylim=(-0.03, 1.06), ylabel="ground-truth return, held-out goals")
-        axes.set_title(f"{self.title}: offline against online", fontsize=11)
+        axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.06), ylabel="ground-truth return, held-out goals")
+        title_above(figure, self.title, "recorded trajectories against training")
         tidy(axes)
 
     def _coloured(self, theme: Theme) -> list[tuple[Arm, Any]]:
@@ -170,10 +166,11 @@ def _error(value: float, low: float, high: float) -> list[list[float]] | None:
     return [[max(value - low, 0.0)], [max(high - value, 0.0)]]
 
 
-def _negatives_legend(figure: Any, sets: Sequence[str], theme: Theme) -> None:
+def _negatives_legend(figure: Any, sets: Sequence[str], theme: Theme, arms: Sequence[tuple[Arm, Any]] = ()) -> None:
     from matplotlib.lines import Line2D
 
-    marks = [
+    marks = [Line2D([], [], color=colour, linewidth=3, label=arm.label) for arm, colour in arms]
+    marks += [
         Line2D(
             [],
             [],
@@ -185,4 +182,4 @@ def _negatives_legend(figure: Any, sets: Sequence[str], theme: Theme) -> None:
         )
         for number, negatives in enumerate(sets)
     ]
-    figure.legend(handles=marks, loc="outside lower center", ncols=2, frameon=False, fontsize=8)
+    legend_below(figure, marks, [str(mark.get_label()) for mark in marks])

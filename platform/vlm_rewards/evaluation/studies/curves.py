@@ -72,8 +72,9 @@ class SeedBand:
 def band_over_seeds(curves: Sequence[Curve], window: float = 0.0) -> SeedBand | None:
     """Return the mean and the band of curves whose step grids may differ.
 
-    Each curve is read off a common grid of 101 points, from the latest first step to the earliest last step (see
-    `Curve.at`); at each point the band is that of `estimates.seed_interval`. A trial's own grid is kept if it is alone.
+    Each curve is first replaced by its running mean at its own steps, if `window` asks for one, and then interpolated
+    linearly on a common grid of 101 points from the latest first step to the earliest last step; at each point the
+    band is that of `estimates.seed_interval`. A trial's own grid is kept if it is alone.
 
     Args:
         curves: Trials that differ in their seed alone; those without points are left out.
@@ -82,7 +83,7 @@ def band_over_seeds(curves: Sequence[Curve], window: float = 0.0) -> SeedBand | 
     Returns:
         None where no curve has a point, or the curves share no range.
     """
-    curves = [curve for curve in curves if len(curve)]
+    curves = [Curve(curve.steps, curve.at(curve.steps, window)) for curve in curves if len(curve)]
     if not curves:
         return None
     first = max(curve.steps[0] for curve in curves)
@@ -91,6 +92,6 @@ def band_over_seeds(curves: Sequence[Curve], window: float = 0.0) -> SeedBand | 
         return None
     alone = len(curves) == 1 and len(curves[0]) <= GRID_POINTS
     grid = curves[0].steps if alone else np.linspace(first, last, GRID_POINTS if last > first else 1)
-    values = np.stack([curve.at(grid, window) for curve in curves])
+    values = np.stack([curve.at(grid) for curve in curves])
     low, high, kind = seed_interval(values)
     return SeedBand(grid, values.mean(0), low, high, len(curves), kind)

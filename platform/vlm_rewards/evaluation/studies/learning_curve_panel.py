@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vlm_rewards.evaluation.studies.curves import SeedBand
-from vlm_rewards.evaluation.studies.theme import Theme, step_axis, tidy
+from vlm_rewards.evaluation.studies.theme import Theme, legend_below, step_axis, tidy, title_above
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class LearningCurvePanel:
             label = f"random policy ({self.random_success:.2f})"
             returns.axhline(self.random_success, color=theme.faint, linestyle=":", linewidth=1.4, label=label)
         if self.ground_truth_agent is not None:
-            draw_band(returns, self.ground_truth_agent, theme.faint, "agent on the true reward", linestyle="--")
+            draw_band(returns, self.ground_truth_agent, theme.faint, "true-reward agent", linestyle="--")
         if self.vlm is not None:
-            draw_band(returns, self.vlm, theme.vlm, "VLM return (training)")
+            draw_band(returns, self.vlm, theme.vlm, "VLM return in training")
         if self.held_out is not None:
-            draw_band(returns, self.held_out, theme.truth, "ground truth (held-out goals)", marker="o")
+            draw_band(returns, self.held_out, theme.truth, "truth on held-out goals", marker="o")
         if self.precision is not None:
             draw_band(below, self.precision, theme.precision, "")
         for step in self.alarms:
@@ -59,15 +59,13 @@ class LearningCurvePanel:
                 color=theme.alarm,
             )
         returns.set(ylabel="mean episode return", ylim=(-0.02, 1.04))
-        returns.set_title(self.title, fontsize=11)
+        title_above(figure, self.title)
         below.set(ylim=(0, 1.05), yticks=(0, 1))
         below.set_ylabel("online\nprecision", fontsize=8)
         step_axis(below)
         for axes in (returns, below):
             tidy(axes)
-        # Curves may end anywhere: under the axes the legend hides none.
-        handles, labels = returns.get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False, fontsize=8)
+        legend_below(figure, *returns.get_legend_handles_labels())
 
 
 def draw_band(axes: Any, band: SeedBand, colour: Any, label: str, **line: Any) -> None:

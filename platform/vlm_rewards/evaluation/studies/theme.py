@@ -2,6 +2,7 @@
 
 import io
 import math
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -100,6 +101,19 @@ def render(drawings: Sequence[Drawing], theme: Theme, columns: int = 2) -> bytes
     return file.getvalue()
 
 
+def title_above(figure: Any, title: str, subtitle: str = "") -> None:
+    """Write a panel's title over its whole width, since its axes may be narrow."""
+    lines = textwrap.wrap(title, 52) + ([subtitle] if subtitle else [])
+    figure.suptitle("\n".join(lines), fontsize=10.5)
+
+
+def legend_below(figure: Any, handles: Sequence[Any], labels: Sequence[str]) -> None:
+    """Write the legend under the axes, where it hides no curve, in as many columns as the labels leave room for."""
+    longest = sorted(map(len, labels))[-2:]
+    columns = 2 if sum(longest) <= 66 else 1
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False, fontsize=8)
+
+
 def tidy(axes: Any) -> None:
     """Leave of the axes' frame and grid what helps reading."""
     axes.grid(alpha=0.25, linewidth=0.7)
@@ -111,6 +125,7 @@ def step_axis(axes: Any) -> None:
     """Label the horizontal axis as environment steps, in thousands or millions as fits."""
     from matplotlib.ticker import FuncFormatter
 
+    axes.set_xlim(left=0)
     millions = axes.get_xlim()[1] >= 2e6
     unit, name = (1e6, "millions") if millions else (1e3, "thousands")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value / unit:g}"))

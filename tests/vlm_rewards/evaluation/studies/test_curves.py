@@ -50,6 +50,13 @@ def test_curves_that_share_no_range_have_no_band():
     assert band_over_seeds([]) is None
 
 
+def test_a_band_of_running_means_has_no_steps_between_points():
+    noisy = curve([0, 10, 20, 30], [0.0, 1.0, 0.0, 1.0])
+    band = band_over_seeds([noisy, noisy], window=20.0)
+    own = noisy.at(noisy.steps, 20.0)
+    np.testing.assert_allclose(band.mean, np.interp(band.steps, noisy.steps, own))
+
+
 def test_a_running_mean_is_over_the_points_within_its_window():
     noisy = curve([0, 10, 20, 30], [0.0, 1.0, 0.0, 1.0])
     np.testing.assert_allclose(noisy.at(np.array([10.0, 15.0]), 20.0), [1 / 3, 0.5])

@@ -1,0 +1,284 @@
+"""Findings of the studies that compare arms: `model_size` (figure 4, right) and `prompts` (figure 5)."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from experiments.study_report.document import MISSING, Figure, Findings, Table, estimate, interval, number, slug
+from experiments.study_report.learning_curves import band_kinds, finals, held_out_band, random_success
+from experiments.study_report.records import GROUND_TRUTH_ARM, Study
+from vlm_rewards.evaluation.studies import RankCorrelation, rank_correlation, success_over_seeds
+from vlm_rewards.evaluation.studies.arm_panels import Arm, ArmPanels
+
+RHO = "\u03c1"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How a kind of study is told.
+
+    Attributes:
+        fact: Of the arms, that their order is claimed by.
+        name: Of that fact, in words.
+        told: The fact that stands beside an arm's name.
+        what: What the arms are.
+        caption: Which figure of the paper it is, and what that claims.
+    """
+
+    fact: str
+    name: str
+    told: str
+    what: str
+    caption: str
+
+
+MODEL_SIZE = Comparison(
+    "parameters",
+    "parameter count",
+    "parameters",
+    "model",
+    "Figure 4 (right) of the paper, which claims that larger reward models give better agents.",
+)
+PROMPTS = Comparison(
+    "order",
+    "claimed order of templates",
+    "template",
+    "prompt",
+    "Figure 5 of the paper, which claims that descriptions of the achieved state beat action verbs: D best, A worst.",
+)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Arms of one task that are compared with each other.
+
+    Attributes:
+        task: Of the environment.
+        negatives: The set that all of them train with; empty where the facts name none.
+        arms: In order, without the reference.
+        title: For figures.
+    """
+
+    task: str
+    negatives: str
+    arms: tuple[str, ...]
+    title: str
+
+
+def arm_findings(study: Study, comparison: Comparison) -> Findings:
+    """Return curves, final values, offline precision and rank correlations of each task."""
+    figures: list[Figure] = []
+    bands: set[str] = set()
+    rows, records, ranks, statements = [], [], [], []
+    for group in _groups(study):
+        panels = _panels(study, group, comparison)
+        bands |= band_kinds([arm.held_out for arm in panels.arms])
+        figures += _figures(group, panels)
+        for name, arm in zip([*group.arms, GROUND_TRUTH_ARM], panels.arms, strict=False):
+            row, record = _numbers(study, group, name, arm, comparison)
+            rows.append(row)
+            records.append(record)
+        correlations = _correlations(study, group, panels, comparison)
+        ranks += [(group, name, correlation) for name, correlation in correlations]
+        statements += [_statement(group, name, correlation) for name, correlation in correlations]
+    caption = (
+        f"{comparison.caption} Ground-truth return on held-out goals: mean over seeds; "
+        f"band: {', '.join(sorted(bands)) or 'none'}. Marks after training carry the same interval, and the "
+        "95 % Wilson interval over episodes where there is one seed."
+    )
+    if study.offline:
+        caption += (
+            " Offline average precision is measured on recorded trajectories before any training; its intervals are "
+            "bootstraps over trajectories."
+        )
+    summary = Table(
+        "summary", f"Final ground-truth success on held-out goals of each {comparison.what}.", rows, records
+    )
+    tables = [summary] if rows else []
+    if ranks:
+        tables.append(_rank_table(ranks))
+    else:
+        statements.append("No rank correlation yet: it takes two arms and three finished trials of one task.")
+    return Findings(statements, figures, caption, tables, columns=4 if study.offline else 2)
+
+
+def _groups(study: Study) -> list[Group]:
+    """Return the arms of each task; those trained with different negatives are not compared with each other."""
+    groups = []
+    for task in study.tasks:
+        by_negatives: dict[str, list[str]] = {}
+        for arm in study.arms(task):
+            if arm != GROUND_TRUTH_ARM:
+                by_negatives.setdefault(str(_facts(study, task, arm).get("negatives") or ""), []).append(arm)
+        for negatives, arms in by_negatives.items():
+            title = f"{task}, negatives: {negatives.replace('_', ' ')}" if len(by_negatives) > 1 else task
+            groups.append(Group(task, negatives, tuple(arms), title))
+    return groups
+
+
+def _facts(study: Study, task: str, arm: str) -> Any:
+    return next(trial.facts for trial in study.trials if trial.task == task and trial.arm == arm)
+
+
+def _panels(study: Study, group: Group, comparison: Comparison) -> ArmPanels:
+    families = {row.family for row in study.offline}
+    # A task whose goals are a family of the recorded trajectories is held against that; else all of them together.
+    family = next((family for family in families if _key(family) == _key(group.task)), "all")
+    arms = []
+    for name in group.arms:
+        label = _label(name, _facts(study, group.task, name), comparison)
+        arms.append(
+            Arm(
+                label=label if study.finished(group.task, name) else f"{label} (unfinished)",
+                held_out=held_out_band(study.shown(group.task, name)),
+                final=success_over_seeds(finals(study.finished(group.task, name))),
+                offline={row.negatives: row.value for row in study.offline if (row.arm, row.family) == (name, family)},
+            )
+        )
+    reference = study.finished(group.task, GROUND_TRUTH_ARM)
+    if reference:
+        final = success_over_seeds(finals(reference))
+        arms.append(Arm("true-reward agent", held_out_band(reference), final, reference=True))
+    chance = random_success(study, group.task)
+    return ArmPanels(group.title, arms, None if math.isnan(chance) else chance)
+
+
+def _key(name: str) -> str:
+    """Return what `Pick and Place` and `pick_place` have in common."""
+    return "_".join(word for word in slug(name).split("_") if word != "and")
+
+
+def _label(name: str, facts: Any, comparison: Comparison) -> str:
+    value = facts.get(comparison.told)
+    if value is None or str(value) == name:
+        return name
+    return f"{name} ({_millions(value)})" if isinstance(value, int | float) else f"{name}: {value}"
+
+
+def _millions(parameters: float) -> str:
+    unit, name = (1e9, "B") if parameters >= 1e9 else (1e6, "M")
+    return f"{parameters / unit:.2g}{name}"
+
+
+def _figures(group: Group, panels: ArmPanels) -> list[Figure]:
+    finals = "; ".join(f"{arm.label} {number(arm.final.mean)}" for arm in panels.arms if arm.final)
+    drawn: list[tuple[str, Callable, str]] = [
+        ("curves", panels.curves, "held-out success over training, a curve an arm"),
+        ("final", panels.final, f"final success: {finals or 'none yet'}"),
+    ]
+    if any(arm.offline for arm in panels.arms):
+        drawn.append(("offline", panels.offline, "offline average precision of each arm, by set of negatives"))
+        drawn.append(("offline_final", panels.offline_against_final, "final success against offline average precision"))
+    return [Figure(f"{slug(group.title)}_{name}", draw, f"{group.title}: {text}.") for name, draw, text in drawn]
+
+
+def _numbers(study: Study, group: Group, name: str, arm: Arm, comparison: Comparison) -> tuple[dict, dict]:
+    fact = _facts(study, group.task, name).get(comparison.fact)
+    record = {
+        "task": group.task,
+        "negatives": group.negatives,
+        "arm": name,
+        comparison.fact: fact,
+        "seeds": arm.final.seeds if arm.final else 0,
+        "held_out_success": arm.final.mean if arm.final else math.nan,
+        "held_out_success_low": arm.final.low if arm.final else math.nan,
+        "held_out_success_high": arm.final.high if arm.final else math.nan,
+        "interval": arm.final.kind if arm.final else "",
+        "random_success": random_success(study, group.task),
+    }
+    sets = sorted({row.negatives for row in study.offline}, reverse=True)
+    for negatives in sets:
+        ends = arm.offline.get(negatives, (math.nan,) * 3)
+        for key, value in zip(("", "_low", "_high"), ends, strict=True):
+            record[f"offline_average_precision_{negatives}{key}"] = value
+    row = {
+        "task": group.title,
+        comparison.what: arm.label,
+        "seeds": str(record["seeds"]),
+        "held-out success": estimate(arm.final),
+        "random": number(record["random_success"]),
+    }
+    for negatives in sets:
+        value = arm.offline.get(negatives)
+        row[f"offline AP, {negatives.replace('_', ' ')}"] = MISSING if value is None else interval(*value)
+    return row, record
+
+
+def _correlations(
+    study: Study, group: Group, panels: ArmPanels, comparison: Comparison
+) -> list[tuple[str, RankCorrelation]]:
+    """Return the rank correlations of a group with its final returns, by what is correlated."""
+    returns = {name: [rate for rate, _, _ in finals(study.finished(group.task, name))] for name in group.arms}
+    properties: dict[str, dict[str, float]] = {comparison.name: {}}
+    for name, arm in zip(group.arms, panels.arms, strict=False):
+        fact = _facts(study, group.task, name).get(comparison.fact)
+        if isinstance(fact, int | float):
+            properties[comparison.name][name] = float(fact)
+        for negatives, (value, _, _) in arm.offline.items():
+            if math.isfinite(value):
+                key = f"offline AP (negatives: {negatives.replace('_', ' ')})"
+                properties.setdefault(key, {})[name] = value
+    found = []
+    for what, values in properties.items():
+        correlation = rank_correlation(list(values.values()), [returns[name] for name in values])
+        if correlation is not None:
+            found.append((what, correlation))
+    return found
+
+
+def _statement(group: Group, what: str, found: RankCorrelation) -> str:
+    return (
+        f"{group.title}: {what} against final held-out return, Spearman's {_rho(found)} over {found.trials} trials, "
+        f"p = {number(found.p_value, 3)}; over the means of {found.arms} arms {number(found.arm_rho)}, "
+        f"p = {number(found.arm_p_value, 3)}."
+    )
+
+
+def _rho(found: RankCorrelation) -> str:
+    if not math.isfinite(found.low):
+        return f"{RHO} = {number(found.rho)} (no interval: one seed an arm)"
+    return f"{RHO} = {number(found.rho)} (95 % {number(found.low)} to {number(found.high)})"
+
+
+def _rank_table(ranks: Sequence[tuple[Group, str, RankCorrelation]]) -> Table:
+    exact = all(found.exact for _, _, found in ranks)
+    rows = [
+        {
+            "task": group.title,
+            "final return against": what,
+            f"{RHO} over trials": interval(found.rho, found.low, found.high),
+            "p": number(found.p_value, 3),
+            "trials": str(found.trials),
+            f"{RHO} over arms": number(found.arm_rho),
+            "p over arms": number(found.arm_p_value, 3),
+            "arms": str(found.arms),
+        }
+        for group, what, found in ranks
+    ]
+    records = [
+        {
+            "task": group.task,
+            "negatives": group.negatives,
+            "property": what,
+            "spearman": found.rho,
+            "spearman_low": found.low,
+            "spearman_high": found.high,
+            "p_value": found.p_value,
+            "p_value_exact": found.exact,
+            "trials": found.trials,
+            "spearman_of_arm_means": found.arm_rho,
+            "p_value_of_arm_means": found.arm_p_value,
+            "arms": found.arms,
+        }
+        for group, what, found in ranks
+    ]
+    test = "exact (all orders)" if exact else "from 100,000 random orders where there are more than nine trials"
+    return Table(
+        "correlations",
+        "Spearman's rank correlation with the final held-out return. Interval: 95 % percentile bootstrap that draws "
+        f"seeds within each arm. p: two-sided permutation test, {test}. Over arms, the seeds of one arm count once: "
+        "stricter, since four arms can show no less than p = 0.083.",
+        rows,
+        records,
+    )

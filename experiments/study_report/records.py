@@ -1,0 +1,190 @@
+"""A study and its trials, as MLflow keeps them."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from vlm_rewards.evaluation.studies import Curve
+
+GROUND_TRUTH_ARM = "ground truth"
+VLM_RETURN, ONLINE_PRECISION, HELD_OUT = "train/vlm_return", "train/online_precision", "held_out/success"
+GROUND_TRUTH_RETURN = "train/ground_truth_return"
+VLM_SUCCESSES, TRUE_VLM_SUCCESSES = "train/vlm_successes", "train/true_vlm_successes"
+ALARM = "reward_hacking/alarm"
+HISTORIES = (VLM_RETURN, GROUND_TRUTH_RETURN, ONLINE_PRECISION, VLM_SUCCESSES, TRUE_VLM_SUCCESSES, HELD_OUT, ALARM)
+LAST_QUARTER = 0.75
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One trial.
+
+    Attributes:
+        run_id: Of its MLflow run.
+        arm: The varied setting.
+        task: Of the environment.
+        seed: As text.
+        facts: What is known of the arm: `parameters`, `order`, `negatives`, `template`.
+        status: MLflow's: FINISHED, FAILED, KILLED, RUNNING or SCHEDULED.
+        end_reason: Why it ended, if it did not finish.
+        seconds: Wall time from its first training iteration to its end, or up to now; None before that iteration. Not
+            from its run's start: a study makes the runs of all its trials before the first begins.
+        curves: By metric; a metric that was never logged is absent. That of held-out success ends with the evaluation
+            after training.
+        metrics: Last values.
+        final: Success on held-out goals after training, and the ends of its Wilson interval; None before that
+            evaluation.
+        superseded: Another run of the same task, arm and seed counts in its place.
+    """
+
+    run_id: str
+    arm: str
+    task: str
+    seed: str
+    facts: Mapping[str, Any]
+    status: str
+    end_reason: str
+    seconds: float | None
+    curves: Mapping[str, Curve]
+    metrics: Mapping[str, float]
+    final: tuple[float, float, float] | None
+    superseded: bool = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether its results count."""
+        return self.status == "FINISHED" and not self.superseded
+
+    @property
+    def is_ground_truth(self) -> bool:
+        """Whether its agent trained on the true reward."""
+        return self.arm == GROUND_TRUTH_ARM
+
+    @property
+    def env_steps(self) -> int:
+        """Environment steps that its curves reach."""
+        return int(max((curve.steps[-1] for key, curve in self.curves.items() if key != ALARM), default=0))
+
+    @property
+    def alarm_at(self) -> int | None:
+        """Environment steps at which the reward-hacking alarm fired."""
+        curve = self.curves.get(ALARM)
+        fired = [] if curve is None else [step for step, value in zip(curve.steps, curve.values, strict=True) if value]
+        return int(fired[0]) if fired else None
+
+    @property
+    def late_precision(self) -> float:
+        """True VLM successes over VLM successes in the last quarter of training; NaN where there was none."""
+        fired, true = (self._late_sum(key) for key in (VLM_SUCCESSES, TRUE_VLM_SUCCESSES))
+        return true / fired if fired else math.nan
+
+    @property
+    def late_vlm_return(self) -> float:
+        """Mean VLM return over the last quarter of training; NaN where there was none."""
+        values = self._late(VLM_RETURN)
+        return float(sum(values) / len(values)) if values else math.nan
+
+    def _late_sum(self, key: str) -> float:
+        return float(sum(self._late(key)))
+
+    def _late(self, key: str) -> list[float]:
+        curve = self.curves.get(key)
+        if curve is None:
+            return []
+        return list(curve.values[curve.steps > LAST_QUARTER * self.env_steps])
+
+
+@dataclass(frozen=True)
+class OfflineRow:
+    """The average precision of an arm's reward on recorded trajectories.
+
+    Attributes:
+        arm: As in the trials.
+        family: Of goals, or `all`.
+        negatives: goals or goals_and_states.
+        value: Average precision, and the ends of its interval; NaN where unknown.
+    """
+
+    arm: str
+    family: str
+    negatives: str
+    value: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Study:
+    """A study.
+
+    Attributes:
+        run_id: Of the parent run in MLflow.
+        kind: learning_curves, model_size or prompts.
+        name: As given by its preset.
+        title: Headline.
+        status: Of the parent run.
+        started: Unix milliseconds.
+        seconds: Wall time, up to now if it runs.
+        tags: Of the parent run.
+        preset: The resolved preset as YAML, without the address of the MLflow store; empty if the study has none.
+        trials: Every child run, whatever its status, by task, arm and seed.
+        offline: Rows of `offline.csv`; empty without one.
+    """
+
+    run_id: str
+    kind: str
+    name: str
+    title: str
+    status: str
+    started: int
+    seconds: float
+    tags: Mapping[str, str]
+    preset: str
+    trials: Sequence[Trial]
+    offline: Sequence[OfflineRow] = field(default_factory=tuple)
+
+    @property
+    def tasks(self) -> list[str]:
+        """Tasks, in the order in which their first trials began."""
+        return list(dict.fromkeys(trial.task for trial in self.trials))
+
+    def arms(self, task: str) -> list[str]:
+        """Return the arms of a task: by claimed order or size where the facts say so, the true reward last."""
+        facts = {trial.arm: trial.facts for trial in self.trials if trial.task == task}
+
+        def place(arm: str) -> tuple[bool, float, float]:
+            numbers = (facts[arm].get(key) for key in ("order", "parameters"))
+            return (arm == GROUND_TRUTH_ARM, *(math.inf if number is None else float(number) for number in numbers))
+
+        return sorted(facts, key=place)
+
+    def of(self, task: str, arm: str) -> list[Trial]:
+        """Return the trials of a task and arm that count: an earlier run of the same seed does not."""
+        return [t for t in self.trials if t.task == task and t.arm == arm and not t.superseded]
+
+    def finished(self, task: str, arm: str) -> list[Trial]:
+        """Return the finished trials of a task and arm."""
+        return [trial for trial in self.of(task, arm) if trial.finished]
+
+    def shown(self, task: str, arm: str) -> list[Trial]:
+        """Return the trials whose curves are drawn: the finished ones, or the others as long as there are none."""
+        return self.finished(task, arm) or self.of(task, arm)
+
+    def planned(self) -> int:
+        """Return how many trials there will be: as the study says, and not fewer than there are."""
+        count = sum(not trial.superseded for trial in self.trials)
+        said = self.tags.get("study.trials", "")
+        return max(count, int(said) if said.isdigit() else 0)
+
+    def counts(self) -> str:
+        """Return how far the study is, in words: `7 of 8 trials finished (1 failed)`."""
+        counted = [trial for trial in self.trials if not trial.superseded]
+        done = sum(trial.finished for trial in counted)
+        others: dict[str, int] = {}
+        for trial in counted:
+            if not trial.finished:
+                others[trial.status.lower()] = others.get(trial.status.lower(), 0) + 1
+        waiting = self.planned() - len(counted)
+        if waiting:
+            others["not begun"] = waiting
+        rest = ", ".join(f"{count} {status}" for status, count in others.items())
+        return f"{done} of {self.planned()} trials finished" + (f" ({rest})" if rest else "")

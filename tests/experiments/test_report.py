@@ -1,0 +1,343 @@
+"""The report of studies that lie in a real MLflow store, written as the studies write them."""
+
+import base64
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from mlflow.tracking import MlflowClient
+from PIL import Image
+from typer.testing import CliRunner
+
+from experiments.report import app
+from experiments.study_report.reading import StudyReader
+from vlm_rewards.tracking import MlflowRun
+from vlm_rewards.tracking.store import default_uri
+
+SIZES = {"pocket-xs": (130_000, 0.2, 0.31), "pocket-s": (400_000, 0.35, 0.5), "pocket-m": (1_600_000, 0.55, 0.74)}
+
+
+class StudyWriter:
+    """Writes one study into a store: the parent run, and trials with curves of given ends."""
+
+    def __init__(self, folder: Path, kind: str, name: str, title: str = "", iterations: int = 12):
+        self.folder, self.kind, self.name, self.iterations = folder, kind, name, iterations
+        tags = {"study.kind": kind, "study.name": name, "git_sha": "c0ffee", "python": "3.11", "version.ray": "2.60.0"}
+        self.parent = self.start(name, tags | ({"study.title": title} if title else {}))
+
+    def start(self, name: str, tags: dict[str, str], parent: str | None = None) -> MlflowRun:
+        return MlflowRun.start(
+            uri=default_uri(self.folder),
+            experiment="studies",
+            name=name,
+            params={"seeds": "[0, 1]"},
+            tags=tags,
+            spill_folder=self.folder / "spill",
+            parent_run_id=parent,
+        )
+
+    def artifact(self, run: MlflowRun, name: str, content: str | bytes) -> None:
+        path = self.folder / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        run.log_artifact(path)
+
+    def trial(self, task, arm, seed, facts, vlm, truth, *, precision=0.9, end="FINISHED", alarm=None, noise=0.01):
+        """Writes a trial whose returns rise from 0.1 to `vlm` and `truth`; `end` is a status of MLflow, or an error."""
+        tags = {"study.kind": self.kind, "study.name": self.name, "study.arm": arm, "study.task": task}
+        tags |= {"study.seed": str(seed), "study.facts": json.dumps(facts)}
+        run = self.start(f"{task}-{arm}-{seed}", tags, self.parent.run_id)
+        if end == "SCHEDULED":
+            MlflowClient(default_uri(self.folder)).update_run(run.run_id, status=end)
+            return
+        rng = np.random.default_rng(seed)
+        # Each seed has its own grid of steps, as trials that end by wall time do.
+        for i in range(self.iterations):
+            share = (i + 1) / self.iterations
+            metrics = {
+                "train/vlm_return": 0.1 + (vlm - 0.1) * share + rng.normal() * noise,
+                "train/online_precision": precision,
+                "train/vlm_successes": 100.0,
+                "train/true_vlm_successes": 100.0 * precision,
+            }
+            # As in training, where the evaluation after the last iteration takes the place of a brief one.
+            if i % max(1, self.iterations // 12) == 0 and i < self.iterations - 1:
+                metrics["held_out/success"] = 0.1 + (truth - 0.1) * share + rng.normal() * noise
+            if alarm is not None and i == alarm:
+                metrics["reward_hacking/alarm"] = 1.0
+            run.log_metrics(metrics, step=(i + 1) * (2048 + seed))
+        if isinstance(end, BaseException):
+            run.__exit__(type(end), end, None)
+        elif end == "FINISHED":
+            evaluation = {"success": truth, "random_success": 0.1}
+            run.log_metrics({f"evaluation/{key}": value for key, value in evaluation.items()}, 10**6)
+            rows = [["all", 200, truth, truth - 0.05, truth + 0.05]]
+            rows += [["a.red.mug", 100, 0.9, 0.8, 1.0], ["a.blue.ball", 100, 0.05, 0.0, 0.1]]
+            table = [["goal", "episodes", "success", "success_low", "success_high"], *rows]
+            self.artifact(run, "evaluation.csv", "".join(",".join(map(str, row)) + "\n" for row in table))
+            for name, colour in (("episodes_best.gif", "green"), ("episodes_worst.gif", "brown")):
+                self.artifact(run, name, gif(colour, seed))
+            run.finish()
+
+    def close(self, offline: str | None = None) -> None:
+        self.artifact(
+            self.parent,
+            "study.yaml",
+            yaml.safe_dump({"name": self.name, "tracking": {"uri": "sqlite:////home/me"}, "seeds": [0, 1]}),
+        )
+        if offline:
+            self.artifact(self.parent, "offline.csv", offline)
+        self.parent.finish()
+
+
+def gif(colour: str, number: int) -> bytes:
+    """A film of which each seed has its own."""
+    file = io.BytesIO()
+    frames = [Image.new("RGB", (40 + number, 40), shade) for shade in (colour, "black")]
+    frames[0].save(file, format="GIF", save_all=True, append_images=frames[1:], duration=400, loop=0)
+    return file.getvalue()
+
+
+def offline_table() -> str:
+    rows = ["arm,family,negatives,average_precision,low,high"]
+    for arm, (_, _, precision) in SIZES.items():
+        for negatives, factor in (("goals_and_states", 1.0), ("goals", 0.6)):
+            value = precision * factor
+            rows.append(f"{arm},all,{negatives},{value:.4f},{value - 0.03:.4f},{value + 0.03:.4f}")
+    return "\n".join(rows) + "\n"
+
+
+def write_model_size(folder: Path) -> None:
+    study = StudyWriter(folder, "model_size", "sizes", "Larger models, <b>better</b> agents?")
+    for arm, (parameters, truth, _) in SIZES.items():
+        for seed, offset in ((0, 0.0), (1, 0.06)):
+            study.trial("Find", arm, seed, {"parameters": parameters}, truth + 0.2, truth + offset)
+    study.trial("Find", "ground truth", 0, {}, 0.8, 0.8)
+    study.close(offline=offline_table())
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """One store with three studies; `curves` was run twice, and its newest run has failed and running trials."""
+    folder = tmp_path_factory.mktemp("store")
+    StudyWriter(folder, "learning_curves", "curves", "An older run").close()
+    write_model_size(folder)
+    empty = StudyWriter(folder, "prompts", "barren")
+    empty.trial("Find", "D", 0, {"order": 4}, 0.3, 0.2, end=ValueError("the disk is full"))
+    empty.close()
+    curves = StudyWriter(folder, "learning_curves", "curves", "Returns along training")
+    curves.trial("Find", "pocket-m", 0, {}, 0.8, 0.6, precision=0.75)
+    curves.trial("Find", "pocket-m", 1, {}, 0.7, 0.5, precision=0.85)
+    curves.trial("Find", "pocket-m", 2, {}, 0.7, 0.5, end=RuntimeError("a replica | died"))
+    curves.trial("Find", "ground truth", 0, {}, 0.8, 0.8)
+    curves.trial("Lift", "pocket-m", 0, {}, 0.8, 0.02, alarm=8)
+    curves.trial("Lift", "pocket-m", 1, {}, 0.8, 0.05, end="RUNNING")
+    curves.trial("Pick and Place", "pocket-m", 0, {}, 0.8, 0.05, end="SCHEDULED")
+    return folder
+
+
+def render(folder: Path, study: str, output: Path):
+    done = CliRunner().invoke(app, [study, "--mlflow-uri", default_uri(folder), "--output", str(output)])
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+@pytest.fixture(scope="module")
+def curves(store, tmp_path_factory):
+    """The report of `curves`: its folder and what the command said."""
+    output = tmp_path_factory.mktemp("curves")
+    return output, render(store, "curves", output)
+
+
+@pytest.fixture(scope="module")
+def sizes(store, tmp_path_factory):
+    """The folder of the report of `sizes`."""
+    output = tmp_path_factory.mktemp("sizes")
+    render(store, "sizes", output)
+    return output
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(path.read_text())))
+
+
+class References(HTMLParser):
+    """Collects what a page refers to, its elements and its words."""
+
+    def __init__(self, page: str):
+        super().__init__()
+        self.addresses, self.elements, self.text = [], [], ""
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append(tag)
+        self.addresses += [value for name, value in attrs if name in {"src", "srcset", "href", "data", "action"}]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def test_the_newest_run_of_a_name_is_shown_with_how_many_trials_have_finished(curves):
+    output, said = curves
+    assert "4 of 7 trials finished (1 failed, 1 running, 1 scheduled)" in said
+    page = (output / "report.html").read_text()
+    assert "Returns along training" in page
+    assert "An older run" not in page
+    assert "4 of 7 trials finished" in page
+
+
+def test_numbers_of_learning_curves_are_those_put_in(curves):
+    find, lift, waiting = rows(curves[0] / "summary.csv")
+    assert float(find["held_out_success"]) == pytest.approx(0.55)
+    assert (float(find["held_out_success_low"]), float(find["held_out_success_high"])) == (0.5, 0.6)
+    assert find["interval"] == "range of two seeds"
+    assert float(find["online_precision_last_quarter"]) == pytest.approx(0.8)
+    assert float(find["share_of_ground_truth_agent"]) == pytest.approx(0.55 / 0.8, abs=1e-5)
+    assert float(find["random_success"]) == pytest.approx(0.1)
+    assert float(find["pearson"]) > 0.98
+    # Truth falls while the VLM return rises.
+    assert float(lift["pearson"]) < -0.5
+    assert (lift["seeds"], lift["alarms"], lift["first_alarm_env_steps"]) == ("1", "1", str(9 * 2048))
+    assert (waiting["task"], waiting["seeds"], waiting["held_out_success"]) == ("Pick and Place", "0", "")
+    assert lift["interval"] == "95 % Wilson over episodes"
+    assert (float(lift["held_out_success_low"]), float(lift["held_out_success_high"])) == pytest.approx((-0.03, 0.07))
+
+
+def test_failed_and_running_trials_are_listed_with_their_reason_and_run_id(store, curves):
+    trials = rows(curves[0] / "trials.csv")
+    assert len(trials) == 7
+    failed = next(trial for trial in trials if trial["status"] == "FAILED")
+    assert failed["end_reason"] == "RuntimeError: a replica | died"
+    assert MlflowClient(default_uri(store)).get_run(failed["mlflow_run_id"]).data.tags["study.seed"] == "2"
+    assert [trial["status"] for trial in trials].count("RUNNING") == 1
+    page = (curves[0] / "report.html").read_text()
+    assert "RuntimeError: a replica | died" in page
+    assert failed["mlflow_run_id"] in page
+    # A bar in a cell would end it.
+    assert "a replica \\| died" in (curves[0] / "report.md").read_text()
+
+
+def test_the_page_needs_nothing_beside_itself(sizes):
+    page = (sizes / "report.html").read_text()
+    found = References(page)
+    assert found.addresses
+    assert all(address.startswith("data:image/") for address in found.addresses)
+    assert not {"script", "link", "iframe", "object"} & set(found.elements)
+    assert not re.search(r"url\(|@import|https?://", page)
+    # A title is text, whatever it holds.
+    assert "Larger models, <b>better</b> agents?" in found.text
+
+
+def test_every_figure_is_there_for_light_and_dark_pages(sizes):
+    found = References((sizes / "report.html").read_text())
+    pictures = [address for address in found.addresses if address.startswith("data:image/png")]
+    assert len(pictures) == len(set(pictures)) == 8
+    for name in ("find_curves", "find_final", "find_offline", "find_offline_final", "model_size"):
+        with Image.open(sizes / f"{name}.png") as image:
+            assert min(image.size) >= 500
+            assert len(set(image.convert("L").resize((50, 50)).getdata())) > 5, f"{name} is blank"
+
+
+def test_rank_correlations_are_those_of_the_numbers_put_in(sizes):
+    found = {row["property"]: row for row in rows(sizes / "correlations.csv")}
+    assert set(found) == {
+        "parameter count",
+        "offline AP (negatives: goals)",
+        "offline AP (negatives: goals and states)",
+    }
+    size = found["parameter count"]
+    # Returns .2 .26 | .35 .41 | .55 .61: three pairs of tied ranks against six ranks.
+    assert float(size["spearman"]) == pytest.approx(16 / np.sqrt(16 * 17.5), abs=1e-5)
+    assert float(size["spearman_of_arm_means"]) == pytest.approx(1.0)
+    assert (size["trials"], size["arms"], size["p_value_exact"]) == ("6", "3", "True")
+    # Two of six orders of three arms are as extreme; of the 720 orders of trials 2 * (2! 2! 2!).
+    assert float(size["p_value_of_arm_means"]) == pytest.approx(2 / 6, abs=1e-5)
+    assert float(size["p_value"]) == pytest.approx(16 / 720, abs=1e-5)
+
+
+def test_the_reference_agent_is_no_size(sizes):
+    summary = {row["arm"]: row for row in rows(sizes / "summary.csv")}
+    assert list(summary) == [*SIZES, "ground truth"]
+    assert float(summary["ground truth"]["held_out_success"]) == pytest.approx(0.8)
+    assert summary["pocket-s"]["offline_average_precision_goals"] == "0.3"
+
+
+def test_videos_are_those_of_the_median_seed(store, tmp_path):
+    study = StudyWriter(store, "prompts", "films", iterations=3)
+    for seed, truth in ((0, 0.9), (1, 0.2), (2, 0.5)):
+        study.trial("Open App", "D", seed, {"order": 4, "template": "Screenshot of [TASK]"}, 0.5, truth)
+    study.close()
+    render(store, "films", tmp_path)
+    found = References((tmp_path / "report.html").read_text())
+    films = [address for address in found.addresses if address.startswith("data:image/gif")]
+    assert [base64.b64decode(film.split(",")[1]) for film in films] == [gif("green", 2), gif("brown", 2)]
+    assert "best goal (success 0.90), seed 2" in found.text
+    assert "worst goal (success 0.05), seed 2" in found.text
+
+
+def test_a_trial_that_was_run_again_counts_once_and_is_listed_twice(store, tmp_path):
+    study = StudyWriter(store, "prompts", "again", iterations=3)
+    study.trial("Open App", "A", 0, {"order": 1}, 0.5, 0.4, end=ValueError("first try"))
+    study.trial("Open App", "A", 0, {"order": 1}, 0.5, 0.4)
+    study.trial("Open App", "B", 0, {"order": 2}, 0.5, 0.5)
+    study.close()
+    assert "2 of 2 trials finished" in render(store, "again", tmp_path)
+    assert [row["superseded"] for row in rows(tmp_path / "trials.csv")].count("True") == 1
+    assert "ValueError: first try" in (tmp_path / "report.html").read_text()
+
+
+def test_a_parent_run_id_names_a_study_as_well(store):
+    reader = StudyReader(default_uri(store))
+    newest = reader.read("curves")
+    older = MlflowClient(default_uri(store)).search_runs(["1"], "tags.`study.title` = 'An older run'")[0].info.run_id
+    assert reader.read(newest.run_id).title == "Returns along training"
+    assert reader.read(older).title == "An older run"
+
+
+@pytest.mark.parametrize(
+    ("study", "message"),
+    [
+        ("curvse", "no study 'curvse' in the MLflow store; it has: .*barren, .*curves, .*sizes"),
+        ("barren", "0 of 1 trials finished .1 failed.; end reasons: ValueError: the disk is full"),
+    ],
+)
+def test_a_study_that_cannot_be_shown_gets_one_clear_line(store, tmp_path, study, message):
+    done = CliRunner().invoke(app, [study, "--mlflow-uri", default_uri(store), "--output", str(tmp_path / "out")])
+    assert done.exit_code in (1, 2)
+    assert re.fullmatch(f"error: .*{message}.*", done.output.strip())
+    assert not (tmp_path / "out").exists()
+
+
+def test_curves_end_with_the_evaluation_after_training(store):
+    trial = StudyReader(default_uri(store)).read("sizes").finished("Find", "pocket-m")[1]
+    curve = trial.curves["held_out/success"]
+    assert (curve.steps[-1], curve.values[-1]) == (12 * 2049, pytest.approx(0.61))
+    assert trial.env_steps == 12 * 2049
+
+
+def test_the_preset_is_shown_without_the_address_of_the_store(sizes):
+    assert yaml.safe_load((sizes / "study.yaml").read_text()) == {"name": "sizes", "seeds": [0, 1]}
+    assert "sqlite:" not in (sizes / "report.html").read_text()
+
+
+def test_a_trial_is_no_study(store, curves, tmp_path):
+    trial = rows(curves[0] / "trials.csv")[0]["mlflow_run_id"]
+    done = CliRunner().invoke(app, [trial, "--mlflow-uri", default_uri(store)])
+    assert (done.exit_code, "is a trial of the study 'curves'" in done.output) == (2, True)
+
+
+def test_no_store_is_made_where_there_is_none(tmp_path):
+    done = CliRunner().invoke(app, ["curves", "--mlflow-uri", default_uri(tmp_path)])
+    assert done.exit_code == 1
+    assert done.output.startswith("error: there is no MLflow store")
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_report_changes_nothing_in_the_store(store, curves, sizes):
+    statuses = [run.info.status for run in MlflowClient(default_uri(store)).search_runs(["1"], max_results=1000)]
+    assert statuses.count("RUNNING") == 2
