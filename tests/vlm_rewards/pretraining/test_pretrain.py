@@ -9,6 +9,7 @@ import torch
 
 from vlm_rewards.encoders import load_encoder
 from vlm_rewards.errors import ConfigError, SelfCheckError
+from vlm_rewards.pretraining.model_card import weights_of, with_measurement
 from vlm_rewards.pretraining.pretrain import PretrainOutcome, pretrain
 from vlm_rewards.pretraining.pretrain_config import PretrainConfig
 from vlm_rewards.pretraining.rendered_dataset import RenderedDataset, RenderSpec
@@ -100,6 +101,26 @@ def test_the_card_says_what_the_model_is(outcome):
     assert "stands in for an off-the-shelf CLIP" in card
     for label in outcome.report.by_label:
         assert f"| {label} |" in card
+
+
+def test_a_finished_run_gets_a_new_card_without_training_that_keeps_what_was_measured(outcome):
+    card = outcome.folder / "README.md"
+    before = card.read_text()
+    card.write_text(
+        with_measurement(before.replace("Recipe", "Old"), "things", weights_of(outcome.folder), "Found 0.9")
+    )
+    logged = []
+    again = pretrain(
+        config(),
+        outcome.folder.parent / "run",
+        outcome.folder,
+        on_log=lambda step, metrics: logged.append(step),
+    )
+    assert not logged, "it was trained again"
+    assert again.encoder.fingerprint == outcome.encoder.fingerprint
+    assert again.report == outcome.report
+    assert "## Recipe" in card.read_text()
+    assert "Found 0.9" in card.read_text()
 
 
 def test_metrics_are_logged_by_step_and_the_loss_falls(outcome, logs):
