@@ -175,7 +175,7 @@ class RewardConnector(ConnectorV2):
         env = getattr(self._env, "unwrapped", None)
         if not isinstance(env, RewardVectorEnv):
             raise ConfigError(
-                f"RewardConnector needs a RewardVectorEnv, not {env!r}; see rllib_configs.ppo for how to register one"
+                f"RewardConnector needs a RewardVectorEnv, not {env!r}; see how rllib_configs.common registers one"
             )
         if env.num_envs != episodes:
             raise ConfigError(f"RewardConnector holds a vector env of {env.num_envs} for {episodes} episodes")

@@ -19,13 +19,21 @@ class UnhealthyIterationError(VLMRewardsError):
     """A training iteration that lost env runners or steps, or whose learner diverged."""
 
 
-def check(result: Mapping[str, Any], *, env_steps: int | None = None, env_runners: int = 0) -> RolloutMetrics:
+def check(
+    result: Mapping[str, Any],
+    *,
+    env_steps: int | None = None,
+    env_runners: int = 0,
+    learner_may_lag: bool = False,
+) -> RolloutMetrics:
     """Checks what `Algorithm.train()` returned.
 
     Args:
         result: of one iteration.
         env_steps: fewest steps that the iteration should have sampled: the train batch size.
         env_runners: remote env runners that should be alive; 0 for sampling in the driver.
+        learner_may_lag: whether an iteration may pass without a learner update, as those of asynchronous algorithms do
+            while a batch fills. Their learner raises its own errors.
 
     Returns:
         The iteration's metrics.
@@ -62,9 +70,10 @@ def check(result: Mapping[str, Any], *, env_steps: int | None = None, env_runner
     for name, value in metrics.to_dict().items():
         if not math.isfinite(value):
             raise NonFiniteRewardError(f"{name} is {value} in this iteration; nothing may train on it")
-    if not result.get(LEARNER_RESULTS):
+    learners = result.get(LEARNER_RESULTS, {})
+    if not learners and not learner_may_lag:
         raise UnhealthyIterationError("train() returned without a learner update; see the learner's log")
-    for name, value in _losses(result[LEARNER_RESULTS]):
+    for name, value in _losses(learners):
         if not math.isfinite(value):
             raise UnhealthyIterationError(f"{name} is {value}: training diverged; lower the learning rate")
     return metrics

@@ -6,7 +6,13 @@ import gymnasium as gym
 import torch
 from pydantic import Field, model_validator
 from ray.rllib.core.columns import Columns
-from ray.rllib.core.rl_module.apis import ValueFunctionAPI
+from ray.rllib.core.learner.utils import make_target_network
+from ray.rllib.core.rl_module.apis import (
+    TARGET_NETWORK_ACTION_DIST_INPUTS,
+    InferenceOnlyAPI,
+    TargetNetworkAPI,
+    ValueFunctionAPI,
+)
 from ray.rllib.core.rl_module.torch import TorchRLModule
 from torch import Tensor, nn
 
@@ -53,12 +59,15 @@ class GoalModuleConfig(StrictConfig):
         return self.model_dump()
 
 
-class GoalConditionedModule(TorchRLModule, ValueFunctionAPI):
+class GoalConditionedModule(TorchRLModule, ValueFunctionAPI, TargetNetworkAPI, InferenceOnlyAPI):
     """Policy and value function over `Dict(image=uint8 (H, W, 3), goal=int64 (GOAL_LENGTH,))`, discrete actions.
 
     The goal's words go through a text encoder of the module's own, trained from scratch, and modulate the image
     features (FiLM). Policy and value share everything below their heads. Without recurrence batches are (B, ...);
     with it they are (B, T, ...) and carry a state `{"h": (B, hidden_dim)}`, as RLlib's connectors make them.
+
+    Learners that need a slowly following copy of the policy (APPO) make one, `target`; the others do without, and so
+    do env runners, which are not sent it.
     """
 
     # Images per forward pass where no gradient is wanted: bounds the memory of the value pass over a whole batch.
@@ -76,6 +85,7 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI):
         config = GoalModuleConfig(**{key: value for key, value in settings.items() if key in known})
         actions = self._checked_actions(config)
         self._config = config
+        self.target: GoalConditionedModule | None = None
         self.goal_encoder = GoalEncoder(config.goal_dim)
         self.image_encoder = GoalImageEncoder(
             config.channels, config.strides, config.goal_dim, config.tap_grid or config.grid
@@ -114,6 +124,26 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI):
         with torch.no_grad():
             values = [self.value_head(self._features(part)[0]).squeeze(-1) for part in self._chunks(batch)]
         return torch.cat(values)
+
+    def make_target_networks(self) -> None:
+        """Makes `target` an equal copy, without gradients; RLlib's learner calls it."""
+        self.target = None
+        self.target = cast(GoalConditionedModule, make_target_network(self))
+
+    def get_target_network_pairs(self) -> list[tuple[nn.Module, nn.Module]]:
+        """Returns the pairs (what is followed, what follows)."""
+        return [(self, self.target)] if self.target is not None else []
+
+    def forward_target(self, batch: dict[str, Any]) -> dict[str, Any]:
+        """Returns the logits of `target`, float32 (B[, T], actions)."""
+        assert self.target is not None, "make_target_networks first"
+        with torch.no_grad():
+            logits = self.target._forward_train(batch)[Columns.ACTION_DIST_INPUTS]
+        return {TARGET_NETWORK_ACTION_DIST_INPUTS: logits}
+
+    def get_non_inference_attributes(self) -> list[str]:
+        """Returns what env runners can do without."""
+        return ["target"]
 
     def _forward(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         features, taps, state = self._features(batch)

@@ -87,6 +87,18 @@ def test_each_sign_of_trouble_is_a_typed_error_of_one_line(changes, error, messa
     assert "\n" not in str(raised.value)
 
 
+def test_only_an_asynchronous_algorithm_may_go_an_iteration_without_an_update():
+    metrics = health.check(result_of(learners={}), env_steps=100, env_runners=2, learner_may_lag=True)
+    assert metrics.env_steps == 100
+    for changes, error in (
+        ({"learners.default_policy.total_loss": math.nan}, UnhealthyIterationError),
+        ({"env_runners.num_env_steps_sampled": 60}, UnhealthyIterationError),
+        ({f"env_runners.{METRICS_KEY}.scored_steps": 99}, NonFiniteRewardError),
+    ):
+        with pytest.raises(error):
+            health.check(result_of(**changes), env_steps=100, env_runners=2, learner_may_lag=True)
+
+
 def test_the_cause_of_a_remote_error_is_the_error_itself():
     own = RewardTimeoutError("no answer in 20 s; is the service overloaded?")
     wrapped = RayTaskError("sample", "a long traceback", own).as_instanceof_cause()

@@ -3,6 +3,8 @@ import pytest
 import torch
 from gymnasium.spaces import Box, Dict, Discrete
 from ray.rllib.core.columns import Columns
+from ray.rllib.core.learner.utils import update_target_network
+from ray.rllib.core.rl_module.apis import TARGET_NETWORK_ACTION_DIST_INPUTS
 
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.rollout.goal_tokens import GOAL_LENGTH, VOCAB_SIZE, tokenize
@@ -55,6 +57,38 @@ def test_logits_values_and_gradients_have_the_right_shapes(tap_grid):
 def test_the_first_policy_is_nearly_uniform():
     probabilities = torch.softmax(logits_of(module_of(), observations(20)), dim=1)
     assert probabilities.max() < 1.2 / ACTIONS
+
+
+def test_the_target_network_is_the_policy_of_its_last_update():
+    module = module_of(tap_grid=(3, 3))
+    batch = {Columns.OBS: observations(5)}
+    module.make_target_networks()
+    before = logits_of(module, batch[Columns.OBS])
+    module.forward_train(batch)[Columns.ACTION_DIST_INPUTS].square().mean().backward()
+    with torch.no_grad():
+        for parameter in module.parameters():
+            if parameter.grad is not None:
+                parameter -= parameter.grad
+    after = logits_of(module, batch[Columns.OBS])
+    assert not torch.allclose(before, after)
+    target = module.forward_target(batch)[TARGET_NETWORK_ACTION_DIST_INPUTS]
+    torch.testing.assert_close(target, before)
+    assert not target.requires_grad
+    for followed, follows in module.get_target_network_pairs():
+        update_target_network(main_net=followed, target_net=follows, tau=1.0)
+    torch.testing.assert_close(module.forward_target(batch)[TARGET_NETWORK_ACTION_DIST_INPUTS], after)
+
+
+def test_the_target_network_is_saved_but_not_sent_to_env_runners():
+    module = module_of()
+    weights = module.get_state()
+    module.make_target_networks()
+    module.make_target_networks()
+    assert module.get_state(inference_only=True).keys() == weights.keys()
+    assert module.get_state().keys() == {*weights, *(f"target.{key}" for key in weights)}
+    other = module_of(seed=1)
+    other.set_state(module.get_state())
+    assert all(np.array_equal(value, weights[key]) for key, value in other.get_state().items())
 
 
 def test_the_policy_depends_on_the_goal_and_on_the_image():

@@ -1,0 +1,181 @@
+"""What all algorithms share: the env, the reward, the agent's networks, and that failures are never papered over."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, TypeVar
+
+import gymnasium as gym
+import torch
+from pydantic import Field
+from ray.rllib.algorithms.algorithm import Algorithm
+from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
+from ray.rllib.core.rl_module import RLModuleSpec
+
+from vlm_rewards.errors import ConfigError
+from vlm_rewards.rollout.connector import Client, RewardConnector, RewardedStep
+from vlm_rewards.rollout.env_runner import RewardEnvRunner
+from vlm_rewards.rollout.exploring_starts import ExploringStarts
+from vlm_rewards.rollout.ground_truth_connector import GroundTruthConnector
+from vlm_rewards.rollout.rl_module import GoalConditionedModule, GoalModuleConfig
+from vlm_rewards.rollout.rllib_env import RLlibRewardVectorEnv
+from vlm_rewards.strict_config import StrictConfig
+
+Config = TypeVar("Config", bound=AlgorithmConfig)
+
+
+class CommonHyperparameters(StrictConfig):
+    """What every actor-critic here is tuned by.
+
+    Attributes:
+        train_batch_size: env steps in one batch of the learner, over all env runners.
+        learning_rate: of Adam.
+        final_learning_rate: what it falls to, linearly, by the end of training; None keeps it. Where nearly every
+            episode succeeds, normalised advantages are noise, and full steps along them unlearn what was learned.
+        gamma: discount factor per step.
+        entropy: weight of the entropy bonus.
+        value_loss: weight of the value loss.
+        grad_clip: largest global norm of a gradient.
+    """
+
+    train_batch_size: int = Field(default=1024, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    final_learning_rate: float | None = Field(default=None, gt=0)
+    gamma: float = Field(default=0.9, ge=0, le=1)
+    entropy: float = Field(default=0.01, ge=0)
+    value_loss: float = Field(default=0.5, ge=0)
+    grad_clip: float = Field(default=0.5, gt=0)
+
+    @property
+    def iteration_env_steps(self) -> int:
+        """Fewest env steps that one `Algorithm.train()` samples: what `health.check` is told to expect."""
+        return self.train_batch_size
+
+
+def agent_config(
+    config: Config,
+    hyperparameters: CommonHyperparameters,
+    *,
+    env: str | Callable[..., gym.Env],
+    env_kwargs: Mapping[str, Any],
+    client_factory: Callable[[], Client] | None,
+    total_env_steps: int | None = None,
+    module: GoalModuleConfig | None = None,
+    num_env_runners: int = 0,
+    num_envs_per_env_runner: int = 16,
+    seed: int = 0,
+    torch_threads: int | None = None,
+    exploring_starts: ExploringStarts | None = None,
+    recorder: Callable[[RewardedStep], None] | None = None,
+    sample_timeout_s: float = 600.0,
+) -> Config:
+    """Returns an algorithm's configuration with everything in it that does not depend on the algorithm.
+
+    Failures are not papered over: an env runner's error ends `Algorithm.train()` with that error, nothing is restarted
+    behind one's back. Check each result with `vlm_rewards.rollout.health.check`. Evaluation runners, should one be
+    configured, see the env's ground truth and no reward model.
+
+    Args:
+        config: of the algorithm, as RLlib makes it.
+        hyperparameters: of the algorithm.
+        env: Gymnasium id with the module that registers it in front, or a callable; see `RLlibRewardVectorEnv`.
+        env_kwargs: of the env. `terminate_on_success` is set here: False in training on a reward model, so that ground
+            truth never ends an episode, and True otherwise.
+        client_factory: makes the `RewardClient` in each env runner; must be picklable. None trains on the env's own
+            reward instead: the agent to compare with.
+        total_env_steps: length of the training, over which the learning rate falls.
+        module: of the agent's networks.
+        num_env_runners: remote processes that sample; 0 samples in the caller's process, which saves the transport of
+            episodes and is the fastest on two cores. Asynchronous algorithms need at least one.
+        num_envs_per_env_runner: sub-environments stepped together, whose frames share one reward request.
+        seed: of weights, exploration and envs. Equal seeds give equal weights, bit by bit, on one machine with
+            equal `torch_threads`; not so for asynchronous algorithms, where it is a race which sample comes first.
+        torch_threads: of the learner's process; None leaves them as they are.
+        exploring_starts: begins some training episodes elsewhere; see `ExploringStarts`.
+        recorder: called with every rewarded vector step, in the env runner; must be picklable.
+        sample_timeout_s: longest wait for remote env runners. Longer than any reward client's deadline, so that a
+            slow service shows up as the client's error and not as missing samples.
+
+    Returns:
+        The configuration, not frozen: change what you like.
+
+    Raises:
+        ConfigError: a learning rate that falls, and no length of the training.
+    """
+    training_env = {
+        "env": env,
+        "env_kwargs": {**env_kwargs, "terminate_on_success": client_factory is None},
+        "exploring_starts": exploring_starts,
+    }
+    evaluation_env = {
+        "env": env,
+        "env_kwargs": {**env_kwargs, "terminate_on_success": True},
+        "exploring_starts": None,
+    }
+    return (
+        config.environment(env=RLlibRewardVectorEnv, env_config=training_env)
+        .env_runners(
+            env_runner_cls=RewardEnvRunner,
+            num_env_runners=num_env_runners,
+            num_envs_per_env_runner=num_envs_per_env_runner,
+            gym_env_vectorize_mode="vector_entry_point",
+            env_to_module_connector=_ground_truth_connector
+            if client_factory is None
+            else partial(_reward_connector, client_factory, recorder),
+            sample_timeout_s=sample_timeout_s,
+        )
+        .learners(num_learners=0)
+        .rl_module(
+            rl_module_spec=RLModuleSpec(
+                module_class=GoalConditionedModule,
+                model_config=(module or GoalModuleConfig()).to_model_config(),
+            )
+        )
+        .training(
+            train_batch_size_per_learner=hyperparameters.train_batch_size,
+            lr=_learning_rate(hyperparameters, total_env_steps),
+            gamma=hyperparameters.gamma,
+            entropy_coeff=hyperparameters.entropy,
+            vf_loss_coeff=hyperparameters.value_loss,
+            grad_clip=hyperparameters.grad_clip,
+            grad_clip_by="global_norm",
+        )
+        .fault_tolerance(
+            restart_failed_env_runners=False,
+            ignore_env_runner_failures=False,
+            restart_failed_sub_environments=False,
+        )
+        .evaluation(
+            evaluation_config=AlgorithmConfig.overrides(_env_to_module_connector=None, env_config=evaluation_env)
+        )
+        .callbacks(on_algorithm_init=partial(_set_threads, torch_threads))
+        .debugging(seed=seed)
+    )
+
+
+def _learning_rate(hyper: CommonHyperparameters, total_env_steps: int | None) -> float | list[list[float]]:
+    """Returns a constant, or RLlib's schedule of (env steps, rate) points."""
+    if hyper.final_learning_rate is None:
+        return hyper.learning_rate
+    if total_env_steps is None:
+        raise ConfigError("final_learning_rate needs total_env_steps; give the length of the training")
+    return [[0, hyper.learning_rate], [total_env_steps, hyper.final_learning_rate]]
+
+
+def _reward_connector(
+    client_factory: Callable[[], Client],
+    recorder: Callable[[RewardedStep], None] | None,
+    env: Any,
+    spaces: Any,
+    device: Any,
+) -> RewardConnector:
+    return RewardConnector(client_factory, env=env, recorder=recorder)
+
+
+def _ground_truth_connector(env: Any, spaces: Any, device: Any) -> GroundTruthConnector:
+    return GroundTruthConnector(env=env)
+
+
+def _set_threads(torch_threads: int | None, *, algorithm: Algorithm, **kwargs: Any) -> None:
+    # Ray starts its workers with one thread each, a Tune trial's learner among them.
+    if torch_threads is not None:
+        torch.set_num_threads(torch_threads)
