@@ -19,6 +19,8 @@ from experiments.preset_files import load_preset, preset_names
 from vlm_rewards.errors import ConfigError
 
 SECONDS_BETWEEN_LINES = 10.0
+# With more labels than these the worst are shown, and all are in the run folder.
+LABELS_SHOWN = 30
 # In the run folder: a run that continues goes on in its own MLflow run.
 RUN_ID_FILE = "mlflow-run-id.txt"
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -168,9 +170,13 @@ def _report(console: rich.console.Console, outcome: Any) -> None:
     table.add_column("label")
     table.add_column("accuracy", justify="right")
     table.add_column("most often taken for")
-    for label, accuracy in outcome.report.by_label.items():
+    by_label = sorted(outcome.report.by_label.items(), key=lambda item: item[1])
+    hidden = max(0, len(by_label) - LABELS_SHOWN)
+    for label, accuracy in by_label[:LABELS_SHOWN] if hidden else outcome.report.by_label.items():
         wrong = outcome.report.confused_with[label]
         table.add_row(label, f"{accuracy:.3f}", f"{wrong[0]} ({wrong[1]:.3f})" if wrong else "")
+    if hidden:
+        table.add_row(f"[dim]and {hidden} better ones, in zero-shot.json[/]")
     table.add_section()
     table.add_row("[bold]all[/]", f"[bold]{outcome.report.accuracy:.4f}[/]", "")
     console.print(table)

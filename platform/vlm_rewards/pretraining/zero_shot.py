@@ -62,8 +62,9 @@ def choices(
     """
     names = sorted(captions)
     texts = encoder.embed_texts([caption for name in names for caption in captions[name]])
-    texts = texts.reshape(len(names), -1, texts.shape[1]).mean(axis=1)
-    texts /= np.linalg.norm(texts, axis=1, keepdims=True)
+    if len(texts) > len(names):
+        texts = texts.reshape(len(names), -1, texts.shape[1]).mean(axis=1)
+        texts /= np.linalg.norm(texts, axis=1, keepdims=True)
     rows = np.array([row for row, label in enumerate(dataset.labels) if label in captions], int)
     chosen: list[str] = []
     for start in range(0, len(rows), 256):
