@@ -5,6 +5,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from rllib_configs.algorithms import AlgorithmName
+from rllib_configs.appo import APPOHyperparameters
+from rllib_configs.common import CommonHyperparameters
+from rllib_configs.impala import IMPALAHyperparameters
 from rllib_configs.ppo import PPOHyperparameters
 from vlm_rewards.reward_model import RewardConfig
 from vlm_rewards.rollout.exploring_starts import ExploringStarts
@@ -115,7 +119,11 @@ class TrainConfig(StrictConfig):
         sampling: How experience is gathered.
         exploring_starts: Begins some training episodes elsewhere; None begins all where the environment does.
         agent: The agent's networks.
-        ppo: The learner.
+        algorithm: What learns. APPO and IMPALA sample while they learn: they need `sampling.num_env_runners`, pay on
+            many cores, and give no two equal runs.
+        ppo: Hyperparameters of PPO.
+        appo: Of APPO.
+        impala: Of IMPALA.
         evaluation: How the agent is judged.
         tracking: Where results go.
     """
@@ -131,7 +139,10 @@ class TrainConfig(StrictConfig):
     sampling: SamplingConfig = SamplingConfig()
     exploring_starts: ExploringStarts | None = None
     agent: GoalModuleConfig = GoalModuleConfig()
+    algorithm: AlgorithmName = "ppo"
     ppo: PPOHyperparameters = PPOHyperparameters()
+    appo: APPOHyperparameters = APPOHyperparameters()
+    impala: IMPALAHyperparameters = IMPALAHyperparameters()
     evaluation: EvaluationConfig = EvaluationConfig()
     tracking: TrackingConfig = TrackingConfig()
 
@@ -139,6 +150,11 @@ class TrainConfig(StrictConfig):
     def uses_ground_truth(self) -> bool:
         """Whether the agent trains on the environment's own reward."""
         return self.reward == "ground_truth"
+
+    @property
+    def hyperparameters(self) -> CommonHyperparameters:
+        """Those of the algorithm."""
+        return {"ppo": self.ppo, "appo": self.appo, "impala": self.impala}[self.algorithm]
 
     @property
     def trainer_cpus(self) -> int:

@@ -17,14 +17,14 @@ import gymnasium as gym
 import torch
 from ray import serve
 from ray.exceptions import RayError
-from ray.rllib.algorithms.ppo import PPO
+from ray.rllib.algorithms.algorithm import Algorithm
 from ray.serve.exceptions import RayServeException
 
 from envs.registry import make_env
 from experiments.results import Results, evaluate, evaluate_and_record
 from experiments.run_folder import RunFolder, RunState
 from experiments.train_config import TrainConfig
-from rllib_configs.ppo import ppo_config
+from rllib_configs.algorithms import ALGORITHMS, algorithm_config
 from serve_deployments.reward import ReplicaLimits, RewardAppArgs, deploy
 from vlm_rewards.embedding_cache import EmbeddingCache
 from vlm_rewards.errors import ConfigError
@@ -207,9 +207,12 @@ class Training:
                 run=run,
             )
             precision = self._last_quarter_precision()
+            low, high = results.agent.overall.interval()
             run.log_metrics(
                 {
                     "evaluation/success": results.agent.overall.rate,
+                    "evaluation/success_low": low,
+                    "evaluation/success_high": high,
                     "evaluation/random_success": results.random.overall.rate,
                     "evaluation/online_precision_last_quarter": precision,
                 },
@@ -255,14 +258,15 @@ class Training:
         )
 
     @contextmanager
-    def _algorithm(self, description: RewardDescription | None) -> Iterator[PPO]:
+    def _algorithm(self, description: RewardDescription | None) -> Iterator[Algorithm]:
         self._watcher.stage("building the agent")
-        algorithm = ppo_config(
+        algorithm = algorithm_config(
+            self.config.algorithm,
+            self.config.hyperparameters,
             env=functools.partial(make_env, self.config.environment.id),
             env_kwargs=self.config.environment.options,
             client_factory=description
             and functools.partial(make_client, self.config, self._task_set, self._app_name, description.fingerprint),
-            hyperparameters=self.config.ppo,
             total_env_steps=self.config.total_env_steps,
             module=self.config.agent,
             num_env_runners=self.config.sampling.num_env_runners,
@@ -276,10 +280,11 @@ class Training:
         finally:
             algorithm.stop()
 
-    def _train(self, algorithm: PPO, run: MlflowRun) -> None:
+    def _train(self, algorithm: Algorithm, run: MlflowRun) -> None:
         assert self._state is not None
         self._watcher.stage("training")
         saved_at = self._state.env_steps
+        asynchronous = ALGORITHMS[self.config.algorithm].asynchronous
         alarm = RewardHackingAlarm.replayed(self._state.curve)
         while not self._training_is_over():
             begin = time.monotonic()
@@ -290,8 +295,9 @@ class Training:
                 raise health.cause(error) from error
             metrics = health.check(
                 result,
-                env_steps=self.config.ppo.train_batch_size,
+                env_steps=None if asynchronous else self.config.ppo.train_batch_size,
                 env_runners=self.config.sampling.num_env_runners,
+                learner_may_lag=asynchronous,
             )
             steps = metrics.env_steps_lifetime
             row = (
@@ -329,7 +335,7 @@ class Training:
         last = self._state.held_out[-1][0] if self._state.held_out else 0
         return self._state.env_steps - last >= every
 
-    def _evaluate_briefly(self, algorithm: PPO) -> float:
+    def _evaluate_briefly(self, algorithm: Algorithm) -> float:
         """Return ground-truth success in [0, 1] over a few evaluation episodes, and keep it in the state."""
         assert self._state is not None
         evaluation = self.config.evaluation

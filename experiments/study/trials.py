@@ -9,6 +9,7 @@ from experiments.preset_files import load_preset, merged
 from experiments.study.study_config import EstimateConfig, StudyConfig
 from experiments.train_config import TrainConfig
 from vlm_rewards.errors import ConfigError
+from vlm_rewards.goals import PromptTemplate
 from vlm_rewards.strict_config import StrictConfig
 
 
@@ -81,7 +82,7 @@ def _facts(train: TrainConfig, given: dict[str, Any]) -> dict[str, Any]:
         return given
     found = {
         "model": train.reward.model,
-        "template": train.reward.template,
+        "template": PromptTemplate.named(train.reward.template).text,
         "negatives": train.reward.negatives.kind,
         "parameters": parameters_of(train.reward.model),
     }
