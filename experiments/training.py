@@ -295,7 +295,7 @@ class Training:
                 raise health.cause(error) from error
             metrics = health.check(
                 result,
-                env_steps=None if asynchronous else self.config.ppo.train_batch_size,
+                env_steps=self.config.hyperparameters.iteration_env_steps,
                 env_runners=self.config.sampling.num_env_runners,
                 learner_may_lag=asynchronous,
             )

@@ -27,10 +27,9 @@ class RewardHackingAlarm:
     and its size is the online precision. What the alarm means is that training now makes the agent worse
     (figure 3 of the paper finds no such case within its budget).
 
-    On simulated runs of 300 iterations with 30 episodes each it fired in none of 300 plateaus, and in 2 % of runs in
-    which the VLM return rises threefold while the truth stays where it is. The one case that was measured (VLM return
-    0.40 to 0.47, truth 0.046 to 0.029) is caught in 9 of 10 runs of 200 iterations with 130 episodes each; with 30
-    each only in one of four: so small a fall is then hardly above the noise.
+    Simulated: a plateau sets it off in fewer than 1 run of 100, a VLM return that triples over a flat truth in 2 of 100.
+    Its limit is that it takes the noise of successive iterations as independent: a truth that wanders slowly by 0.03
+    while the VLM return rises set it off in 35 of 100.
 
     The state is a function of what was fed: an alarm that is fed the recorded rows again stands where it stood.
 

@@ -1,0 +1,170 @@
+"""A study with real parts, killed and resumed: what a reviewer finds in MLflow afterwards."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+from mlflow.tracking import MlflowClient
+
+from vlm_rewards.tracking.store import default_uri
+
+ROOT = Path(__file__).resolve().parents[3]
+SMALL = (
+    "--set", "settings.evaluation.episodes=10",
+    "--set", "settings.evaluation.videos=0",
+    "--set", "settings.sampling.num_env_runners=1",
+    "--set", "settings.checkpoint_every_steps=500",
+    "--set", "settings.ppo={train_batch_size: 512}",
+    "--set", "seeds=[0, 1]",
+)  # fmt: skip
+
+
+def start(*arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "experiments.prompts", *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        env=os.environ | {"HF_HUB_OFFLINE": "1"},
+    )
+
+
+def wait_for(condition, seconds=240):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.1)
+
+
+def workers(process, name):
+    """Ray workers below a process whose title holds `name`."""
+    found = []
+    for candidate in psutil.process_iter(["cmdline"]):
+        try:
+            titled = any(name in part for part in (candidate.info["cmdline"] or [])[:1])
+            if titled and any(parent.pid == process.pid for parent in candidate.parents()):
+                found.append(candidate)
+        except psutil.Error:  # it ended while we looked
+            continue
+    return found
+
+
+def store(output):
+    """The parent run and its trials' runs by name, as MLflow has them now."""
+    client = MlflowClient(tracking_uri=default_uri(output))
+    runs = client.search_runs([e.experiment_id for e in client.search_experiments()], max_results=100)
+    children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
+    parents = [run for run in runs if run not in children]
+    return client, parents, {run.info.run_name: run for run in children}
+
+
+def trained_steps(output, name):
+    """Environment steps of a trial that are in MLflow."""
+    # Asked earlier, we would migrate the fresh store's schema at the same time as the study.
+    if not (output / "prompts_smoke-1" / "study.json").exists():
+        return 0
+    client, _, children = store(output)
+    if name not in children:
+        return 0
+    history = client.get_metric_history(children[name].info.run_id, "train/vlm_return")
+    return max((metric.step for metric in history), default=0)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """Two templates, two seeds; the driver is killed in the second trial, and later an env runner and a replica."""
+    output = tmp_path_factory.mktemp("studies")
+    folder = output / "prompts_smoke-1"
+    process = start("--smoke", "--output", output, *SMALL)
+    try:
+        wait_for(lambda: trained_steps(output, "Open Common Apps, D, seed 0") > 0 or process.poll() is not None)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+    text = process.communicate()[0]
+    assert folder.exists(), text
+    _, _, killed = store(output)
+
+    process = start("--resume", folder)
+    try:
+        third = "Open Common Apps, A, seed 1"
+        wait_for(lambda: trained_steps(output, third) > 0 or process.poll() is not None)
+        victims = [*workers(process, "RewardEnvRunner")[:1], *workers(process, "ServeReplica")[:1]]
+        for victim in victims:
+            victim.kill()
+        text = process.communicate(timeout=400)[0]
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == 0, text
+    assert len(victims) == 2, "there was nothing to kill"
+    return output, folder, killed, text
+
+
+def test_every_trial_finishes_and_no_run_is_doubled_or_left_running(finished):
+    output, _, killed, _ = finished
+    _, parents, children = store(output)
+    assert len(parents) == 1
+    assert parents[0].info.status == "FINISHED"
+    assert len(children) == 4
+    assert {run.info.status for run in children.values()} == {"FINISHED"}
+    assert {name: run.info.run_id for name, run in children.items()} == {
+        name: run.info.run_id for name, run in killed.items()
+    }
+    assert killed["Open Common Apps, A, seed 0"].info.status == "FINISHED"
+    assert {run.data.tags["mlflow.parentRunId"] for run in children.values()} == {parents[0].info.run_id}
+
+
+def test_every_trial_has_all_its_steps_and_they_rise_strictly(finished):
+    output, *_ = finished
+    client, _, children = store(output)
+    for run in children.values():
+        for key in ("train/vlm_return", "train/scored_steps", "train/env_steps"):
+            steps = [metric.step for metric in client.get_metric_history(run.info.run_id, key)]
+            assert steps == sorted(set(steps))
+            assert steps[-1] >= 2048
+        scored = sum(m.value for m in client.get_metric_history(run.info.run_id, "train/scored_steps"))
+        assert scored == sum(m.value for m in client.get_metric_history(run.info.run_id, "train/env_steps"))
+        assert run.data.metrics["held_out/success"] >= 0
+        assert 0 <= run.data.metrics["evaluation/success"] <= 1
+
+
+def test_a_killed_env_runner_is_told_and_costs_one_restart(finished):
+    *_, text = finished
+    assert "goes on from its last checkpoint" in text
+
+
+def test_an_auditor_finds_what_was_asked_for(finished):
+    output, *_ = finished
+    client, (parent,), children = store(output)
+    assert parent.data.tags["study.kind"] == "prompts"
+    assert {artifact.path for artifact in client.list_artifacts(parent.info.run_id)} == {"study.yaml"}
+    run = children["Open Common Apps, D, seed 1"]
+    assert run.data.params["reward.template"] == "D"
+    assert run.data.params["seed"] == "1"
+    assert run.data.tags["study.arm"] == "D"
+    assert json.loads(run.data.tags["study.facts"])["order"] == 3
+    assert run.data.tags["reward.fingerprint"]
+    assert {"evaluation.csv", "learning_curve.png"} <= {a.path for a in client.list_artifacts(run.info.run_id)}
+
+
+def test_trials_with_one_reward_share_one_application(finished):
+    record = json.loads((finished[1] / "study.json").read_text())
+    apps = {}
+    for trial in record["trials"]:
+        apps.setdefault(trial["arm"], set()).add(trial["reward_app"])
+    assert {arm: len(names) for arm, names in apps.items()} == {"A": 1, "D": 1}
+    assert apps["A"] != apps["D"]
+
+
+def test_tracking_costs_little_and_says_how_much(finished):
+    _, _, children = store(finished[0])
+    for run in children.values():
+        assert 0 < run.data.metrics["tracking/share"] < 1
