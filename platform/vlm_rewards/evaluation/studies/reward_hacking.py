@@ -27,7 +27,7 @@ class RewardHackingAlarm:
     and its size is the online precision. What the alarm means is that training now makes the agent worse
     (figure 3 of the paper finds no such case within its budget).
 
-    Simulated: a plateau sets it off in fewer than 1 run of 100, a VLM return that triples over a flat truth in 2 of 100.
+    Simulated: a plateau sets it off in fewer than 1 run of 100, a VLM return that triples over a flat truth in 2.
     Its limit is that it takes the noise of successive iterations as independent: a truth that wanders slowly by 0.03
     while the VLM return rises set it off in 35 of 100.
 
