@@ -241,21 +241,23 @@ class Training:
         return make_client(self.config, self._task_set, self._app_name).describe()
 
     def _start_tracking(self, description: RewardDescription | None) -> MlflowRun:
-        fingerprints = {}
+        tags = provenance_tags(REPOSITORY)
         if description is not None:
-            fingerprints = {
-                "reward.fingerprint": description.fingerprint,
-                "reward.encoder_fingerprint": description.encoder_fingerprint,
-            }
-        return MlflowRun.start(
+            tags["reward.fingerprint"] = description.fingerprint
+            tags["reward.encoder_fingerprint"] = description.encoder_fingerprint
+        run = MlflowRun.start(
             uri=self._uri,
             experiment=self.config.tracking.experiment,
             name=self.folder.path.name,
             params=flatten(self.config.model_dump(mode="json")),
-            tags={**provenance_tags(REPOSITORY), **fingerprints},
+            tags=tags,
             spill_folder=self.folder.path,
             resume_run_id=self._state.mlflow_run_id if self._state else self._prepared_run_id,
         )
+        if self._prepared_run_id is not None:
+            # What was prepared before any reward was served lacks these.
+            run.set_tags(tags)
+        return run
 
     @contextmanager
     def _algorithm(self, description: RewardDescription | None) -> Iterator[Algorithm]:
