@@ -124,7 +124,8 @@ def test_the_run_leaves_the_proof(finished):
     output, folder, text = finished
     client, (only,) = mlflow_runs(output)
     artifacts = {artifact.path for artifact in client.list_artifacts(only.info.run_id)}
-    assert artifacts == {"evaluation.csv", "learning_curve.png", "episodes.gif"}
+    films = {"episodes.gif", "episodes_best.gif", "episodes_worst.gif"}
+    assert artifacts == {"evaluation.csv", "learning_curve.png", *films}
     assert Image.open(folder / "episodes.gif").n_frames > 1
     assert len(only.data.tags["reward.fingerprint"]) == 64
     assert only.data.tags["git_sha"]
