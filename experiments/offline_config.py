@@ -1,10 +1,13 @@
 """What the offline studies are made of: the schema of `experiments/presets/{offline_pr,calibrate,relabel}/*.yaml`."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, field_validator
 
+from experiments.tracking_config import TrackingConfig
+from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.offline import SplitSpec
 from vlm_rewards.goals import NegativesSpec
 from vlm_rewards.heads import check_temperature
@@ -42,15 +45,9 @@ class OfflineServiceConfig(StrictConfig):
     deadline_s: float = Field(default=600.0, gt=0)
 
 
-class OfflineTrackingConfig(StrictConfig):
-    """Where results go.
+class OfflineTracking(TrackingConfig):
+    """Where the results of studies without an agent go."""
 
-    Attributes:
-        uri: MLflow tracking URI; None is a sqlite file in the output folder.
-        experiment: name of the MLflow experiment.
-    """
-
-    uri: str | None = None
     experiment: str = "offline"
 
 
@@ -96,7 +93,7 @@ class OfflinePRConfig(StrictConfig):
     service: OfflineServiceConfig = OfflineServiceConfig()
     resamples: int = Field(default=1000, ge=10)
     seed: int = Field(default=0, ge=0)
-    tracking: OfflineTrackingConfig = OfflineTrackingConfig()
+    tracking: OfflineTracking = OfflineTracking()
 
 
 class CalibrateConfig(StrictConfig):
@@ -130,7 +127,7 @@ class CalibrateConfig(StrictConfig):
     service: OfflineServiceConfig = OfflineServiceConfig()
     resamples: int = Field(default=1000, ge=10)
     seed: int = Field(default=0, ge=0)
-    tracking: OfflineTrackingConfig = OfflineTrackingConfig()
+    tracking: OfflineTracking = OfflineTracking()
 
     @field_validator("taus")
     @classmethod
@@ -153,7 +150,21 @@ class RelabelConfig(StrictConfig):
     reward: RewardConfig
     service: OfflineServiceConfig = OfflineServiceConfig()
     part_states: int = Field(default=2048, ge=1)
-    tracking: OfflineTrackingConfig = OfflineTrackingConfig()
+    tracking: OfflineTracking = OfflineTracking()
+
+
+def labelled_models(models: Sequence[str]) -> dict[str, str]:
+    """Returns models by their label; by their full name where two labels are alike.
+
+    Raises:
+        ConfigError: a model is named twice.
+    """
+    labels = [model_label(model) for model in models]
+    if len(set(labels)) < len(labels):
+        labels = list(models)
+    if len(set(labels)) < len(labels):
+        raise ConfigError("a model is named twice; name each --model once")
+    return dict(zip(labels, models, strict=True))
 
 
 def model_label(model: str) -> str:

@@ -11,14 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from experiments.command_line import ray_for
-from experiments.offline_config import OfflinePRConfig, model_label
+from experiments.offline_config import OfflinePRConfig, labelled_models
 from experiments.offline_embedding import embed_states, reward_client, store_folder
 from experiments.offline_progress import Bars
-from experiments.offline_report import markdown, parameters_of, summary_table, write_csv
+from experiments.offline_report import markdown, parameters_of, plain_name, summary_table, write_csv
 from experiments.offline_rewards import FamilyRewards, load_text_encoder, negatives_label, open_states, vary
 from experiments.prompt_sets import load_prompt_set
 from experiments.run_folder import RunFolder, RunState
-from vlm_rewards.errors import ConfigError, RewardServiceError
+from vlm_rewards.errors import RewardServiceError
 from vlm_rewards.evaluation.offline import LabelledDataset, OfflineMeasures, measure
 from vlm_rewards.evaluation.offline.confusion import GoalConfusion, worst_first
 from vlm_rewards.evaluation.offline.dataset import decode_frames
@@ -79,17 +79,13 @@ class OfflineEvaluation:
         templates = {config.reward.template: config.reward.template}
         if config.prompts is not None:
             templates = load_prompt_set(config.prompts).all_templates
-        labels = [model_label(model) for model in config.models]
-        if len(set(labels)) < len(labels):
-            labels = list(config.models)
-        self._labels = dict(zip(labels, config.models, strict=True))
-        if len(self._labels) < len(labels):
-            raise ConfigError("a model is named twice; name each --model once")
+        self._labels = labelled_models(config.models)
         self._templates = templates
         self._dataset, self._task_sets = open_states(config.data)
         self._dataset.check_positives()
         # All of them now: a wrong model should not cost the time of those before it.
         self._encoders = {label: load_text_encoder(vary(config.reward, model=m)) for label, m in self._labels.items()}
+        self._parameters = {label: parameters_of(model) for label, model in self._labels.items()}
         self._rewards = {
             cell.key: FamilyRewards(cell.reward, self._task_sets, self._encoders[cell.label]) for cell in self._cells()
         }
@@ -214,7 +210,7 @@ class OfflineEvaluation:
                 rows.append(
                     {
                         "model": cell.label,
-                        "parameters": parameters_of(cell.model),
+                        "parameters": self._parameters[cell.label],
                         "template": cell.template,
                         "negatives": negatives_label(cell.negatives),
                         "family": family,
@@ -249,18 +245,25 @@ class OfflineEvaluation:
                 paths.append(self._folder.path / name)
                 title = f"{self._dataset.name}: {first[families[0]].trajectories:,} trajectories, beta swept"
                 plot_precision_recall(curves, shown, columns, paths[-1], title, base_rates)
-        sizes = {label: parameters_of(model) for label, model in self._labels.items()}
-        if len(sizes) > 1 and len(self._templates) == 1 and all(sizes.values()):
+        sizes = {label: size for label, size in self._parameters.items() if size}
+        if len(self._labels) > 1 and len(self._templates) == 1 and len(sizes) == len(self._labels):
             paths.append(self._folder.path / "average_precision.png")
-            points = {(family, negatives_label(cell.negatives)): [] for cell in self._cells() for family in families}
-            for cell in sorted(self._cells(), key=lambda cell: sizes[cell.label] or 0):
-                for family, found in measures[cell.key].items():
-                    ends = found.average_precision_interval
-                    point = SizePoint(cell.label, sizes[cell.label] or 0, found.average_precision, ends.low, ends.high)
-                    points[family, negatives_label(cell.negatives)].append(point)
             title = f"{self._dataset.name}: average precision by model size, 95 % over trajectories"
+            points = self._size_points(measures, sizes)
             plot_average_precision(points, families, columns, paths[-1], title, base_rates)
         return paths
+
+    def _size_points(
+        self, measures: dict[str, dict[str, OfflineMeasures]], sizes: dict[str, int]
+    ) -> dict[tuple[str, str], list[SizePoint]]:
+        """Returns the average precision of each model by rising size, by family and negative set."""
+        points: dict[tuple[str, str], list[SizePoint]] = {}
+        for cell in sorted(self._cells(), key=lambda cell: sizes[cell.label]):
+            for family, found in measures[cell.key].items():
+                ends = found.average_precision_interval
+                point = SizePoint(cell.label, sizes[cell.label], found.average_precision, ends.low, ends.high)
+                points.setdefault((family, negatives_label(cell.negatives)), []).append(point)
+        return points
 
     def _params(self) -> dict[str, Any]:
         return {
@@ -371,7 +374,7 @@ def _write_scores(path: Path, dataset: LabelledDataset, scores: npt.NDArray[np.f
 
 
 def _file_name(key: str) -> str:
-    name = "".join(c if c.isalnum() or c in "._-" else "_" for c in key)
+    name = plain_name(key)
     return name if len(name) < 120 else name[:100]
 
 

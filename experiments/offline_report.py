@@ -46,6 +46,11 @@ def parameters_of(model: str) -> int | None:
     return total or None
 
 
+def plain_name(label: str) -> str:
+    """Returns a label as file names and MLflow's keys may have it."""
+    return "".join(c if c.isalnum() or c in "._-" else "_" for c in label)
+
+
 def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Writes rows of equal keys."""
     with path.open("w", newline="", encoding="utf-8") as file:

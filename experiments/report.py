@@ -4,7 +4,6 @@ python -m experiments.report model-size
 python -m experiments.report 3f2a... --mlflow-uri http://127.0.0.1:5000 --output reports/model-size
 """
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -36,10 +35,9 @@ def report(
         from experiments.study_report.document import slug
         from experiments.study_report.reading import StudyReader
         from experiments.study_report.writing import write_report
-        from vlm_rewards.tracking.store import default_uri
+        from vlm_rewards.tracking.store import chosen_uri
 
-        uri = mlflow_uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(Path("runs"))
-        reader = StudyReader(uri)
+        reader = StudyReader(chosen_uri(mlflow_uri, Path("runs")))
         found = reader.read(study)
         page = write_report(reader, found, output or Path("runs") / f"report-{slug(found.name)}")
         typer.echo(f"{found.counts()}\n{page}")

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from experiments.tracking_config import TrackingConfig
 from rllib_configs.algorithms import AlgorithmName
 from rllib_configs.appo import APPOHyperparameters
 from rllib_configs.common import CommonHyperparameters
@@ -91,15 +92,9 @@ class EvaluationConfig(StrictConfig):
     videos: int = Field(default=4, ge=0)
 
 
-class TrackingConfig(StrictConfig):
-    """Where results go.
+class TrainTracking(TrackingConfig):
+    """Where a training run's results go."""
 
-    Attributes:
-        uri: MLflow tracking URI; None is a sqlite file in the output folder.
-        experiment: Name of the MLflow experiment.
-    """
-
-    uri: str | None = None
     experiment: str = "open_app"
 
 
@@ -144,7 +139,7 @@ class TrainConfig(StrictConfig):
     appo: APPOHyperparameters = APPOHyperparameters()
     impala: IMPALAHyperparameters = IMPALAHyperparameters()
     evaluation: EvaluationConfig = EvaluationConfig()
-    tracking: TrackingConfig = TrackingConfig()
+    tracking: TrainTracking = TrainTracking()
 
     @property
     def uses_ground_truth(self) -> bool:

@@ -8,24 +8,22 @@ import math
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import gymnasium as gym
 import torch
-from ray import serve
 from ray.exceptions import RayError
 from ray.rllib.algorithms.algorithm import Algorithm
-from ray.serve.exceptions import RayServeException
 
 from envs.registry import make_env
 from experiments.results import Results, evaluate, evaluate_and_record
 from experiments.run_folder import RunFolder, RunState
 from experiments.train_config import TrainConfig
 from rllib_configs.algorithms import ALGORITHMS, algorithm_config
-from serve_deployments.reward import ReplicaLimits, RewardAppArgs, deploy
+from serve_deployments.reward import ReplicaLimits, RewardAppArgs, deploy, undeploy
 from vlm_rewards.embedding_cache import EmbeddingCache
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.figures import CurvePoint
@@ -105,6 +103,21 @@ def reward_app_args(config: TrainConfig, task_set: TaskSet) -> RewardAppArgs:
     )
 
 
+def task_set_of(config: TrainConfig) -> TaskSet:
+    """Return the goals of a run's environment.
+
+    Raises:
+        ConfigError: the environment refuses its options.
+    """
+    # Ground truth ends no episode of an agent that must not know it.
+    options = {**config.environment.options, "terminate_on_success": config.uses_ground_truth}
+    env = make_env(config.environment.id, **options)
+    try:
+        return env.unwrapped.task_set  # type: ignore[attr-defined]
+    finally:
+        env.close()
+
+
 class Training:
     """A run in its folder; `execute` does all of it.
 
@@ -131,7 +144,7 @@ class Training:
             watcher: shows progress.
             reward_app: the Serve application to ask, which is another's: a study's trials share it. None deploys one
                 of the run's own and removes it at the end.
-            mlflow_run_id: a run made by `MlflowRun.prepare`, with its parameters; None makes one.
+            mlflow_run_id: a run that waits, with its parameters (`MlflowRun.postpone`); None makes one.
             on_checkpoint: called after each checkpoint, and at the end, when the folder holds the whole run.
 
         Raises:
@@ -150,19 +163,11 @@ class Training:
             raise ConfigError(f"the run in {folder.path} has finished already; start a new one without --resume")
         self._deployed = False
         self._uri = config.tracking.uri or default_uri(folder.path.parent)
-        env = self.train_env()
-        self._task_set: TaskSet = env.unwrapped.task_set  # type: ignore[attr-defined]
-        env.close()
+        self._task_set = task_set_of(config)
 
     def cpus_needed(self) -> float:
         """Return the CPUs that replicas, env runners and the learner, in this process, take."""
         return self.config.replica_cpus + self.config.trainer_cpus
-
-    def train_env(self, **options: Any) -> gym.Env:
-        """Build one environment as training uses it: ground truth ends no episode of an agent that must not know it."""
-        environment = self.config.environment
-        ends = self.config.uses_ground_truth
-        return make_env(environment.id, **{**environment.options, "terminate_on_success": ends, **options})
 
     def evaluation_env(self, **options: Any) -> gym.Env:
         """Build one environment as evaluation uses it: unseen content, and ground truth ends the episode."""
@@ -181,8 +186,7 @@ class Training:
         finally:
             # A cluster outlives the run; what the run has deployed for itself must not.
             if self._deployed:
-                with suppress(RayError, RayServeException):  # a dead cluster needs no tidying, and hides no error
-                    serve.delete(self._app_name, _blocking=False)
+                undeploy(self._app_name)
 
     def _execute(self) -> TrainingOutcome:
         description = None if self.config.uses_ground_truth else self._start_reward()

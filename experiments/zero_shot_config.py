@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from experiments.offline_config import OfflineTrackingConfig
+from experiments.offline_config import OfflineTracking
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.pretraining.caption_source import import_source
 from vlm_rewards.strict_config import StrictConfig
@@ -93,7 +93,7 @@ class ZeroShotConfig(StrictConfig):
     pictures: PicturesConfig
     classes: ClassesConfig
     target: float = Field(default=0.0, ge=0, le=1)
-    tracking: OfflineTrackingConfig = OfflineTrackingConfig()
+    tracking: OfflineTracking = OfflineTracking()
 
     @model_validator(mode="after")
     def _braces_close(self) -> "ZeroShotConfig":

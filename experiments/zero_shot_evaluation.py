@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from experiments.atomic_files import write_atomically
-from experiments.offline_config import model_label
+from experiments.offline_config import labelled_models
 from experiments.offline_evaluation import start_run
 from experiments.offline_progress import Bars
-from experiments.offline_report import parameters_of, write_csv
+from experiments.offline_report import parameters_of, plain_name, write_csv
 from experiments.run_folder import RunFolder, RunState
 from experiments.zero_shot_config import ZeroShotConfig
 from experiments.zero_shot_report import ALL, Answers, card_section, markdown, summary_table
@@ -48,14 +48,10 @@ class ZeroShotEvaluation:
             CheckpointError: a model that is no usable dual encoder.
             SelfCheckError: a model whose weights are not the recorded ones.
         """
-        labels = [model_label(model) for model in models]
-        if len(set(labels)) < len(labels):
-            labels = list(models)
-        if len(set(labels)) < len(labels):
-            raise ConfigError("a model is named twice; name each --model once")
+        self._models = labelled_models(models)
         if len({config.name for config in configs}) < len(configs):
             raise ConfigError("two evaluations have one name; name each --preset once")
-        self._configs, self._models = configs, dict(zip(labels, models, strict=True))
+        self._configs = configs
         self._output, self._images = output, images or output / "zero-shot-images"
         self._classes = {config.name: config.classes.words() for config in configs}
         self._cards = {}
@@ -121,12 +117,12 @@ class ZeroShotEvaluation:
         write_csv(folder / "zero_shot.csv", rows)
         (folder / "zero_shot.md").write_text(markdown(found, rows), encoding="utf-8")
         for answers in found:
-            name = f"{answers.config.name}-{_file_name(answers.model)}.png"
+            name = f"{answers.config.name}-{plain_name(answers.model)}.png"
             panels = {facet: answers.facet(facet) for facet in answers.config.classes.facets}
             plot_confusions(panels, folder / name, f"{answers.model}: {answers.config.title}")
         overall = {(row["evaluation"], row["model"]): row for row in rows if row["facet"] == ALL}
         metrics = {
-            f"{evaluation}/{_file_name(model)}/{key}": row[key]
+            f"{evaluation}/{plain_name(model)}/{key}": row[key]
             for (evaluation, model), row in overall.items()
             for key in ("accuracy", "accuracy_low", "accuracy_high")
         }
@@ -153,9 +149,5 @@ class ZeroShotEvaluation:
                 f"{config.name}.classes": len(self._classes[config.name]),
             }
         for label, encoder in self._encoders.items():
-            params[f"fingerprint.{_file_name(label)}"] = encoder.fingerprint
+            params[f"fingerprint.{plain_name(label)}"] = encoder.fingerprint
         return params
-
-
-def _file_name(label: str) -> str:
-    return "".join(c if c.isalnum() or c in "._-" else "_" for c in label)

@@ -6,13 +6,16 @@ From a program `deploy(RewardAppArgs(...))`; on a running cluster `serve deploy 
 import re
 import time
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
 import ray
 from pydantic import Field, model_validator
 from ray import serve
+from ray.exceptions import RayError
 from ray.serve.config import AutoscalingConfig, AutoscalingPolicy
+from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 from ray.serve.schema import LoggingConfig
 
@@ -240,6 +243,12 @@ def deploy(
             serve.delete(app_name, _blocking=False)
         raise
     return serve.get_app_handle(app_name)
+
+
+def undeploy(app_name: str) -> None:
+    """Takes an application down, without waiting for it. A dead cluster needs no tidying, and hides no other error."""
+    with suppress(RayError, RayServeException):
+        serve.delete(app_name, _blocking=False)
 
 
 def _wait_until_running(app_name: str, timeout_s: float, old_messages: list[str]) -> None:

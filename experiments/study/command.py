@@ -1,9 +1,8 @@
 """The command line that the studies share."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -69,14 +68,13 @@ def _command(kind: StudyKind) -> Callable[..., None]:
                     raise ConfigError("--resume continues a study with its own settings; leave the other options out")
                 _run(kind, None, output, resume, dry_run)
                 return
-            values = load_preset(folder, "smoke" if smoke else preset, overrides or [])
-            settings: dict[str, Any] = values.setdefault("settings", {})
-            if negatives is not None:
-                settings["reward"] = {**settings.get("reward", {}), "negatives": {"kind": negatives}}
-            if steps is not None:
-                settings["total_env_steps"] = steps
-            if mlflow_uri is not None:
-                values["tracking"] = {**values.get("tracking", {}), "uri": mlflow_uri}
+            shortcuts = {
+                "settings.reward.negatives.kind": negatives,
+                "settings.total_env_steps": steps,
+                "tracking.uri": mlflow_uri,
+            }
+            given = [f"{key}={value}" for key, value in shortcuts.items() if value is not None]
+            values = load_preset(folder, "smoke" if smoke else preset, [*(overrides or []), *given])
             _run(kind, StudyConfig(**values), output, None, dry_run)
 
     return study
@@ -117,7 +115,7 @@ def _run(kind: StudyKind, config: StudyConfig | None, output: Path, resume: Path
 
 def _with_store(config: StudyConfig, output: Path) -> StudyConfig:
     """Return the settings with the MLflow store written down, so that a resumed study finds its runs again."""
-    from vlm_rewards.tracking.store import default_uri
+    from vlm_rewards.tracking.store import chosen_uri
 
-    uri = config.tracking.uri or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(output)
+    uri = chosen_uri(config.tracking.uri, output)
     return config.model_copy(update={"tracking": config.tracking.model_copy(update={"uri": uri})})

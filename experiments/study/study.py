@@ -1,10 +1,8 @@
 """Runs a study: reward applications first, then its trials under Tune, each a child of one MLflow run."""
 
-import csv
 import json
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,23 +12,19 @@ import yaml
 # Before Tune is imported: its own tables and log lines are not what a person watches a study for.
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 
-from ray import serve, tune
-from ray.exceptions import RayError
-from ray.serve.exceptions import RayServeException
+from ray import tune
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 
-from envs.registry import make_env
 from experiments.atomic_files import write_atomically
+from experiments.study.offline_table import write_offline_table
 from experiments.study.study_config import StudyConfig, StudyKind
 from experiments.study.study_folder import StudyFolder, StudyRecord
 from experiments.study.trial_run import run_trial
 from experiments.study.trials import Trial, app_cpus
-from experiments.training import REPOSITORY, reward_app_args
-from serve_deployments.reward import deploy
-from vlm_rewards.errors import ConfigError, VLMRewardsError
-from vlm_rewards.goals import TaskSet
+from experiments.training import REPOSITORY, reward_app_args, task_set_of
+from serve_deployments.reward import deploy, undeploy
+from vlm_rewards.errors import VLMRewardsError
 from vlm_rewards.tracking import MlflowRun, flatten, provenance_tags
-from vlm_rewards.tracking.store import default_uri
 
 
 class StudyFailedError(VLMRewardsError):
@@ -79,17 +73,20 @@ class Study:
         self.trials = tuple(trials)
         self._kind: StudyKind = kind
         self._watcher = watcher
-        self._uri = config.tracking.uri or default_uri(folder.path.parent)
+        # Written down when the folder was made: a resumed study must find its runs again.
+        assert config.tracking.uri is not None
+        self._uri = config.tracking.uri
+        self._provenance = provenance_tags(REPOSITORY)
         self._apps: list[str] = []
 
     def cpus_needed(self) -> float:
         """Return the CPUs without which nothing could start: the shared applications and the largest trial."""
-        return app_cpus(list(self.trials)) + max(trial.cpus for trial in self.trials)
+        return app_cpus(self.trials) + max(trial.cpus for trial in self.trials)
 
     def cpus_wanted(self) -> float:
         """Return the CPUs with which as many trials as allowed run side by side."""
         largest = sorted((trial.cpus for trial in self.trials), reverse=True)[: self.config.max_concurrent_trials]
-        return app_cpus(list(self.trials)) + sum(largest)
+        return app_cpus(self.trials) + sum(largest)
 
     def execute(self) -> StudyOutcome:
         """Run to the end. Ray must be running.
@@ -101,10 +98,7 @@ class Study:
         """
         resumed = self.folder.record() if self.folder.has_begun() else None
         with self._parent_run(resumed) as parent:
-            if resumed is None:
-                self._log_inputs(parent)
-                self.folder.write_record(StudyRecord(self._kind, parent.run_id, self._prepared(parent.run_id)))
-            record = self.folder.record()
+            record = resumed or self._begin(parent)
             try:
                 self._deploy(record)
                 # Only now: who reads it may ask them at once.
@@ -112,10 +106,11 @@ class Study:
                 self._watcher.stage(f"running {len(record.trials)} trials, {self.config.max_concurrent_trials} at once")
                 results = self._tune(record)
             finally:
-                self._delete_apps()
-            failed = [f"{Trial(**r.config['trial']).name}: {_last_line(r.error)}" for r in results if r.error]
-            unfinished = [r for r in results if not r.error and not (r.metrics or {}).get("finished")]
-            self._close_runs(record, unfinished)
+                for app in self._apps:
+                    undeploy(app)
+            failed = [f"{_trial(r.config).name}: {_last_line(r.error)}" for r in results if r.error]
+            unfinished = [_trial(r.config) for r in results if not r.error and not (r.metrics or {}).get("finished")]
+            self._close_runs(unfinished)
             if unfinished and self.config.asha is None:
                 raise KeyboardInterrupt
             parent.set_tags({"study.trials": str(len(record.trials)), "study.trials_failed": str(len(failed))})
@@ -126,6 +121,12 @@ class Study:
                 )
         return StudyOutcome(record.mlflow_run_id, self._uri, record.trials)
 
+    def _begin(self, parent: MlflowRun) -> StudyRecord:
+        self._log_inputs(parent)
+        record = StudyRecord(self._kind, parent.run_id, self._prepared(parent.run_id))
+        self.folder.write_record(record)
+        return record
+
     def _parent_run(self, resumed: StudyRecord | None) -> MlflowRun:
         return MlflowRun.start(
             uri=self._uri,
@@ -133,7 +134,7 @@ class Study:
             name=self.folder.path.name,
             params=flatten(self.config.model_dump(mode="json")),
             tags={
-                **provenance_tags(REPOSITORY),
+                **self._provenance,
                 "study.kind": self._kind,
                 "study.name": self.config.name,
                 "study.title": self.config.title or self.config.name,
@@ -165,13 +166,13 @@ class Study:
             key = trial.app_key()
             # Of the study alone, and the same after a resume: Tune's trials remember it.
             app = key and f"reward-{self.config.name}-{key}-{parent_run_id[:6]}"
-            run_id = MlflowRun.prepare(
+            run = MlflowRun.start(
                 uri=self._uri,
                 experiment=self.config.tracking.experiment,
                 name=trial.name,
                 params=flatten(train.model_dump(mode="json")),
                 tags={
-                    **provenance_tags(REPOSITORY),
+                    **self._provenance,
                     "study.kind": self._kind,
                     "study.name": self.config.name,
                     "study.task": trial.task,
@@ -183,7 +184,8 @@ class Study:
                 spill_folder=self.folder.path,
                 parent_run_id=parent_run_id,
             )
-            prepared.append(trial.model_copy(update={"train": train, "mlflow_run_id": run_id, "reward_app": app}))
+            run.postpone()
+            prepared.append(trial.model_copy(update={"train": train, "mlflow_run_id": run.run_id, "reward_app": app}))
         return tuple(prepared)
 
     def _deploy(self, record: StudyRecord) -> None:
@@ -192,16 +194,8 @@ class Study:
         for app, trial in served.items():
             assert app is not None
             self._watcher.stage(f"serving {trial.train.reward_name} as {app}")
-            env = make_env(trial.train.environment.id, **trial.train.environment.options)
-            task_set: TaskSet = env.unwrapped.task_set  # type: ignore[attr-defined]
-            env.close()
             self._apps.append(app)
-            deploy(reward_app_args(trial.train, task_set), app)
-
-    def _delete_apps(self) -> None:
-        for app in self._apps:
-            with suppress(RayError, RayServeException):  # a dead cluster needs no tidying, and hides no error
-                serve.delete(app, _blocking=False)
+            deploy(reward_app_args(trial.train, task_set_of(trial.train)), app)
 
     def _tune(self, record: StudyRecord) -> list[Any]:
         storage = self.config.storage or str(self.folder.tune_folder)
@@ -242,59 +236,30 @@ class Study:
             reduction_factor=self.config.asha.reduction_factor,
         )
 
-    def _close_runs(self, record: StudyRecord, unfinished: list[Any]) -> None:
+    def _close_runs(self, trials: Sequence[Trial]) -> None:
         """Close the runs of trials that Tune ended from outside, which their own process could not."""
-        ended = {result.config["trial"]["mlflow_run_id"] for result in unfinished}
         reason = "stopped early by ASHA" if self.config.asha else "the study was interrupted"
-        for trial in record.trials:
-            if trial.mlflow_run_id in ended:
-                MlflowRun.start(
-                    uri=self._uri,
-                    experiment=self.config.tracking.experiment,
-                    name=trial.name,
-                    params={},
-                    tags={},
-                    spill_folder=self.folder.path,
-                    resume_run_id=trial.mlflow_run_id,
-                ).finish("KILLED", reason)
+        for trial in trials:
+            MlflowRun.start(
+                uri=self._uri,
+                experiment=self.config.tracking.experiment,
+                name=trial.name,
+                params={},
+                tags={},
+                spill_folder=self.folder.path,
+                resume_run_id=trial.mlflow_run_id,
+            ).finish("KILLED", reason)
 
 
 def _resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
     """Return a bundle for the learner and one for each env runner of a trial."""
-    trial = Trial(**config["trial"])
-    return tune.PlacementGroupFactory([{"CPU": 1.0}] * trial.cpus)
+    return tune.PlacementGroupFactory([{"CPU": 1.0}] * _trial(config).cpus)
+
+
+def _trial(config: dict[str, Any]) -> Trial:
+    """Return the trial that Tune's configuration of it holds."""
+    return Trial(**config["trial"])
 
 
 def _last_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[-1][:300]
-
-
-def write_offline_table(source: Path, trials: Sequence[Trial], target: Path) -> None:
-    """Write the average precision of each arm's reward model, out of a table of `experiments.offline_pr`.
-
-    Args:
-        source: CSV with a row for each model, template, negative set and family.
-        trials: Of the study.
-        target: CSV with columns arm, family, negatives, average_precision, low, high.
-
-    Raises:
-        ConfigError: the table cannot be read, or has no row of any arm.
-    """
-    try:
-        with source.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise ConfigError(f"cannot read offline_table {source}: {error.strerror}") from error
-    arms = {trial.arm: trial.train.reward for trial in trials if not isinstance(trial.train.reward, str)}
-    lines = [
-        (arm, row["family"], row["negatives"], *(row[f"average_precision{end}"] for end in ("", "_low", "_high")))
-        for arm, reward in arms.items()
-        for row in rows
-        if (row["model"], row["template"]) == (Path(reward.model).name, reward.template)
-    ]
-    if not lines:
-        raise ConfigError(f"{source} has no row for any model and template of the study; make it with offline_pr")
-    with target.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["arm", "family", "negatives", "average_precision", "low", "high"])
-        writer.writerows(lines)

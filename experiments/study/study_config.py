@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from experiments.tracking_config import TrackingConfig
 from vlm_rewards.strict_config import StrictConfig
 
 # MLflow's rule for the names of parameters, which arms and tasks become.
@@ -63,15 +64,9 @@ class EstimateConfig(StrictConfig):
     cost_per_cpu_hour: float | None = Field(default=None, ge=0)
 
 
-class StudyTracking(StrictConfig):
-    """Where results go.
+class StudyTracking(TrackingConfig):
+    """Where a study's results go."""
 
-    Attributes:
-        uri: MLflow tracking URI; None is a sqlite file in the output folder.
-        experiment: Name of the MLflow experiment.
-    """
-
-    uri: str | None = None
     experiment: str = "studies"
 
 

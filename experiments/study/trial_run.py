@@ -12,8 +12,8 @@ from experiments.study.trials import Trial
 from experiments.training import Training
 from vlm_rewards.rollout.metrics import RolloutMetrics
 
-#: What early stopping compares and progress shows.
-METRICS = ("vlm_return", "ground_truth_return", "online_precision", "held_out_success")
+# What progress shows of a run's curve: the columns after its steps.
+CURVE_METRICS = ("vlm_return", "ground_truth_return", "online_precision")
 
 
 class TrialWatcher:
@@ -67,6 +67,6 @@ def _folder(trial: Trial) -> RunFolder:
 
 
 def _progress(state: RunState) -> dict[str, Any]:
-    latest = dict(zip(METRICS, state.curve[-1][1:4] if state.curve else (), strict=False))
+    latest = dict(zip(CURVE_METRICS, state.curve[-1][1:4], strict=True)) if state.curve else {}
     held_out = state.held_out[-1][1] if state.held_out else 0.0
     return {**latest, "held_out_success": held_out, "env_steps": state.env_steps, "finished": state.finished}

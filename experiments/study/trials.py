@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from experiments.offline_report import parameters_of
@@ -89,7 +90,7 @@ def _facts(train: TrainConfig, given: dict[str, Any]) -> dict[str, Any]:
     return {**{key: value for key, value in found.items() if value is not None}, **given}
 
 
-def app_cpus(trials: list[Trial]) -> float:
+def app_cpus(trials: Sequence[Trial]) -> float:
     """Return the CPUs of all shared applications together."""
     return sum({trial.app_key(): trial.train.replica_cpus for trial in trials}.values())
 

@@ -6,16 +6,15 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import psutil
 import pytest
 from mlflow.tracking import MlflowClient
 from PIL import Image
 from typer.testing import CliRunner
 
 from experiments.train import app
+from tests.experiments.processes import ray_workers, wait_for
 from vlm_rewards.tracking.store import default_uri
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,25 +44,6 @@ def start(*arguments):
     )
 
 
-def wait_for(condition, seconds=120):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
-
-
-def reward_replicas(process):
-    found = []
-    for candidate in psutil.process_iter(["cmdline", "ppid"]):
-        try:
-            is_replica = any("ServeReplica" in part for part in (candidate.info["cmdline"] or [])[:1])
-            if is_replica and any(parent.pid == process.pid for parent in candidate.parents()):
-                found.append(candidate)
-        except psutil.Error:  # it ended while we looked
-            continue
-    return found
-
-
 def trained_steps(folder):
     """Environment steps in the newest checkpoint of a run."""
     state = folder / "state.json"
@@ -88,13 +68,13 @@ def finished(tmp_path_factory):
     folder = output / "smoke-1"
     try:
         wait_for(lambda: trained_steps(folder) > 0 or process.poll() is not None)
-        victims = reward_replicas(process)
+        victims = ray_workers(process, "ServeReplica")
         for victim in victims:
             victim.kill()
         replacements = []
 
         def replaced():
-            replacements.extend(r for r in reward_replicas(process) if r not in victims)
+            replacements.extend(r for r in ray_workers(process, "ServeReplica") if r not in victims)
             return replacements
 
         wait_for(lambda: process.poll() is not None or replaced())

@@ -119,39 +119,20 @@ class MlflowRun:
             raise
         return started
 
-    @classmethod
-    def prepare(
-        cls,
-        *,
-        uri: str,
-        experiment: str,
-        name: str,
-        params: Mapping[str, Any],
-        tags: Mapping[str, str],
-        spill_folder: Path,
-        parent_run_id: str | None = None,
-    ) -> str:
-        """Create a run that waits, as SCHEDULED, for `start(resume_run_id=...)`, and return its id.
+    def postpone(self) -> None:
+        """Leave the run as SCHEDULED, for `start(resume_run_id=...)` in another process.
 
-        A study prepares the runs of all its trials before the first begins: whatever dies later, a trial has one run.
+        A study makes the runs of all its trials before the first begins: whatever dies later, a trial has one run.
 
         Raises:
-            TrackingError: The store cannot be opened or written.
+            TrackingError: The store cannot be written.
         """
-        run = cls.start(
-            uri=uri,
-            experiment=experiment,
-            name=name,
-            params=params,
-            tags=tags,
-            spill_folder=spill_folder,
-            parent_run_id=parent_run_id,
-        )
         try:
-            run._client.update_run(run.run_id, status="SCHEDULED")
+            self._client.update_run(self.run_id, status="SCHEDULED")
         except STORE_ERRORS as error:
-            raise TrackingError(f"no run could be prepared in the MLflow store {uri}: {first_line(error)}") from error
-        return run.run_id
+            raise TrackingError(
+                f"no run could be prepared in the MLflow store {self.uri}: {first_line(error)}"
+            ) from error
 
     def log_cost(self) -> None:
         """Log what tracking has cost: seconds spent in requests to the store, and their share of this process's run."""

@@ -31,6 +31,11 @@ def default_uri(folder: Path) -> str:
     return f"{SQLITE_PREFIX}{folder.resolve() / 'mlflow.db'}"
 
 
+def chosen_uri(given: str | None, folder: Path) -> str:
+    """Return the URI that was given, else that of MLFLOW_TRACKING_URI, else that of the sqlite store in `folder`."""
+    return given or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(folder)
+
+
 def sqlite_file(uri: str) -> Path | None:
     """Return the file behind a sqlite URI, or None for any other store."""
     return Path(uri.removeprefix(SQLITE_PREFIX)) if uri.startswith(SQLITE_PREFIX) else None

@@ -5,13 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
-import psutil
 import pytest
 from mlflow.tracking import MlflowClient
 
+from tests.experiments.processes import ray_workers, wait_for
 from vlm_rewards.tracking.store import default_uri
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -37,26 +36,6 @@ def start(*arguments):
         start_new_session=True,
         env=os.environ | {"HF_HUB_OFFLINE": "1"},
     )
-
-
-def wait_for(condition, seconds=240):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.1)
-
-
-def workers(process, name):
-    """Ray workers below a process whose title holds `name`."""
-    found = []
-    for candidate in psutil.process_iter(["cmdline"]):
-        try:
-            titled = any(name in part for part in (candidate.info["cmdline"] or [])[:1])
-            if titled and any(parent.pid == process.pid for parent in candidate.parents()):
-                found.append(candidate)
-        except psutil.Error:  # it ended while we looked
-            continue
-    return found
 
 
 def store(output):
@@ -87,7 +66,7 @@ def finished(tmp_path_factory):
     folder = output / "prompts_smoke-1"
     process = start("--smoke", "--output", output, *SMALL)
     try:
-        wait_for(lambda: trained_steps(output, "Open Common Apps, A, seed 0") > 0 or process.poll() is not None)
+        wait_for(lambda: trained_steps(output, "Open Common Apps, A, seed 0") > 0 or process.poll() is not None, 240)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
     text = process.communicate()[0]
@@ -97,8 +76,8 @@ def finished(tmp_path_factory):
     process = start("--resume", folder)
     try:
         second = "Open Common Apps, D, seed 0"
-        wait_for(lambda: trained_steps(output, second) > 0 or process.poll() is not None)
-        victims = [*workers(process, "RewardEnvRunner")[:1], *workers(process, "ServeReplica")[:1]]
+        wait_for(lambda: trained_steps(output, second) > 0 or process.poll() is not None, 240)
+        victims = [*ray_workers(process, "RewardEnvRunner")[:1], *ray_workers(process, "ServeReplica")[:1]]
         for victim in victims:
             victim.kill()
         text = process.communicate(timeout=400)[0]

@@ -1,0 +1,44 @@
+"""Average precision from recorded trajectories, beside the returns of a study."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments.offline_report import write_csv
+from experiments.study.trials import Trial
+from vlm_rewards.errors import ConfigError
+
+
+def write_offline_table(source: Path, trials: Sequence[Trial], target: Path) -> None:
+    """Write the average precision of each arm's reward model, out of a table of `experiments.offline_pr`.
+
+    Args:
+        source: CSV with a row for each model, template, negative set and family.
+        trials: Of the study.
+        target: CSV with columns arm, family, negatives, average_precision, low, high.
+
+    Raises:
+        ConfigError: the table cannot be read, or has no row of any arm.
+    """
+    try:
+        with source.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    except OSError as error:
+        raise ConfigError(f"cannot read offline_table {source}: {error.strerror}") from error
+    arms = {trial.arm: trial.train.reward for trial in trials if not isinstance(trial.train.reward, str)}
+    lines = [
+        {
+            "arm": arm,
+            "family": row["family"],
+            "negatives": row["negatives"],
+            "average_precision": row["average_precision"],
+            "low": row["average_precision_low"],
+            "high": row["average_precision_high"],
+        }
+        for arm, reward in arms.items()
+        for row in rows
+        if (row["model"], row["template"]) == (Path(reward.model).name, reward.template)
+    ]
+    if not lines:
+        raise ConfigError(f"{source} has no row for any model and template of the study; make it with offline_pr")
+    write_csv(target, lines)
