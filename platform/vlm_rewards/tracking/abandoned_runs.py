@@ -41,6 +41,9 @@ def close_abandoned_runs(client: MlflowClient, experiment_id: str) -> list[str]:
         pid, started = run.data.tags.get("process.pid", ""), run.data.tags.get("process.started", "")
         if not process_is_alive(pid, started):
             try:
+                # Asked again now that the process is gone: it may have closed the run and ended since the search.
+                if client.get_run(run.info.run_id).info.status != "RUNNING":
+                    continue
                 client.set_tag(run.info.run_id, "end_reason", "its process ended without closing the run")
                 client.set_terminated(run.info.run_id, "KILLED")
             except (MlflowException, SQLAlchemyError) as error:

@@ -11,7 +11,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from vlm_rewards.errors import TrackingError
-from vlm_rewards.tracking import MlflowRun
+from vlm_rewards.tracking import MlflowRun, abandoned_runs
 from vlm_rewards.tracking.store import default_uri
 
 
@@ -111,10 +111,22 @@ def test_a_run_whose_process_was_killed_is_closed_by_the_next_start(store):
     alive.finish()
 
 
+def test_a_run_that_ends_while_the_dead_ones_are_looked_for_keeps_its_own_status(store, monkeypatch):
+    finishing = start(store)
+
+    def ends_now(pid, started):
+        finishing.finish()
+        return False
+
+    monkeypatch.setattr(abandoned_runs, "process_is_alive", ends_now)
+    start(store).finish()
+    assert reader(store).get_run(finishing.run_id).info.status == "FINISHED"
+
+
 SEVERAL = """
 import os, signal, sys, traceback
 from pathlib import Path
-from vlm_rewards.tracking import MlflowRun
+from vlm_rewards.tracking import MlflowRun, abandoned_runs
 
 def start():
     return MlflowRun.start(
