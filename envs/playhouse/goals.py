@@ -87,15 +87,17 @@ class PlayhouseGoal:
 
     def worded(self) -> Goal:
         """The goal in words: instruction for the policy, subject for the reward model."""
-        words = _wording()[self.family]
-        blanks = {"thing": noun_phrase(self.thing), "other": noun_phrase(self.other) if self.other else ""}
+        words, blanks = _wording()[self.family], self._blanks()
         return Goal(
             id=self.id, subject=words["subject"].format(**blanks), instruction=words["instruction"].format(**blanks)
         )
 
-    def not_yet_caption(self) -> str:
-        """Image caption of a view in which the thing is there but the goal does not hold."""
-        return _wording()[self.family]["not_yet"].format(thing=noun_phrase(self.thing))
+    def not_yet_captions(self) -> tuple[str, ...]:
+        """Image captions of views in which the thing is there but the goal does not hold."""
+        return tuple(form.format(**self._blanks()) for form in _wording()[self.family]["not_yet"])
+
+    def _blanks(self) -> dict[str, str]:
+        return {"thing": noun_phrase(self.thing), "other": noun_phrase(self.other) if self.other else ""}
 
 
 def noun_phrase(pair: Pair) -> str:

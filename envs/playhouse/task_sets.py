@@ -58,7 +58,7 @@ def draw_task_set(preset: Preset, family: Family, categories: tuple[str, ...]) -
         for pair in pairs:
             splits["held_out" if pair in hidden else "train"].append(PlayhouseGoal(family, pair))
     goals = splits["train"] + splits["held_out"]
-    captions = dict.fromkeys([*empty_captions(), *[goal.not_yet_caption() for goal in goals]])
+    captions = dict.fromkeys([*empty_captions(), *(caption for goal in goals for caption in goal.not_yet_captions())])
     return TaskSet(
         name=f"playhouse_{family}_{preset.name}",
         version=wording_version(),

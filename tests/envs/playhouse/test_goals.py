@@ -76,3 +76,10 @@ def test_captions_of_states_not_yet_reached_come_with_the_goals():
     captions = load_task_set(load_preset("small"), "find").unachieved_captions
     assert "a photo of a red mug far away in a room" in captions
     assert "a photo of an empty room" in captions
+
+
+def test_what_is_held_or_still_far_from_the_other_thing_is_not_placed_yet():
+    captions = load_task_set(load_preset("small"), "pick_place").unachieved_captions
+    assert "a photo of an orange rocket alone in a room" in captions
+    assert "a photo of an orange rocket and a pink roll far from each other" in captions
+    assert "a photo of a person's view holding an orange rocket" in captions
