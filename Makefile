@@ -18,7 +18,7 @@ demo: install ## train an Open App agent from CLIP rewards alone, and show the p
 
 test: install ## run every test
 	@$(PYTHON) scripts/check_machine.py --rendering
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 bench: install ## measure encoders, service, scaling and faults: one table, in docs/results/bench.md
 	$(BIN)/python -m benchmarks

@@ -13,6 +13,11 @@ os.environ.setdefault("MUJOCO_GL", "egl")
 import pytest
 
 
+def pytest_collection_modifyitems(items):
+    """Files of minutes first: begun last, one would keep one process of xdist busy while the others are done."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
 @pytest.fixture(scope="session")
 def ray_session():
     """One local Ray session for all tests that need one; starting it takes seconds."""

@@ -18,7 +18,10 @@ from tests.experiments.processes import ray_workers, wait_for
 from vlm_rewards.tracking.store import default_uri
 
 ROOT = Path(__file__).resolve().parents[2]
-STEPS = 2000
+STEPS = 1000
+# Two iterations, with a checkpoint between them.
+SHORT = ("--steps", STEPS, "--set", "ppo.train_batch_size=512")
+pytestmark = pytest.mark.long
 
 
 def command(*arguments):
@@ -64,7 +67,7 @@ def mlflow_runs(output):
 def finished(tmp_path_factory):
     """A whole run whose only reward replica is killed in its middle."""
     output = tmp_path_factory.mktemp("runs")
-    process = start("--preset", "smoke", "--output", output, "--steps", STEPS)
+    process = start("--preset", "smoke", "--output", output, *SHORT)
     folder = output / "smoke-1"
     try:
         wait_for(lambda: trained_steps(folder) > 0 or process.poll() is not None)
@@ -127,7 +130,7 @@ def test_metric_steps_rise_strictly(finished):
 def test_the_same_seed_gives_the_same_table_whatever_the_transport_and_the_faults(finished, tmp_path):
     _, folder, _ = finished
     done = run(
-        *("--preset", "smoke", "--output", tmp_path, "--steps", STEPS, "--set", "service.transport=in_process"),
+        *("--preset", "smoke", "--output", tmp_path, *SHORT, "--set", "service.transport=in_process"),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "smoke-1" / "evaluation.csv").read_text() == (folder / "evaluation.csv").read_text()
@@ -135,7 +138,7 @@ def test_the_same_seed_gives_the_same_table_whatever_the_transport_and_the_fault
 
 def test_the_agent_to_compare_with_trains_on_ground_truth_without_any_reward_model(tmp_path):
     settings = ("--set", "reward=ground_truth", "--set", "evaluation.episodes=4", "--set", "evaluation.videos=1")
-    done = run("--preset", "smoke", "--output", tmp_path, "--steps", 1100, *settings)
+    done = run("--preset", "smoke", "--output", tmp_path, *SHORT, *settings)
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "smoke-1"
     client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
@@ -149,8 +152,8 @@ def test_the_agent_to_compare_with_trains_on_ground_truth_without_any_reward_mod
 
 
 def test_a_killed_run_resumes_to_its_end(tmp_path):
-    short = ("--set", "service.transport=in_process", "--set", "evaluation.videos=0", "--set", "evaluation.episodes=10")
-    process = start("--preset", "smoke", "--output", tmp_path, "--steps", STEPS, *short)
+    quick = ("--set", "service.transport=in_process", "--set", "evaluation.videos=0", "--set", "evaluation.episodes=10")
+    process = start("--preset", "smoke", "--output", tmp_path, *SHORT, *quick)
     folder = tmp_path / "smoke-1"
     try:
         wait_for(lambda: trained_steps(folder) > 0 or process.poll() is not None)

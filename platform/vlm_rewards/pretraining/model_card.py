@@ -78,7 +78,9 @@ The {report.images:,} held-out images have seed {data.seed + 1}, and are drawn t
 ## Recipe
 
 {training.steps:,} steps of {training.batch_size} images; AdamW, learning rate {training.learning_rate},
-cosine schedule after {training.warmup_steps} warm-up steps, weight decay {training.weight_decay};
+cosine schedule after {training.warmup_steps} warm-up steps\
+{f" in {training.cycles} cycles, each from half the peak of the one before" if training.cycles > 1 else ""}, \
+weight decay {training.weight_decay};
 shifts of up to {training.shift} pixels and colour jitter of {training.jitter};
 {training.precision}; seed {training.seed}.
 Contrastive loss with every distinct caption of a batch encoded once and all true pairs as positives\

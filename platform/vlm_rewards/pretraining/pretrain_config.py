@@ -99,7 +99,10 @@ class TrainingConfig(StrictConfig):
     Attributes:
         steps: gradient steps.
         batch_size: images a step.
-        learning_rate: at its peak; cosine to 0 after the warm-up.
+        cycles: times the learning rate falls to 0, over equally many steps each (SGDR, Loshchilov and Hutter 2017,
+            arXiv 1608.03983). A model that is finished after one cycle can be trained for another.
+        learning_rate: at its first peak; cosine to 0 after the warm-up. Each further cycle starts at half of the peak
+            before it.
         warmup_steps: linear rise from 0.
         weight_decay: of matrices and convolutions.
         shift: augmentation, largest shift in pixels.
@@ -113,6 +116,7 @@ class TrainingConfig(StrictConfig):
     """
 
     steps: int = Field(default=2_000, ge=1)
+    cycles: int = Field(default=1, ge=1)
     batch_size: int = Field(default=128, ge=2)
     learning_rate: float = Field(default=2e-3, gt=0)
     warmup_steps: int = Field(default=100, ge=0)

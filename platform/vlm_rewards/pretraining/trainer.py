@@ -158,8 +158,12 @@ class Trainer:
         training = self._training
         if self.step < training.warmup_steps:
             return training.learning_rate * (self.step + 1) / training.warmup_steps
-        progress = (self.step - training.warmup_steps) / max(1, training.steps - training.warmup_steps)
-        return training.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+        cycle, begun = divmod(self.step, math.ceil(training.steps / training.cycles))
+        # Only the first cycle warms up: the optimizer's averages are there for the others.
+        flat = 0 if cycle else training.warmup_steps
+        length = math.ceil(training.steps / training.cycles) - flat
+        peak = training.learning_rate * 0.5**cycle
+        return peak * 0.5 * (1 + math.cos(math.pi * (begun - flat) / max(1, length)))
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
         decayed = [p for p in self.model.parameters() if p.ndim >= 2]

@@ -15,7 +15,7 @@ from vlm_rewards.tracking.store import default_uri
 
 ROOT = Path(__file__).resolve().parents[3]
 # Two starts of a study and three of a trial: minutes on busy cores.
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 SMALL = (
     "--set", "settings.evaluation.episodes=10",
     "--set", "settings.evaluation.videos=0",

@@ -69,6 +69,16 @@ def test_it_learns_to_name_what_it_sees(outcome):
     assert len(outcome.report.by_label) == 12
 
 
+def test_each_cycle_falls_to_nothing_from_half_of_the_peak_before_it(dataset):
+    settings = config(steps=12, cycles=3, warmup_steps=2, log_every=1, learning_rate=4e-3, batch_size=4)
+    rates: list[float] = []
+    Trainer(settings.model, settings.training, dataset).run(on_log=lambda _, each: rates.append(each["learning_rate"]))
+    assert rates[0] == 2e-3  # warming up
+    assert rates[2::4] == pytest.approx([4e-3, 1e-3, 0.5e-3])
+    assert rates[4::4] == pytest.approx([2e-3, 1e-3])
+    assert rates[1] == 4e-3
+
+
 def test_the_folder_loads_as_any_other_and_proves_itself(outcome):
     encoder = load_encoder(str(outcome.folder), encoder="torch")
     assert encoder.image_size == (32, 24)
