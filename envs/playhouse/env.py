@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
@@ -16,7 +17,7 @@ from envs.playhouse.agent import Agent
 from envs.playhouse.asset_pack import load_pack
 from envs.playhouse.catalog import CATEGORIES
 from envs.playhouse.catalog.category import Category
-from envs.playhouse.episode import Episode, EpisodeSampler
+from envs.playhouse.episode import Episode, EpisodeSampler, start_within_reach
 from envs.playhouse.errors import ImpossibleGoalError, PlayhouseError, UnknownNameError
 from envs.playhouse.goals import PlayhouseGoal
 from envs.playhouse.ground_truth import GroundTruth
@@ -65,6 +66,7 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
         terminate_on_success: bool = True,
         actions: Literal["discrete", "continuous"] = "discrete",
         asset_pack: str | None = None,
+        near_starts: float = 0.0,
         render_mode: str | None = None,
     ) -> None:
         """Build an environment; the model and the GL context are shared with others of the same preset.
@@ -80,6 +82,8 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
             terminate_on_success: end the episode when the goal first holds.
             actions: discrete or continuous action space.
             asset_pack: folder of external meshes that replace or add categories.
+            near_starts: share of the episodes of Lift and Pick and Place that begin in front of the thing, looking at
+                it, in [0, 1]: exploring starts for training, where a random policy never gets to grab anything.
             render_mode: None or "rgb_array".
 
         Raises:
@@ -94,6 +98,8 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
         for name, size in (("observation_size", observation_size), ("reward_size", reward_size)):
             if len(size) != 2 or not all(16 <= side <= MAX_SIZE for side in size):
                 raise ConfigError(f"{name} is {size}; give (height, width) between 16 and {MAX_SIZE} pixels")
+        if not 0 <= near_starts <= (0 if family == "find" else 1):
+            raise ConfigError(f"near_starts is {near_starts} for {family}; give 0 to 1, for find 0: near is its goal")
         self.preset = load_preset(preset) if isinstance(preset, str) else preset
         self.family: Family = family
         self.render_mode = render_mode
@@ -116,6 +122,7 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
         self._sizes = (observation_size, reward_size)
         self._limit = max_episode_steps or self.preset.max_episode_steps[family]
         self._terminate = terminate_on_success
+        self._near_starts = near_starts
         self._map: ActionMap = make_action_map(actions, self.preset.action_sets[family])
         self.action_space = self._map.space
         self.observation_space = gym.spaces.Dict(
@@ -234,7 +241,13 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
                     raise
         self.scene.load(self._episode.home, self._episode.things)
         self.agent.reset()
-        self.scene.place_agent(*self._episode.start, START_PITCH)
+        gaze = START_PITCH
+        if self._near_starts and rng.random() < self._near_starts:
+            thing = self._episode.things[0]
+            middle = thing.z + self._categories[thing.category].half_extents[2]
+            *start, gaze = start_within_reach(rng, self._episode.home, self._episode.things, middle)
+            self.episode = replace(self._episode, start=tuple(start))
+        self.scene.place_agent(*self._episode.start, gaze)
         self._steps, self._success, self._running = 0, False, True
         self._tokens = tokenize(self.instruction)
         return self._observation(), self._info(self._holds())

@@ -150,6 +150,28 @@ class EpisodeSampler:
         return float(x), float(y), float(rng.integers(24) * np.pi / 12)
 
 
+def start_within_reach(
+    rng: np.random.Generator, home: Home, things: tuple[Thing, ...], middle: float
+) -> tuple[float, float, float, float]:
+    """A start from which one grab takes the first thing: before it, and looking at it.
+
+    Args:
+        rng: decides which.
+        home: of the episode.
+        things: of an episode that can be solved, so that such a place exists.
+        middle: height of the first thing's centre, metres.
+
+    Returns:
+        x, y in metres, heading and gaze in radians.
+    """
+    nav = clear_of_things(home.nav, things)
+    points = nav.points(standing_cells(home, nav, things, 0, middle) & nav.largest_component())
+    x, y = points[int(rng.integers(len(points)))]
+    to_thing = np.array([things[0].x - x, things[0].y - y])
+    gaze = -np.arctan2(EYE_HEIGHT - middle, np.hypot(*to_thing))
+    return float(x), float(y), float(np.arctan2(to_thing[1], to_thing[0])), float(gaze)
+
+
 def clear_of_things(nav: NavGrid, things: list[Thing] | tuple[Thing, ...]) -> NavGrid:
     """Free cells that touch nothing which stands on the floor."""
     return nav.without((t.x, t.y, AGENT_RADIUS + 0.22) for t in things if t.z < 0.1)

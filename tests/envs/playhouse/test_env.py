@@ -118,6 +118,26 @@ def test_the_goals_thing_has_its_colour_in_the_picture(make):
     assert env.scene.compiled.categories["ball"].meshes[0][0] == MAIN
 
 
+def test_a_near_start_needs_only_a_grab_and_a_look_up(make):
+    env = make("lift", near_starts=1.0)
+    lifted = 0
+    for seed in range(20):
+        env.reset(seed=seed)
+        assert env.truth.is_near(0)
+        assert env.truth.is_visible(0)
+        for name in ("grab", "look_up", "look_up"):
+            if not env.success:
+                env.step(env.action_names.index(name))
+        lifted += env.success
+    assert lifted >= 18
+    env = make("lift", near_starts=0.5)
+    near = 0
+    for seed in range(40):
+        env.reset(seed=seed)
+        near += env.truth.is_near(0)
+    assert 10 <= near <= 30
+
+
 def test_options_fix_goal_and_home(make):
     env = make("lift", "small")
     _, info = env.reset(seed=0, options={"goal_id": "lift.blue.mug", "home_seed": 17})
@@ -142,6 +162,7 @@ def test_options_fix_goal_and_home(make):
         ({"observation_size": (64, 9999)}, ConfigError, "observation_size is"),
         ({"render_mode": "human"}, ConfigError, "render_mode 'human'"),
         ({"actions": "joystick"}, ActionError, "unknown kind of actions"),
+        ({"near_starts": 0.5}, ConfigError, "for find 0"),
     ],
 )
 def test_bad_settings_are_refused_and_leave_no_context(settings, error, message):
