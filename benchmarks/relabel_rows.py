@@ -14,9 +14,9 @@ import torch
 
 from benchmarks.row import Row, benchmark
 from envs.android.captions import random_captioned_screen
-from experiments.dataset_rows import SCHEMA, png
-from experiments.offline_config import RelabelConfig
-from experiments.relabelling import Relabelling
+from experiments.datasets.rows import SCHEMA, png
+from experiments.offline.config import RelabelConfig
+from experiments.offline.relabelling import Relabelling
 from serve_deployments.reward import read_task_set
 from vlm_rewards.encoders import load_encoder
 from vlm_rewards.evaluation.offline.dataset import decode_frames

@@ -13,8 +13,8 @@ import torch
 from benchmarks.apps import deployed, vit_b32
 from benchmarks.row import Row, benchmark
 from envs.registry import make_env
-from experiments.preset_files import load_preset
-from experiments.train_config import TrainConfig
+from experiments.shared.preset_files import load_preset
+from experiments.training.config import TrainConfig
 from rllib_configs.ppo import ppo_config
 from serve_deployments.reward import RewardAppArgs
 from vlm_rewards.goals import TaskSet

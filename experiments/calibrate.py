@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 import yaml
 
-from experiments.command_line import clear_errors, stop_on_sigterm
 from experiments.offline_pr import with_shortcuts
-from experiments.preset_files import load_preset, preset_names
+from experiments.shared.command_line import clear_errors, stop_on_sigterm
+from experiments.shared.preset_files import load_preset, preset_names
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
@@ -58,8 +58,8 @@ def calibrate(
     """
     with clear_errors("run the same command again to continue"):
         # Imported here: `--help` and a misspelt preset should not wait for torch.
-        from experiments.calibration import Calibration
-        from experiments.offline_config import CalibrateConfig
+        from experiments.offline.calibration import Calibration
+        from experiments.offline.config import CalibrateConfig
 
         shortcuts = {
             ("data", "dataset"): dataset and str(dataset),

@@ -24,11 +24,11 @@ import pyarrow.parquet as pq
 import typer
 from PIL import Image
 
-from experiments.android_rollouts import AndroidCollectConfig, android_trajectories
-from experiments.atomic_files import write_atomically
-from experiments.dataset_rows import SCHEMA
-from experiments.playhouse_rollouts import CollectConfig, playhouse_trajectories
-from experiments.preset_files import preset_names
+from experiments.datasets.android_rollouts import AndroidCollectConfig, android_trajectories
+from experiments.datasets.playhouse_rollouts import CollectConfig, playhouse_trajectories
+from experiments.datasets.rows import SCHEMA
+from experiments.shared.atomic_files import write_atomically
+from experiments.shared.preset_files import preset_names
 from vlm_rewards.errors import ConfigError, VLMRewardsError
 from vlm_rewards.evaluation.offline.dataset import decode_frames, read_manifest
 from vlm_rewards.strict_config import near_matches, read_yaml

@@ -11,8 +11,8 @@ from typing import Annotated
 import typer
 import yaml
 
-from experiments.command_line import clear_errors, stop_on_sigterm
-from experiments.preset_files import load_preset, preset_names
+from experiments.shared.command_line import clear_errors, stop_on_sigterm
+from experiments.shared.preset_files import load_preset, preset_names
 from vlm_rewards.errors import ConfigError
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -53,9 +53,9 @@ def offline_pr(
     """
     with clear_errors("continue with --resume RUN_FOLDER"):
         # Imported here: `--help` and a misspelt preset should not wait for torch.
-        from experiments.offline_config import OfflinePRConfig
-        from experiments.offline_evaluation import OfflineEvaluation
-        from experiments.run_folder import RunFolder
+        from experiments.offline.config import OfflinePRConfig
+        from experiments.offline.evaluation import OfflineEvaluation
+        from experiments.shared.run_folder import RunFolder
 
         if resume is not None:
             if any((overrides, dataset, model, prompts, family, limit, transport, mlflow_uri, dry_run)):

@@ -14,8 +14,8 @@ import typer
 import yaml
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from experiments.command_line import clear_errors
-from experiments.preset_files import load_preset, preset_names
+from experiments.shared.command_line import clear_errors
+from experiments.shared.preset_files import load_preset, preset_names
 from vlm_rewards.errors import ConfigError
 
 SECONDS_BETWEEN_LINES = 10.0

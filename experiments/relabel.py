@@ -10,9 +10,9 @@ from typing import Annotated
 import typer
 import yaml
 
-from experiments.command_line import clear_errors, ray_for, stop_on_sigterm
 from experiments.offline_pr import with_shortcuts
-from experiments.preset_files import load_preset, preset_names
+from experiments.shared.command_line import clear_errors, ray_for, stop_on_sigterm
+from experiments.shared.preset_files import load_preset, preset_names
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.strict_config import read_yaml
 
@@ -47,9 +47,9 @@ def relabel(
     """
     with clear_errors("run the same command again to continue"):
         # Imported here: `--help` and a misspelt preset should not wait for torch.
-        from experiments.offline_config import RelabelConfig
-        from experiments.offline_progress import Bars
-        from experiments.relabelling import Relabelling
+        from experiments.offline.config import RelabelConfig
+        from experiments.offline.progress import Bars
+        from experiments.offline.relabelling import Relabelling
 
         values = load_preset("relabel", preset, overrides or [])
         if reward_file is not None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.command_line import clear_errors
+from experiments.shared.command_line import clear_errors
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 

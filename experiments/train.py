@@ -11,9 +11,9 @@ from typing import Annotated
 import typer
 import yaml
 
-from experiments.command_line import clear_errors, stop_on_sigterm
-from experiments.job_storage import OUTPUT_VARIABLE, lasting_folder
-from experiments.preset_files import load_preset, preset_names
+from experiments.shared.command_line import clear_errors, stop_on_sigterm
+from experiments.shared.job_storage import OUTPUT_VARIABLE, lasting_folder
+from experiments.shared.preset_files import load_preset, preset_names
 from vlm_rewards.errors import ConfigError
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -63,11 +63,11 @@ def _train(
     dry_run: bool,
 ) -> None:
     # Imported here: `--help` and a misspelt preset should not wait for ray and torch.
-    from experiments.console import Console
-    from experiments.ray_session import ray_session
-    from experiments.run_folder import RunFolder
-    from experiments.train_config import TrainConfig
-    from experiments.training import Training
+    from experiments.shared.ray_session import ray_session
+    from experiments.shared.run_folder import RunFolder
+    from experiments.training.config import TrainConfig
+    from experiments.training.console import Console
+    from experiments.training.run import Training
 
     if resume is not None:
         if overrides or seed is not None or steps is not None or mlflow_uri is not None:

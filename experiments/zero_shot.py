@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from experiments.command_line import clear_errors, stop_on_sigterm
-from experiments.preset_files import load_preset, preset_names
+from experiments.shared.command_line import clear_errors, stop_on_sigterm
+from experiments.shared.preset_files import load_preset, preset_names
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 
@@ -51,7 +51,7 @@ def zero_shot(
     """
     with clear_errors("run the same command again"):
         # Imported here: `--help` and a misspelt preset should not wait for torch.
-        from experiments.zero_shot_config import ZeroShotConfig
+        from experiments.offline.zero_shot_config import ZeroShotConfig
 
         configs = []
         for name in preset or preset_names("zero_shot"):
@@ -63,7 +63,7 @@ def zero_shot(
             for config in configs:
                 typer.echo(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), nl=False)
             return
-        from experiments.zero_shot_evaluation import ZeroShotEvaluation
+        from experiments.offline.zero_shot_evaluation import ZeroShotEvaluation
 
         stop_on_sigterm()
         ZeroShotEvaluation(configs, model or ["pocket-android"], output, images, update_card).execute()

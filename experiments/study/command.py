@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from experiments.command_line import clear_errors, stop_on_sigterm
-from experiments.job_storage import OUTPUT_VARIABLE, lasting_folder
-from experiments.preset_files import load_preset, preset_names
+from experiments.shared.command_line import clear_errors, stop_on_sigterm
+from experiments.shared.job_storage import OUTPUT_VARIABLE, lasting_folder
+from experiments.shared.preset_files import load_preset, preset_names
 from experiments.study.study_config import StudyConfig, StudyKind
 from vlm_rewards.errors import ConfigError
 
@@ -96,7 +96,7 @@ def _run(kind: StudyKind, config: StudyConfig | None, output: Path, resume: Path
         console.plan(trials, config.estimate, config.max_concurrent_trials)
         return
 
-    from experiments.ray_session import ray_session
+    from experiments.shared.ray_session import ray_session
     from experiments.study.study import Study
 
     if folder is None:

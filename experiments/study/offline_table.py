@@ -4,7 +4,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from experiments.offline_report import write_csv
+from experiments.offline.report import write_csv
 from experiments.study.trials import Trial
 from vlm_rewards.errors import ConfigError
 

@@ -15,13 +15,13 @@ os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 from ray import tune
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 
-from experiments.atomic_files import write_atomically
+from experiments.shared.atomic_files import write_atomically
 from experiments.study.offline_table import write_offline_table
 from experiments.study.study_config import StudyConfig, StudyKind
 from experiments.study.study_folder import StudyFolder, StudyRecord
 from experiments.study.trial_run import run_trial
 from experiments.study.trials import Trial, app_cpus
-from experiments.training import REPOSITORY, reward_app_args, task_set_of
+from experiments.training.run import REPOSITORY, reward_app_args, task_set_of
 from serve_deployments.reward import deploy, undeploy
 from vlm_rewards.errors import VLMRewardsError
 from vlm_rewards.tracking import MlflowRun, flatten, provenance_tags

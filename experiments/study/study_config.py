@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from experiments.tracking_config import TrackingConfig
+from experiments.shared.tracking_config import TrackingConfig
 from vlm_rewards.strict_config import StrictConfig
 
 # MLflow's rule for the names of parameters, which arms and tasks become.

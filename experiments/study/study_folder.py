@@ -5,8 +5,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from experiments.atomic_files import write_atomically
-from experiments.run_folder import RunFolder
+from experiments.shared.atomic_files import write_atomically
+from experiments.shared.run_folder import RunFolder
 from experiments.study.study_config import StudyConfig, StudyKind
 from experiments.study.trials import Trial
 from vlm_rewards.errors import ConfigError

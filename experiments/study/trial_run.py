@@ -7,9 +7,9 @@ from typing import Any
 from ray import tune
 from ray.tune import Checkpoint
 
-from experiments.run_folder import RunFolder, RunState
+from experiments.shared.run_folder import RunFolder, RunState
 from experiments.study.trials import Trial
-from experiments.training import Training
+from experiments.training.run import Training
 from vlm_rewards.rollout.metrics import RolloutMetrics
 
 # What progress shows of a run's curve: the columns after its steps.

@@ -5,10 +5,10 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from experiments.offline_report import parameters_of
-from experiments.preset_files import load_preset, merged
+from experiments.offline.report import parameters_of
+from experiments.shared.preset_files import load_preset, merged
 from experiments.study.study_config import EstimateConfig, StudyConfig
-from experiments.train_config import TrainConfig
+from experiments.training.config import TrainConfig
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.goals import PromptTemplate
 from vlm_rewards.strict_config import StrictConfig

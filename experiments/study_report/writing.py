@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from experiments.atomic_files import write_atomically
+from experiments.shared.atomic_files import write_atomically
 from experiments.study_report.arms import MODEL_SIZE, PROMPTS, arm_findings
 from experiments.study_report.document import Findings
 from experiments.study_report.learning_curves import learning_curve_findings

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from experiments.dataset_rows import SCHEMA, png
+from experiments.datasets.rows import SCHEMA, png
 from vlm_rewards.encoders.fake import FakeEncoder
 from vlm_rewards.goals import Goal, TaskSet
 

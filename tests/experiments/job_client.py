@@ -12,9 +12,9 @@ import numpy as np
 from mlflow.tracking import MlflowClient
 
 from envs.registry import make_env
-from experiments.preset_files import load_preset
-from experiments.ray_session import ray_session
-from experiments.train_config import TrainConfig
+from experiments.shared.preset_files import load_preset
+from experiments.shared.ray_session import ray_session
+from experiments.training.config import TrainConfig
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.reward_model import RewardModel
 from vlm_rewards.service import HandleTransport, RewardClient

@@ -9,8 +9,8 @@ import yaml
 from typer.testing import CliRunner
 
 from experiments.calibrate import app
-from experiments.preset_files import load_preset
-from experiments.train_config import TrainConfig
+from experiments.shared.preset_files import load_preset
+from experiments.training.config import TrainConfig
 from serve_deployments.reward import RewardAppArgs
 from vlm_rewards.evaluation.offline import LabelledDataset
 from vlm_rewards.evaluation.offline.dataset import decode_frames

@@ -10,11 +10,11 @@ import pytest
 from mlflow.tracking import MlflowClient
 from typer.testing import CliRunner
 
-from experiments.offline_config import OfflineServiceConfig
-from experiments.offline_embedding import embed_states, reward_client
+from experiments.offline.config import OfflineServiceConfig
+from experiments.offline.embedding import embed_states, reward_client
+from experiments.offline.prompt_sets import PromptSet, load_prompt_set
+from experiments.offline.rewards import FamilyRewards, TextMemo
 from experiments.offline_pr import app
-from experiments.offline_rewards import FamilyRewards, TextMemo
-from experiments.prompt_sets import PromptSet, load_prompt_set
 from vlm_rewards.encoders.fake import FakeEncoder
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.offline import LabelledDataset

@@ -4,8 +4,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 from typer.testing import CliRunner
 
-from experiments.preset_files import load_preset, preset_names
 from experiments.pretrain_clip import app
+from experiments.shared.preset_files import load_preset, preset_names
 from vlm_rewards.encoders import load_encoder
 from vlm_rewards.pretraining.pretrain_config import PretrainConfig
 from vlm_rewards.tracking.store import default_uri

@@ -16,9 +16,9 @@ import pytest
 from mlflow.tracking import MlflowClient
 from typer.testing import CliRunner
 
-from experiments.offline_config import RelabelConfig
+from experiments.offline.config import RelabelConfig
+from experiments.offline.relabelling import Relabelling
 from experiments.relabel import app
-from experiments.relabelling import Relabelling
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.offline import LabelledDataset
 from vlm_rewards.evaluation.offline.dataset import decode_frames
@@ -30,9 +30,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SLOW = """
 import json, sys
 from pathlib import Path
-from experiments import relabelling
-from experiments.offline_config import RelabelConfig
-from experiments.offline_rewards import TextMemo
+from experiments.offline import relabelling
+from experiments.offline.config import RelabelConfig
+from experiments.offline.rewards import TextMemo
 from vlm_rewards.encoders.fake import FakeEncoder
 
 relabelling.load_text_encoder = lambda reward: TextMemo(FakeEncoder(seconds_per_batch=0.3))

@@ -4,7 +4,7 @@ import pytest
 from typer.testing import CliRunner
 
 from experiments.model_size import app
-from experiments.preset_files import load_preset, preset_names
+from experiments.shared.preset_files import load_preset, preset_names
 from experiments.study.offline_table import write_offline_table
 from experiments.study.study_config import StudyConfig
 from experiments.study.trials import app_cpus, plan_trials, seconds_of

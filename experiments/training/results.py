@@ -8,7 +8,7 @@ from typing import Any
 
 import gymnasium as gym
 
-from experiments.train_config import TrainConfig
+from experiments.training.config import TrainConfig
 from vlm_rewards.evaluation import EvaluationSummary, RandomPolicy, run_episodes, summarise
 from vlm_rewards.evaluation.episodes import EpisodeSpec, Policy, plan_episodes
 from vlm_rewards.evaluation.figures import CurvePoint, plot_learning_curve

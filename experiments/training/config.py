@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from experiments.tracking_config import TrackingConfig
+from experiments.shared.tracking_config import TrackingConfig
 from rllib_configs.algorithms import AlgorithmName
 from rllib_configs.appo import APPOHyperparameters
 from rllib_configs.common import CommonHyperparameters

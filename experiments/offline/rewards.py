@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from experiments.offline_config import DataConfig
+from experiments.offline.config import DataConfig
 from serve_deployments.reward import read_task_set
 from vlm_rewards.encoders import Encoder
 from vlm_rewards.errors import ConfigError

@@ -2,7 +2,7 @@
 
 from pydantic import Field, model_validator
 
-from experiments.preset_files import load_preset
+from experiments.shared.preset_files import load_preset
 from vlm_rewards.goals import PromptTemplate
 from vlm_rewards.strict_config import StrictConfig
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from experiments.atomic_files import write_atomically
+from experiments.shared.atomic_files import write_atomically
 from vlm_rewards.errors import ConfigError
 
 CONFIG_FILE = "config.yaml"

@@ -19,9 +19,9 @@ from ray.exceptions import RayError
 from ray.rllib.algorithms.algorithm import Algorithm
 
 from envs.registry import make_env
-from experiments.results import Results, evaluate, evaluate_and_record
-from experiments.run_folder import RunFolder, RunState
-from experiments.train_config import TrainConfig
+from experiments.shared.run_folder import RunFolder, RunState
+from experiments.training.config import TrainConfig
+from experiments.training.results import Results, evaluate, evaluate_and_record
 from rllib_configs.algorithms import ALGORITHMS, algorithm_config
 from serve_deployments.reward import ReplicaLimits, RewardAppArgs, deploy, undeploy
 from vlm_rewards.embedding_cache import EmbeddingCache
@@ -36,7 +36,7 @@ from vlm_rewards.service import HandleTransport, InProcessTransport, RewardClien
 from vlm_rewards.tracking import MlflowRun, flatten, provenance_tags
 from vlm_rewards.tracking.store import default_uri
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 class Watcher(Protocol):

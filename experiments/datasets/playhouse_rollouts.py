@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from envs.playhouse import PlayhouseEnv
 from envs.playhouse.policies import POLICIES, make_policy
 from envs.playhouse.presets import FAMILIES, Family
-from experiments.dataset_rows import check_shares, draw_policy, state_row
+from experiments.datasets.rows import check_shares, draw_policy, state_row
 from vlm_rewards.strict_config import StrictConfig
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.preset_files import apply_override, load_preset
+from experiments.shared.preset_files import apply_override, load_preset
 from vlm_rewards.errors import ConfigError
 
 

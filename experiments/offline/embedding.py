@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from experiments.offline_config import OfflineServiceConfig
+from experiments.offline.config import OfflineServiceConfig
 from vlm_rewards.encoders import Encoder
 from vlm_rewards.evaluation.offline import LabelledDataset
 from vlm_rewards.evaluation.offline.dataset import decode_frames

@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.atomic_files import write_atomically
-from experiments.offline_config import labelled_models
-from experiments.offline_evaluation import start_run
-from experiments.offline_progress import Bars
-from experiments.offline_report import parameters_of, plain_name, write_csv
-from experiments.run_folder import RunFolder, RunState
-from experiments.zero_shot_config import ZeroShotConfig
-from experiments.zero_shot_report import ALL, Answers, card_section, markdown, summary_table
+from experiments.offline.config import labelled_models
+from experiments.offline.evaluation import start_run
+from experiments.offline.progress import Bars
+from experiments.offline.report import parameters_of, plain_name, write_csv
+from experiments.offline.zero_shot_config import ZeroShotConfig
+from experiments.offline.zero_shot_report import ALL, Answers, card_section, markdown, summary_table
+from experiments.shared.atomic_files import write_atomically
+from experiments.shared.run_folder import RunFolder, RunState
 from vlm_rewards.encoders import Encoder, load_encoder
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.pretraining.confusion_figure import plot_confusions

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from experiments.dataset_rows import check_shares, draw_policy, state_row
+from experiments.datasets.rows import check_shares, draw_policy, state_row
 from vlm_rewards.strict_config import StrictConfig
 
 if TYPE_CHECKING:

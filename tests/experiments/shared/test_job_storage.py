@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from experiments import model_size, train
-from experiments.job_storage import OUTPUT_VARIABLE, lasting_folder
+from experiments.shared.job_storage import OUTPUT_VARIABLE, lasting_folder
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from experiments.tracking_config import TrackingConfig
+from experiments.shared.tracking_config import TrackingConfig
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.offline import SplitSpec
 from vlm_rewards.goals import NegativesSpec

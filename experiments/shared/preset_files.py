@@ -9,7 +9,7 @@ import yaml
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.strict_config import near_matches, read_yaml
 
-PRESETS = Path(__file__).parent / "presets"
+PRESETS = Path(__file__).parents[1] / "presets"
 
 
 def preset_names(study: str) -> list[str]:

@@ -10,8 +10,8 @@ import rich.console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from experiments.train_config import TrainConfig
-from experiments.training import TrainingOutcome
+from experiments.training.config import TrainConfig
+from experiments.training.run import TrainingOutcome
 from vlm_rewards.rollout.metrics import RolloutMetrics
 
 # Where output goes to a file a bar cannot move: a line now and then instead.

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from experiments.offline_config import OfflineTracking
+from experiments.offline.config import OfflineTracking
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.pretraining.caption_source import import_source
 from vlm_rewards.strict_config import StrictConfig

@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from experiments.atomic_files import write_atomically
-from experiments.offline_config import RelabelConfig
-from experiments.offline_embedding import reward_client
-from experiments.offline_rewards import FamilyRewards, load_text_encoder, open_states
+from experiments.offline.config import RelabelConfig
+from experiments.offline.embedding import reward_client
+from experiments.offline.rewards import FamilyRewards, load_text_encoder, open_states
+from experiments.shared.atomic_files import write_atomically
 from vlm_rewards.errors import ConfigError, RewardServiceError
 from vlm_rewards.evaluation.offline.dataset import MANIFEST, States, decode_frames
 from vlm_rewards.evaluation.offline.embedding_store import state_keys

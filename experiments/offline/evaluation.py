@@ -10,14 +10,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from experiments.command_line import ray_for
-from experiments.offline_config import OfflinePRConfig, labelled_models
-from experiments.offline_embedding import embed_states, reward_client, store_folder
-from experiments.offline_progress import Bars
-from experiments.offline_report import markdown, parameters_of, plain_name, summary_table, write_csv
-from experiments.offline_rewards import FamilyRewards, load_text_encoder, negatives_label, open_states, vary
-from experiments.prompt_sets import load_prompt_set
-from experiments.run_folder import RunFolder, RunState
+from experiments.offline.config import OfflinePRConfig, labelled_models
+from experiments.offline.embedding import embed_states, reward_client, store_folder
+from experiments.offline.progress import Bars
+from experiments.offline.prompt_sets import load_prompt_set
+from experiments.offline.report import markdown, parameters_of, plain_name, summary_table, write_csv
+from experiments.offline.rewards import FamilyRewards, load_text_encoder, negatives_label, open_states, vary
+from experiments.shared.command_line import ray_for
+from experiments.shared.run_folder import RunFolder, RunState
 from vlm_rewards.errors import RewardServiceError
 from vlm_rewards.evaluation.offline import LabelledDataset, OfflineMeasures, measure
 from vlm_rewards.evaluation.offline.confusion import GoalConfusion, worst_first

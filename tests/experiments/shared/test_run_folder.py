@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.run_folder import RunFolder, RunState
+from experiments.shared.run_folder import RunFolder, RunState
 from vlm_rewards.errors import ConfigError
 
 

@@ -5,10 +5,10 @@ import time
 import pytest
 from ray import serve
 
-from experiments.preset_files import load_preset
-from experiments.run_folder import RunFolder
-from experiments.train_config import TrainConfig
-from experiments.training import Training
+from experiments.shared.preset_files import load_preset
+from experiments.shared.run_folder import RunFolder
+from experiments.training.config import TrainConfig
+from experiments.training.run import Training
 from vlm_rewards.errors import VLMRewardsError
 
 

@@ -42,7 +42,7 @@ def ray_for(transport: str, num_cpus: float) -> Any:
     """Returns a context with Ray for `serve`, and none for `in_process`."""
     if transport == "in_process":
         return nullcontext()
-    from experiments.ray_session import ray_session
+    from experiments.shared.ray_session import ray_session
 
     return ray_session(num_cpus)
 

@@ -1,0 +1,1 @@
+"""Trajectories of both domains as labelled rows: the insides of `experiments.collect`."""
