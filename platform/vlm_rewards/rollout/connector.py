@@ -146,6 +146,7 @@ class RewardConnector(ConnectorV2):
             # Later pieces are handed the env's arrays beside the episodes: they too shall see what counts.
             kwargs[Columns.REWARDS][i] = rewards[k]
             if description.terminates and rewards[k] > 0:
+                ledger.succeeded = True
                 episode.is_terminated = True
                 kwargs[Columns.TERMINATEDS][i] = True
             if episode.is_done and metrics is not None:

@@ -59,6 +59,7 @@ class GroundTruthConnector(ConnectorV2):
             episode = episodes[i]
             ledger = book_step(episode, goal_id, infos[i])
             ledger.vlm_return = ledger.ground_truth_return
+            ledger.succeeded = ledger.is_success
             rewards.append(float(episode.get_rewards(-1)))
             if episode.is_done and metrics is not None:
                 log_episode(metrics, ledger)

@@ -25,8 +25,9 @@ class EpisodeLedger:
         goal_id: the episode's goal.
         steps: so far.
         probabilities: p(goal) of every step so far, equation 1.
-        vlm_return: sum of the rewards of equation 2.
+        vlm_return: sum of the rewards, of equation 2 or of a dense form.
         ground_truth_return: sum of the env's own rewards.
+        succeeded: the reward says that the goal has been reached. A dense form never says so.
         is_success: the env says that the goal has been reached by now.
         goal_achieved: the env says that the goal holds in the latest state.
     """
@@ -36,6 +37,7 @@ class EpisodeLedger:
     probabilities: list[float] = field(default_factory=list)
     vlm_return: float = 0.0
     ground_truth_return: float = 0.0
+    succeeded: bool = False
     is_success: bool = False
     goal_achieved: bool = False
 
@@ -50,12 +52,12 @@ class RolloutMetrics:
         scored_steps: steps that got a reward; equal to `env_steps` unless something is wrong.
         episodes: that ended in this iteration.
         episode_length: mean, in steps.
-        vlm_return: mean over episodes of the sum of rewards (equation 2).
+        vlm_return: mean over episodes of the sum of rewards (equation 2, or a dense form).
         ground_truth_return: fraction of episodes in which the env says that the goal was reached.
         online_precision: `true_vlm_successes / vlm_successes`.
-        vlm_successes: episodes that the reward ended.
+        vlm_successes: episodes that the reward ended: none with a dense form, whose precision is None.
         true_vlm_successes: of these, how many in a state in which the goal holds.
-        missed_successes: episodes that reached the goal but never got a reward.
+        missed_successes: episodes that reached the goal but which the reward did not end.
         mean_probability: mean of p(goal) over steps (equation 1).
         requests: reward requests.
         retries: attempts beyond the first of each request.
@@ -87,15 +89,14 @@ class RolloutMetrics:
 
 def log_episode(metrics: MetricsLogger, ledger: EpisodeLedger) -> None:
     """Adds an episode that has just ended to the iteration's sums."""
-    rewarded = ledger.vlm_return > 0
     values = {
         "episodes": 1,
         "episode_steps": ledger.steps,
         "vlm_return_sum": ledger.vlm_return,
         "ground_truth_return_sum": float(ledger.is_success),
-        "vlm_successes": int(rewarded),
-        "true_vlm_successes": int(rewarded and ledger.goal_achieved),
-        "missed_successes": int(ledger.is_success and not rewarded),
+        "vlm_successes": int(ledger.succeeded),
+        "true_vlm_successes": int(ledger.succeeded and ledger.goal_achieved),
+        "missed_successes": int(ledger.is_success and not ledger.succeeded),
     }
     for name, value in values.items():
         metrics.log_value((METRICS_KEY, name), value, reduce="sum")

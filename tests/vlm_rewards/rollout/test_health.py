@@ -110,10 +110,10 @@ def test_the_cause_of_a_remote_error_is_the_error_itself():
 @pytest.mark.parametrize(
     ("ledger", "expected"),
     [
-        (EpisodeLedger("a", vlm_return=1, is_success=True, goal_achieved=True), (1, 1, 0)),
-        (EpisodeLedger("a", vlm_return=1, is_success=True, goal_achieved=False), (1, 0, 0)),
-        (EpisodeLedger("a", vlm_return=0, is_success=True, goal_achieved=True), (0, 0, 1)),
-        (EpisodeLedger("a", vlm_return=0), (0, 0, 0)),
+        (EpisodeLedger("a", succeeded=True, is_success=True, goal_achieved=True), (1, 1, 0)),
+        (EpisodeLedger("a", succeeded=True, is_success=True, goal_achieved=False), (1, 0, 0)),
+        (EpisodeLedger("a", vlm_return=7.5, is_success=True, goal_achieved=True), (0, 0, 1)),
+        (EpisodeLedger("a", vlm_return=7.5), (0, 0, 0)),
     ],
 )
 def test_a_success_is_true_only_if_the_goal_holds_in_the_rewarded_state(ledger, expected):
