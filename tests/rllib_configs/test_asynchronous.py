@@ -21,6 +21,7 @@ from vlm_rewards.service import InProcessTransport, RewardClient
 
 TASK_SET = TaskSet.from_yaml(Path(__file__).parents[2] / "envs/android/task_sets/open_common_apps.yaml")
 STEPS = 128
+pytestmark = pytest.mark.long
 
 
 def client():
