@@ -228,6 +228,10 @@ def _correlations(
 
 
 def _statement(group: Group, what: str, found: RankCorrelation) -> str:
+    if not math.isfinite(found.rho):
+        return (
+            f"{group.title}: all {found.trials} trials ended with the same held-out return; {what} has nothing to rank."
+        )
     return (
         f"{group.title}: {what} against final held-out return, Spearman's {_rho(found)} over {found.trials} trials, "
         f"p = {number(found.p_value, 3)}; over the means of {found.arms} arms {number(found.arm_rho)}, "

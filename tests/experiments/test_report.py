@@ -260,6 +260,18 @@ def test_rank_correlations_are_those_of_the_numbers_put_in(sizes):
     assert float(size["p_value"]) == pytest.approx(16 / 720, abs=1e-5)
 
 
+def test_trials_that_all_end_alike_are_said_to_rank_nothing(store, tmp_path):
+    study = StudyWriter(store, "prompts", "alike")
+    for arm, order in (("A", 0), ("D", 3)):
+        for seed in (0, 1):
+            study.trial("Find", arm, seed, {"order": order}, 0.5, 0.5)
+    study.close()
+    render(store, "alike", tmp_path)
+    text = (tmp_path / "report.md").read_text()
+    assert "all 4 trials ended with the same held-out return; claimed order of templates has nothing to rank" in text
+    assert "one seed an arm" not in text
+
+
 def test_the_reference_agent_is_no_size(sizes):
     summary = {row["arm"]: row for row in rows(sizes / "summary.csv")}
     assert list(summary) == [*SIZES, "ground truth"]
