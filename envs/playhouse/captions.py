@@ -19,7 +19,8 @@ import mujoco
 import numpy as np
 
 from envs.playhouse.agent import Command
-from envs.playhouse.env import START_PITCH, PlayhouseEnv
+from envs.playhouse.env import PlayhouseEnv
+from envs.playhouse.episode import START_PITCH
 from envs.playhouse.goals import noun_phrase
 from envs.playhouse.ground_truth import BESIDE, NEAR, SAME_LEVEL
 from envs.playhouse.home import Home, generate_home

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any, ClassVar, Literal
 
@@ -17,7 +16,7 @@ from envs.playhouse.agent import Agent
 from envs.playhouse.asset_pack import load_pack
 from envs.playhouse.catalog import CATEGORIES
 from envs.playhouse.catalog.category import Category
-from envs.playhouse.episode import Episode, EpisodeSampler, start_within_reach
+from envs.playhouse.episode import Episode, EpisodeSampler
 from envs.playhouse.errors import ImpossibleGoalError, PlayhouseError, UnknownNameError
 from envs.playhouse.goals import PlayhouseGoal
 from envs.playhouse.ground_truth import GroundTruth
@@ -30,9 +29,6 @@ from envs.playhouse.task_sets import held_out_pairs, load_task_set
 from vlm_rewards.errors import ConfigError, VLMRewardsError
 from vlm_rewards.goals import TaskSet
 from vlm_rewards.rollout.goal_tokens import GOAL_LENGTH, VOCAB_SIZE, tokenize
-
-#: Gaze at the start of an episode, radians.
-START_PITCH = float(np.deg2rad(-15.0))
 
 # MuJoCo would append its warnings to a file in the working folder.
 mujoco.set_mju_user_warning(logging.getLogger(__name__).warning)
@@ -241,13 +237,9 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
                     raise
         self.scene.load(self._episode.home, self._episode.things)
         self.agent.reset()
-        gaze = START_PITCH
         if self._near_starts and rng.random() < self._near_starts:
-            thing = self._episode.things[0]
-            middle = thing.z + self._categories[thing.category].half_extents[2]
-            *start, gaze = start_within_reach(rng, self._episode.home, self._episode.things, middle)
-            self.episode = replace(self._episode, start=tuple(start))
-        self.scene.place_agent(*self._episode.start, gaze)
+            self.episode = self._sampler.within_reach(rng, self._episode)
+        self.scene.place_agent(*self._episode.start, self._episode.gaze)
         self._steps, self._success, self._running = 0, False, True
         self._tokens = tokenize(self.instruction)
         return self._observation(), self._info(self._holds())

@@ -5,7 +5,7 @@ Every episode that is drawn can be solved: what the goal names stands where the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,6 +20,8 @@ from envs.playhouse.presets import Preset
 from envs.playhouse.scene import Thing
 from envs.playhouse.sight import clear_lines
 
+#: Gaze at the start of an episode, radians.
+START_PITCH = float(np.deg2rad(-15.0))
 #: Distances from a thing at which the agent can stand to grab it, metres.
 GRAB_RANGE = (0.6, 0.95)
 #: Clear floor around a thing, metres centre to centre.
@@ -39,12 +41,14 @@ class Episode:
         goal: what is asked for.
         things: slot 0 holds what the goal names first, slot 1 what it names second, if anything.
         start: x, y in metres and heading in radians of the agent.
+        gaze: at the start, radians above the horizon.
     """
 
     home: Home
     goal: PlayhouseGoal
     things: tuple[Thing, ...]
     start: tuple[float, float, float]
+    gaze: float = START_PITCH
 
 
 class EpisodeSampler:
@@ -75,6 +79,16 @@ class EpisodeSampler:
             if start is not None:
                 return Episode(home, goal, tuple(things), start)
         raise ImpossibleGoalError(f"home {home.seed} of preset {self._preset.name!r} has no room for {goal.id!r}")
+
+    def within_reach(self, rng: np.random.Generator, episode: Episode) -> Episode:
+        """The same episode, begun where one grab takes the first thing: before it, and looking at it."""
+        home, thing = episode.home, episode.things[0]
+        nav = clear_of_things(home.nav, episode.things)
+        points = nav.points(self._grab_cells(home, nav, episode.things, 0) & nav.largest_component())
+        x, y = points[int(rng.integers(len(points)))]
+        along, across = thing.x - x, thing.y - y
+        gaze = -np.arctan2(EYE_HEIGHT - self._middle(thing), np.hypot(along, across))
+        return replace(episode, start=(float(x), float(y), float(np.arctan2(across, along))), gaze=float(gaze))
 
     def _choose_pairs(self, rng: np.random.Generator, goal: PlayhouseGoal) -> list[tuple[str, str]]:
         """What stands around: the goal's things, look-alikes in colour and in kind, then anything else."""
@@ -139,8 +153,7 @@ class EpisodeSampler:
         nav = clear_of_things(home.nav, things)
         component = nav.largest_component()
         for slot in range(2 if goal.other else 1):
-            middle = things[slot].z + self._categories[things[slot].category].half_extents[2]
-            if not (standing_cells(home, nav, things, slot, middle) & component).any():
+            if not (self._grab_cells(home, nav, things, slot) & component).any():
                 return None
         far = nav.distances(things[0].x, things[0].y) > START_DISTANCE
         starts = nav.points(component & far)
@@ -149,27 +162,12 @@ class EpisodeSampler:
         x, y = starts[int(rng.integers(len(starts)))]
         return float(x), float(y), float(rng.integers(24) * np.pi / 12)
 
+    def _grab_cells(self, home: Home, nav: NavGrid, things: list[Thing] | tuple[Thing, ...], slot: int) -> np.ndarray:
+        return standing_cells(home, nav, things, slot, self._middle(things[slot]))
 
-def start_within_reach(
-    rng: np.random.Generator, home: Home, things: tuple[Thing, ...], middle: float
-) -> tuple[float, float, float, float]:
-    """A start from which one grab takes the first thing: before it, and looking at it.
-
-    Args:
-        rng: decides which.
-        home: of the episode.
-        things: of an episode that can be solved, so that such a place exists.
-        middle: height of the first thing's centre, metres.
-
-    Returns:
-        x, y in metres, heading and gaze in radians.
-    """
-    nav = clear_of_things(home.nav, things)
-    points = nav.points(standing_cells(home, nav, things, 0, middle) & nav.largest_component())
-    x, y = points[int(rng.integers(len(points)))]
-    to_thing = np.array([things[0].x - x, things[0].y - y])
-    gaze = -np.arctan2(EYE_HEIGHT - middle, np.hypot(*to_thing))
-    return float(x), float(y), float(np.arctan2(to_thing[1], to_thing[0])), float(gaze)
+    def _middle(self, thing: Thing) -> float:
+        """Height of a thing's centre, metres."""
+        return thing.z + self._categories[thing.category].half_extents[2]
 
 
 def clear_of_things(nav: NavGrid, things: list[Thing] | tuple[Thing, ...]) -> NavGrid:

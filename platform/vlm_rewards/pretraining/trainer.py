@@ -158,12 +158,12 @@ class Trainer:
         training = self._training
         if self.step < training.warmup_steps:
             return training.learning_rate * (self.step + 1) / training.warmup_steps
-        cycle, begun = divmod(self.step, math.ceil(training.steps / training.cycles))
+        cycle_steps = math.ceil(training.steps / training.cycles)
+        cycle, begun = divmod(self.step, cycle_steps)
         # Only the first cycle warms up: the optimizer's averages are there for the others.
         flat = 0 if cycle else training.warmup_steps
-        length = math.ceil(training.steps / training.cycles) - flat
-        peak = training.learning_rate * 0.5**cycle
-        return peak * 0.5 * (1 + math.cos(math.pi * (begun - flat) / max(1, length)))
+        progress = (begun - flat) / max(1, cycle_steps - flat)
+        return training.learning_rate * 0.5**cycle * 0.5 * (1 + math.cos(math.pi * progress))
 
     def _parameter_groups(self) -> list[dict[str, Any]]:
         decayed = [p for p in self.model.parameters() if p.ndim >= 2]
