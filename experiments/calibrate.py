@@ -10,9 +10,8 @@ from typing import Annotated
 import typer
 import yaml
 
-from experiments.offline_pr import with_shortcuts
 from experiments.shared.command_line import clear_errors, stop_on_sigterm
-from experiments.shared.preset_files import load_preset, preset_names
+from experiments.shared.preset_files import load_preset, preset_names, with_shortcuts
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
 

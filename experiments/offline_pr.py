@@ -12,7 +12,7 @@ import typer
 import yaml
 
 from experiments.shared.command_line import clear_errors, stop_on_sigterm
-from experiments.shared.preset_files import load_preset, preset_names
+from experiments.shared.preset_files import load_preset, preset_names, with_shortcuts
 from vlm_rewards.errors import ConfigError
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -83,17 +83,6 @@ def offline_pr(
                 return
         stop_on_sigterm()
         OfflineEvaluation(config, output, folder).execute()
-
-
-def with_shortcuts(values: dict, shortcuts: dict) -> dict:
-    """Returns a preset's values with those options over them that were given."""
-    for keys, value in shortcuts.items():
-        if value:
-            inner = values
-            for key in keys[:-1]:
-                inner = inner.setdefault(key, {})
-            inner[keys[-1]] = value
-    return values
 
 
 if __name__ == "__main__":

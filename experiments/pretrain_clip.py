@@ -4,7 +4,6 @@ python -m experiments.pretrain_clip --preset pocket-android
 python -m experiments.pretrain_clip --preset pocket-android --set training.steps=500 --output /tmp/my-clip
 """
 
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,13 +11,12 @@ import rich.console
 import rich.table
 import typer
 import yaml
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from experiments.shared.command_line import clear_errors
 from experiments.shared.preset_files import load_preset, preset_names
+from experiments.shared.progress import Bars
 from vlm_rewards.errors import ConfigError
 
-SECONDS_BETWEEN_LINES = 10.0
 # With more labels than these the worst are shown, and all are in the run folder.
 LABELS_SHOWN = 30
 # In the run folder: a run that continues goes on in its own MLflow run.
@@ -95,7 +93,6 @@ def _pretrain(
     if output.exists() and any(output.iterdir()) and not (output / "config.json").is_file():
         raise ConfigError(f"{output} exists and is no model folder; choose another --output")
     import_source(config.data.source, config.data.options)  # a misspelt source leaves no run behind
-    console = rich.console.Console(highlight=False)
     run_folder.mkdir(parents=True, exist_ok=True)
     run_id_file = run_folder / RUN_ID_FILE
     uri = mlflow_uri or default_uri(run_folder.parent)
@@ -108,61 +105,26 @@ def _pretrain(
         spill_folder=run_folder,
         resume_run_id=run_id_file.read_text().strip() if run_id_file.is_file() else None,
     )
-    with run, _Bars(console) as bars:
+    with run, Bars(stage_width=26) as bars:
         run_id_file.write_text(run.run_id)
         outcome = pretrain(
             config,
             run_folder,
             output,
-            on_progress=bars.show,
+            on_progress=lambda stage, done, total, metrics: bars.show(stage, done, total, _note(metrics)),
             on_log=lambda step, metrics: run.log_metrics({f"train/{k}": v for k, v in metrics.items()}, step),
             images=images,
         )
         run.log_metrics({"zero_shot/accuracy": outcome.report.accuracy}, config.training.steps + 1)
         for path in (outcome.folder / "README.md", run_folder / "zero-shot.json"):
             run.log_artifact(path)
-    _report(console, outcome)
-    console.print(f"MLflow: run {run.run_id}; mlflow ui --backend-store-uri {uri}", soft_wrap=True)
+    _report(bars.console, outcome)
+    bars.console.print(f"MLflow: run {run.run_id}; mlflow ui --backend-store-uri {uri}", soft_wrap=True)
 
 
-class _Bars:
-    """One progress bar a stage."""
-
-    def __init__(self, console: rich.console.Console) -> None:
-        self._console = console
-        self._progress = Progress(
-            TextColumn("{task.description:<26}"),
-            BarColumn(bar_width=24),
-            TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
-            TextColumn("{task.fields[metrics]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=console,
-        )
-        self._tasks: dict[str, TaskID] = {}
-        self._last_line = 0.0
-
-    def __enter__(self) -> "_Bars":
-        if self._console.is_terminal:
-            self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def show(self, stage: str, done: int, total: int, metrics: dict[str, float]) -> None:
-        """Moves the stage's bar, or prints a line now and then where a bar cannot move."""
-        text = ""
-        if metrics:
-            text = f"loss {metrics['loss']:.3f}  batch accuracy {metrics['batch_accuracy']:.3f}"
-        if not self._console.is_terminal:
-            if done == total or time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
-                self._last_line = time.monotonic()
-                self._console.print(f"  {stage:<26}{done:>9,}/{total:,}  {text}")
-            return
-        if stage not in self._tasks:
-            self._tasks[stage] = self._progress.add_task(stage, total=total, metrics=text)
-        self._progress.update(self._tasks[stage], completed=done, metrics=text)
+def _note(metrics: dict[str, float]) -> str:
+    """Returns what stands beside the bar of a stage that has metrics."""
+    return f"loss {metrics['loss']:.3f}  batch accuracy {metrics['batch_accuracy']:.3f}" if metrics else ""
 
 
 def _report(console: rich.console.Console, outcome: Any) -> None:

@@ -10,9 +10,8 @@ from typing import Annotated
 import typer
 import yaml
 
-from experiments.offline_pr import with_shortcuts
 from experiments.shared.command_line import clear_errors, ray_for, stop_on_sigterm
-from experiments.shared.preset_files import load_preset, preset_names
+from experiments.shared.preset_files import load_preset, preset_names, with_shortcuts
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.strict_config import read_yaml
 
@@ -48,8 +47,8 @@ def relabel(
     with clear_errors("run the same command again to continue"):
         # Imported here: `--help` and a misspelt preset should not wait for torch.
         from experiments.offline.config import RelabelConfig
-        from experiments.offline.progress import Bars
         from experiments.offline.relabelling import Relabelling
+        from experiments.shared.progress import Bars
 
         values = load_preset("relabel", preset, overrides or [])
         if reward_file is not None:

@@ -11,13 +11,13 @@ import yaml
 from experiments.offline.config import CalibrateConfig, model_label
 from experiments.offline.embedding import embed_states, reward_client, store_folder
 from experiments.offline.evaluation import prove, start_run
-from experiments.offline.progress import Bars
 from experiments.offline.prompt_sets import load_prompt_set
 from experiments.offline.report import markdown, write_csv
 from experiments.offline.rewards import FamilyRewards, load_text_encoder, negatives_label, open_states, vary
 from experiments.shared.atomic_files import write_atomically
 from experiments.shared.command_line import ray_for
 from experiments.shared.preset_files import load_preset
+from experiments.shared.progress import Bars
 from experiments.shared.run_folder import RunFolder, RunState
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.offline import OfflineMeasures, measure, split_trajectories

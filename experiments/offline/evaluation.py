@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 
 from experiments.offline.config import OfflinePRConfig, labelled_models
 from experiments.offline.embedding import embed_states, reward_client, store_folder
-from experiments.offline.progress import Bars
 from experiments.offline.prompt_sets import load_prompt_set
 from experiments.offline.report import markdown, parameters_of, plain_name, summary_table, write_csv
 from experiments.offline.rewards import FamilyRewards, load_text_encoder, negatives_label, open_states, vary
 from experiments.shared.command_line import ray_for
+from experiments.shared.progress import Bars
 from experiments.shared.run_folder import RunFolder, RunState
 from vlm_rewards.errors import RewardServiceError
 from vlm_rewards.evaluation.offline import LabelledDataset, OfflineMeasures, measure

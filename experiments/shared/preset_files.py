@@ -74,3 +74,14 @@ def apply_override(values: dict[str, Any], override: str) -> None:
         if not isinstance(values, dict):
             raise ConfigError(f"the override {override!r} leads through {parent!r}, which has no keys below it")
     values[last] = value
+
+
+def with_shortcuts(values: dict[str, Any], shortcuts: dict[tuple[str, ...], Any]) -> dict[str, Any]:
+    """Return a preset's values with those options over them that were given."""
+    for keys, value in shortcuts.items():
+        if value:
+            inner = values
+            for key in keys[:-1]:
+                inner = inner.setdefault(key, {})
+            inner[keys[-1]] = value
+    return values

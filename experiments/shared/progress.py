@@ -1,4 +1,4 @@
-"""What a person watches while an offline study runs."""
+"""What a person watches while a command works through its stages."""
 
 import sys
 import time
@@ -13,12 +13,19 @@ SECONDS_BETWEEN_LINES = 10.0
 class Bars:
     """One progress bar a stage on a terminal, plain lines elsewhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, stage_width: int = 34) -> None:
+        """Prints to standard output.
+
+        Args:
+            stage_width: characters that the names of stages get.
+        """
+        self._width = stage_width
         self.console = rich.console.Console(file=sys.stdout, highlight=False)
         self._progress = Progress(
-            TextColumn("{task.description:<34}"),
+            TextColumn(f"{{task.description:<{stage_width}}}"),
             BarColumn(bar_width=24),
             TextColumn("{task.completed:,.0f}/{task.total:,.0f}"),
+            TextColumn("{task.fields[note]}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=self.console,
@@ -38,13 +45,13 @@ class Bars:
         """Announces a stage without a bar."""
         self.console.print(f"[bold]•[/] {text}", soft_wrap=True)
 
-    def show(self, stage: str, done: int, total: int) -> None:
-        """Moves a stage's bar, or prints a line now and then."""
+    def show(self, stage: str, done: int, total: int, note: str = "") -> None:
+        """Moves a stage's bar, or prints a line now and then; `note` stands beside it."""
         if not self.console.is_terminal:
             if done == total or time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
                 self._last_line = time.monotonic()
-                self.console.print(f"  {stage:<34}{done:>9,}/{total:,}")
+                self.console.print(f"  {stage:<{self._width}}{done:>9,}/{total:,}  {note}".rstrip())
             return
         if stage not in self._tasks:
-            self._tasks[stage] = self._progress.add_task(stage, total=total)
-        self._progress.update(self._tasks[stage], completed=done, total=total)
+            self._tasks[stage] = self._progress.add_task(stage, total=total, note=note)
+        self._progress.update(self._tasks[stage], completed=done, total=total, note=note)
