@@ -78,8 +78,9 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
             terminate_on_success: end the episode when the goal first holds.
             actions: discrete or continuous action space.
             asset_pack: folder of external meshes that replace or add categories.
-            near_starts: share of the episodes of Lift and Pick and Place that begin in front of the thing, looking at
-                it, in [0, 1]: exploring starts for training, where a random policy never gets to grab anything.
+            near_starts: share of the episodes that begin near the thing, in [0, 1]: exploring starts for training. In
+                Lift and Pick and Place, whose random policy never gets to grab anything, within reach of it; in Find
+                with it in the picture, a few steps away.
             render_mode: None or "rgb_array".
 
         Raises:
@@ -94,8 +95,8 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
         for name, size in (("observation_size", observation_size), ("reward_size", reward_size)):
             if len(size) != 2 or not all(16 <= side <= MAX_SIZE for side in size):
                 raise ConfigError(f"{name} is {size}; give (height, width) between 16 and {MAX_SIZE} pixels")
-        if not 0 <= near_starts <= (0 if family == "find" else 1):
-            raise ConfigError(f"near_starts is {near_starts} for {family}; give 0 to 1, for find 0: near is its goal")
+        if not 0 <= near_starts <= 1:
+            raise ConfigError(f"near_starts is {near_starts}; give a share of the episodes, 0 to 1")
         self.preset = load_preset(preset) if isinstance(preset, str) else preset
         self.family: Family = family
         self.render_mode = render_mode
@@ -238,7 +239,8 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
         self.scene.load(self._episode.home, self._episode.things)
         self.agent.reset()
         if self._near_starts and rng.random() < self._near_starts:
-            self.episode = self._sampler.within_reach(rng, self._episode)
+            nearer = self._sampler.within_sight if self.family == "find" else self._sampler.within_reach
+            self.episode = nearer(rng, self._episode)
         self.scene.place_agent(*self._episode.start, self._episode.gaze)
         self._steps, self._success, self._running = 0, False, True
         self._tokens = tokenize(self.instruction)

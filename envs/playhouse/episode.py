@@ -24,6 +24,10 @@ from envs.playhouse.sight import clear_lines
 START_PITCH = float(np.deg2rad(-15.0))
 #: Distances from a thing at which the agent can stand to grab it, metres.
 GRAB_RANGE = (0.6, 0.95)
+#: Distances from a thing at which a near start of Find begins: in sight of it, a few steps beyond near, metres.
+SIGHT_RANGE = (1.4, 2.4)
+#: Largest angle between the thing and the heading of such a start, radians: the thing is in the picture.
+SIGHT_ANGLE = float(np.deg2rad(25.0))
 #: Clear floor around a thing, metres centre to centre.
 SPACING = 0.85
 #: Distance between what is carried and where it goes at the start, metres.
@@ -82,13 +86,34 @@ class EpisodeSampler:
 
     def within_reach(self, rng: np.random.Generator, episode: Episode) -> Episode:
         """The same episode, begun where one grab takes the first thing: before it, and looking at it."""
+        start = self._facing(rng, episode, GRAB_RANGE)
+        assert start is not None, "what an episode names can be grabbed from somewhere"
+        x, y, _ = start
+        thing = episode.things[0]
+        gaze = -np.arctan2(EYE_HEIGHT - self._middle(thing), np.hypot(thing.x - x, thing.y - y))
+        return replace(episode, start=start, gaze=float(gaze))
+
+    def within_sight(self, rng: np.random.Generator, episode: Episode) -> Episode:
+        """The same episode, begun a few steps from the first thing, which is in the picture; unchanged where there is no
+        such place."""
+        start = self._facing(rng, episode, SIGHT_RANGE)
+        if start is None:
+            return episode
+        x, y, heading = start
+        return replace(episode, start=(x, y, heading + float(rng.uniform(-SIGHT_ANGLE, SIGHT_ANGLE))))
+
+    def _facing(
+        self, rng: np.random.Generator, episode: Episode, between: tuple[float, float]
+    ) -> tuple[float, float, float] | None:
+        """A start that faces the first thing, at these distances from it; None where there is none."""
         home, thing = episode.home, episode.things[0]
         nav = clear_of_things(home.nav, episode.things)
-        points = nav.points(self._grab_cells(home, nav, episode.things, 0) & nav.largest_component())
+        cells = standing_cells(home, nav, episode.things, 0, self._middle(thing), between) & nav.largest_component()
+        points = nav.points(cells)
+        if len(points) == 0:
+            return None
         x, y = points[int(rng.integers(len(points)))]
-        along, across = thing.x - x, thing.y - y
-        gaze = -np.arctan2(EYE_HEIGHT - self._middle(thing), np.hypot(along, across))
-        return replace(episode, start=(float(x), float(y), float(np.arctan2(across, along))), gaze=float(gaze))
+        return float(x), float(y), float(np.arctan2(thing.y - y, thing.x - x))
 
     def _choose_pairs(self, rng: np.random.Generator, goal: PlayhouseGoal) -> list[tuple[str, str]]:
         """What stands around: the goal's things, look-alikes in colour and in kind, then anything else."""
@@ -176,9 +201,14 @@ def clear_of_things(nav: NavGrid, things: list[Thing] | tuple[Thing, ...]) -> Na
 
 
 def standing_cells(
-    home: Home, nav: NavGrid, things: list[Thing] | tuple[Thing, ...], slot: int, middle: float
+    home: Home,
+    nav: NavGrid,
+    things: list[Thing] | tuple[Thing, ...],
+    slot: int,
+    middle: float,
+    between: tuple[float, float] = GRAB_RANGE,
 ) -> np.ndarray:
-    """Cells from which the agent can grab a thing, with nothing between its eye and the thing.
+    """Cells at a distance from a thing, with nothing between the agent's eye and the thing.
 
     Args:
         home: walls and furniture that could be in the way.
@@ -186,20 +216,21 @@ def standing_cells(
         things: where things are.
         slot: index of the thing.
         middle: height of the thing's centre, metres.
+        between: smallest and largest distance, metres; by default those at which the agent can grab it.
 
     Returns:
         bool, the shape of the grid.
     """
     thing = things[slot]
     distance = nav.distances(thing.x, thing.y)
-    cells = nav.free & (distance >= GRAB_RANGE[0]) & (distance <= GRAB_RANGE[1])
+    cells = nav.free & (distance >= between[0]) & (distance <= between[1])
     if not cells.any():
         return cells
     points = nav.points(cells)
     clear = np.ones(len(points), dtype=bool)
     goal = np.array([thing.x, thing.y])
     for other_slot, other in enumerate(things):
-        if other_slot == slot or np.hypot(other.x - thing.x, other.y - thing.y) > 1.5:
+        if other_slot == slot or np.hypot(other.x - thing.x, other.y - thing.y) > between[1] + 0.55:
             continue
         # Distance of the other thing's centre to the segment from the cell to the thing.
         along = goal - points

@@ -138,6 +138,27 @@ def test_a_near_start_needs_only_a_grab_and_a_look_up(make):
     assert 10 <= near <= 30
 
 
+def test_a_near_start_of_find_shows_the_thing_a_few_steps_away(make):
+    env = make("find", near_starts=1.0)
+    begun = 0
+    for seed in range(20):
+        env.reset(seed=seed)
+        x, y, _ = env.scene.centre(0)
+        away = float(np.hypot(x - env.agent.pose[0], y - env.agent.pose[1]))
+        near = 1.35 <= away <= 2.45 and env.truth.is_visible(0)
+        begun += near
+        assert not env.truth.is_near(0)
+        for _ in range(10 * near):
+            if not env.success:
+                x, y, _ = env.scene.centre(0)
+                pose = env.agent.pose
+                turn = np.angle(np.exp(1j * (np.arctan2(y - pose[1], x - pose[0]) - pose[2])))
+                name = "forward" if abs(turn) < 0.14 else "turn_left" if turn > 0 else "turn_right"
+                env.step(env.action_names.index(name))
+        assert env.success or not near
+    assert begun >= 16
+
+
 def test_options_fix_goal_and_home(make):
     env = make("lift", "small")
     _, info = env.reset(seed=0, options={"goal_id": "lift.blue.mug", "home_seed": 17})
@@ -162,7 +183,7 @@ def test_options_fix_goal_and_home(make):
         ({"observation_size": (64, 9999)}, ConfigError, "observation_size is"),
         ({"render_mode": "human"}, ConfigError, "render_mode 'human'"),
         ({"actions": "joystick"}, ActionError, "unknown kind of actions"),
-        ({"near_starts": 0.5}, ConfigError, "for find 0"),
+        ({"near_starts": 1.5}, ConfigError, "0 to 1"),
     ],
 )
 def test_bad_settings_are_refused_and_leave_no_context(settings, error, message):
