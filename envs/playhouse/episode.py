@@ -94,8 +94,10 @@ class EpisodeSampler:
         return replace(episode, start=start, gaze=float(gaze))
 
     def within_sight(self, rng: np.random.Generator, episode: Episode) -> Episode:
-        """The same episode, begun a few steps from the first thing, which is in the picture; unchanged where there is no
-        such place."""
+        """The same episode, begun in sight of the first thing and a few steps away.
+
+        Unchanged where there is no such place.
+        """
         start = self._facing(rng, episode, SIGHT_RANGE)
         if start is None:
             return episode
