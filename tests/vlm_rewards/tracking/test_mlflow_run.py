@@ -2,8 +2,12 @@
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
+import urllib.request
 
 import pytest
 from mlflow.tracking import MlflowClient
@@ -225,6 +229,79 @@ def test_metrics_that_never_arrive_are_spilled_and_the_run_says_so(store, monkey
     rows = [json.loads(line) for line in (tmp_path / "undelivered_metrics.jsonl").read_text().splitlines()]
     assert [(row["key"], row["value"], row["step"]) for row in rows] == [("a", 1.0, 1)]
     assert reader(store).get_run(run.run_id).info.status == "FAILED"
+
+
+@pytest.fixture
+def server(store):
+    """A real MLflow server over the store, which can be killed and started again at its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        # The system's own choice may lie among ports that others use.
+        port = 20_000 + probe.getsockname()[1] % 10_000
+    running = MlflowServer(store, port)
+    running.start()
+    yield running
+    running.kill()
+
+
+class MlflowServer:
+    """`mlflow server` as a process group of its own."""
+
+    def __init__(self, folder, port):
+        self.uri = f"http://127.0.0.1:{port}"
+        self._command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+        self._command += ["--backend-store-uri", default_uri(folder), "--workers", "1"]
+        self._command += ["--artifacts-destination", str(folder / "served")]
+        self._log = folder / "server.log"
+        self._process = None
+
+    def start(self):
+        with self._log.open("a") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, start_new_session=True)
+        deadline = time.monotonic() + 120
+        while not self._answers():
+            assert self._process.poll() is None, self._log.read_text()[-2000:]
+            assert time.monotonic() < deadline, "the MLflow server does not start"
+            time.sleep(0.2)
+
+    def kill(self):
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def _answers(self):
+        try:
+            with urllib.request.urlopen(f"{self.uri}/health", timeout=2) as answer:
+                return answer.status == 200
+        except OSError:
+            return False
+
+
+def test_a_server_that_is_killed_and_comes_back_gets_every_metric(server, store, tmp_path):
+    run = start(tmp_path, uri=server.uri)
+    run.log_metrics({"a": 1.0}, step=1)
+    server.kill()
+    begin = time.monotonic()
+    run.log_metrics({"a": 2.0}, step=2)
+    run.log_metrics({"a": 3.0}, step=3)
+    # A training step waits for a server that is gone for seconds, not for MLflow's own minutes.
+    assert time.monotonic() - begin < 60
+    server.start()
+    run.log_metrics({"a": 4.0}, step=4)
+    run.finish()
+    history = reader(store).get_metric_history(run.run_id, "a")
+    assert [(m.step, m.value) for m in history] == [(1, 1.0), (2, 2.0), (3, 3.0), (4, 4.0)]
+    assert reader(store).get_run(run.run_id).info.status == "FINISHED"
+
+
+def test_a_server_that_stays_away_leaves_the_metrics_in_a_file(server, tmp_path):
+    run = start(tmp_path, uri=server.uri)
+    run.log_metrics({"a": 1.0}, step=1)
+    server.kill()
+    run.log_metrics({"a": 2.0}, step=2)
+    with pytest.raises(TrackingError, match="could not be closed as FAILED"):
+        run.finish()
+    rows = [json.loads(line) for line in (tmp_path / "spill/undelivered_metrics.jsonl").read_text().splitlines()]
+    assert [(row["key"], row["value"], row["step"]) for row in rows] == [("a", 2.0, 2)]
 
 
 def test_a_server_that_is_down_is_one_clear_error(tmp_path):
