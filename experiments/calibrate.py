@@ -61,14 +61,14 @@ def calibrate(
         from experiments.offline.config import CalibrateConfig
 
         shortcuts = {
-            ("data", "dataset"): dataset and str(dataset),
-            ("data", "families"): family,
-            ("data", "limit"): limit,
-            ("reward", "model"): model,
-            ("search",): search,
-            ("precision",): precision,
-            ("service", "transport"): transport,
-            ("tracking", "uri"): mlflow_uri,
+            "data.dataset": dataset and str(dataset),
+            "data.families": family,
+            "data.limit": limit,
+            "reward.model": model,
+            "search": search,
+            "precision": precision,
+            "service.transport": transport,
+            "tracking.uri": mlflow_uri,
         }
         config = CalibrateConfig(**with_shortcuts(load_preset("calibrate", preset, overrides or []), shortcuts))
         if dry_run:

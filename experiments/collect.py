@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -28,40 +28,41 @@ from experiments.datasets.android_rollouts import AndroidCollectConfig, android_
 from experiments.datasets.playhouse_rollouts import CollectConfig, playhouse_trajectories
 from experiments.datasets.rows import SCHEMA
 from experiments.shared.atomic_files import write_atomically
-from experiments.shared.preset_files import preset_names
-from vlm_rewards.errors import ConfigError, VLMRewardsError
+from experiments.shared.command_line import clear_errors, stop_on_sigterm
+from experiments.shared.preset_files import load_preset, preset_names
+from experiments.shared.progress import Bars
+from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.offline.dataset import decode_frames, read_manifest
-from vlm_rewards.strict_config import near_matches, read_yaml
 
 if TYPE_CHECKING:
     import ray.data
 
-PRESETS = Path(__file__).parent / "presets" / "collect"
-
-
 AnyCollectConfig = CollectConfig | AndroidCollectConfig
 
 
-def load_config(preset: str) -> AnyCollectConfig:
+def load_config(preset: str, overrides: Sequence[str] = ()) -> AnyCollectConfig:
     """A packaged preset by name, or one from a path that ends in `.yaml`; `domain: android` is for the phone.
 
     Raises:
         ConfigError: there is none, or it is not usable.
     """
-    path = Path(preset if preset.endswith(".yaml") else PRESETS / f"{preset}.yaml")
-    if not path.is_file() and not preset.endswith(".yaml"):
-        raise ConfigError(f"cannot read preset {preset!r}; {near_matches(preset, preset_names('collect'))}")
-    of_the_phone = read_yaml(path).get("domain") == "android"
-    return AndroidCollectConfig.from_yaml(path) if of_the_phone else CollectConfig.from_yaml(path)
+    values = load_preset("collect", preset, overrides)
+    return AndroidCollectConfig(**values) if values.get("domain") == "android" else CollectConfig(**values)
 
 
-def collect(config: AnyCollectConfig, out: Path, shard_trajectories: int = 200) -> dict[str, Any]:
-    """Collect a dataset into a new folder.
+def collect(
+    config: AnyCollectConfig,
+    out: Path,
+    shard_trajectories: int = 200,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Any]:
+    """Collect a dataset into a new folder; it counts as a dataset once its manifest is there, which comes last.
 
     Args:
         config: what to collect.
         out: folder to write; must not hold a dataset yet.
         shard_trajectories: trajectories a Parquet file.
+        progress: called after each trajectory with how many are done, of how many.
 
     Returns:
         The manifest: counts, share of positive steps, checksums.
@@ -91,6 +92,7 @@ def collect(config: AnyCollectConfig, out: Path, shard_trajectories: int = 200) 
         positives += sum(row["goal_achieved"] for row in trajectory)
         successes += trajectory[-1]["is_success"]
         trajectories += 1
+        progress(trajectories, config.total_trajectories)
         if trajectories % shard_trajectories == 0:
             write()
     if rows:
@@ -161,16 +163,23 @@ app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=F
 
 @app.command()
 def main(
-    preset: Annotated[str, typer.Option(help=f"{', '.join(preset_names('collect'))}, or a YAML file")] = "small",
-    out: Annotated[Path, typer.Option(help="new folder of the dataset")] = Path("data/playhouse-small"),
+    preset: Annotated[str, typer.Option(help=f"{', '.join(preset_names('collect'))}, or a YAML file.")] = "small",
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting: --set seed=8. Repeatable."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="New folder of the dataset.")] = Path("data/playhouse-small"),
 ) -> None:
     """Collect a dataset and print its manifest."""
-    try:
-        manifest = collect(load_config(preset), out)
-    except VLMRewardsError as error:
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(2) from None
-    typer.echo(json.dumps({key: value for key, value in manifest.items() if key != "files"}, indent=2))
+    with clear_errors("run the command again"):
+        stop_on_sigterm()
+        with Bars() as bars:
+            manifest = collect(
+                load_config(preset, overrides or []),
+                out,
+                progress=lambda done, total: bars.show("trajectories", done, total),
+            )
+        typer.echo(json.dumps({key: value for key, value in manifest.items() if key != "files"}, indent=2))
 
 
 if __name__ == "__main__":

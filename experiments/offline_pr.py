@@ -67,13 +67,13 @@ def offline_pr(
             folder = None
             values = load_preset("offline_pr", preset, overrides or [])
             shortcuts = {
-                ("data", "dataset"): dataset and str(dataset),
-                ("data", "families"): family,
-                ("data", "limit"): limit,
-                ("models",): model,
-                ("prompts",): prompts,
-                ("service", "transport"): transport,
-                ("tracking", "uri"): mlflow_uri,
+                "data.dataset": dataset and str(dataset),
+                "data.families": family,
+                "data.limit": limit,
+                "models": model,
+                "prompts": prompts,
+                "service.transport": transport,
+                "tracking.uri": mlflow_uri,
             }
             config = OfflinePRConfig(**with_shortcuts(values, shortcuts))
             if dry_run:

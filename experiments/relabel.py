@@ -59,10 +59,10 @@ def relabel(
                 )
             values["reward"] = reward
         shortcuts = {
-            ("data", "dataset"): dataset and str(dataset),
-            ("reward", "model"): model,
-            ("service", "transport"): transport,
-            ("tracking", "uri"): mlflow_uri,
+            "data.dataset": dataset and str(dataset),
+            "reward.model": model,
+            "service.transport": transport,
+            "tracking.uri": mlflow_uri,
         }
         config = RelabelConfig(**with_shortcuts(values, shortcuts))
         if dry_run:

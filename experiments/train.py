@@ -13,7 +13,7 @@ import yaml
 
 from experiments.shared.command_line import clear_errors, stop_on_sigterm
 from experiments.shared.job_storage import OUTPUT_VARIABLE, lasting_folder
-from experiments.shared.preset_files import load_preset, preset_names
+from experiments.shared.preset_files import load_preset, preset_names, with_shortcuts
 from vlm_rewards.errors import ConfigError
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
@@ -76,8 +76,7 @@ def _train(
         config = TrainConfig(**folder.config())
     else:
         shortcuts = {"seed": seed, "total_env_steps": steps, "tracking.uri": mlflow_uri}
-        given = [f"{key}={value}" for key, value in shortcuts.items() if value is not None]
-        config = TrainConfig(**load_preset("train", preset, [*overrides, *given]))
+        config = TrainConfig(**with_shortcuts(load_preset("train", preset, overrides), shortcuts))
         if dry_run:
             typer.echo(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), nl=False)
             return

@@ -55,6 +55,11 @@ class AndroidCollectConfig(StrictConfig):
         check_shares(self.policies, POLICIES)
         return self
 
+    @property
+    def total_trajectories(self) -> int:
+        """Trajectories of the whole dataset."""
+        return self.trajectories
+
 
 def android_trajectories(config: AndroidCollectConfig) -> Iterator[list[dict[str, Any]]]:
     """All trajectories in order; which policy acts in which is drawn from the seed."""

@@ -50,6 +50,11 @@ class CollectConfig(StrictConfig):
             raise ValueError(f"max_steps lacks {sorted(missing)}")
         return self
 
+    @property
+    def total_trajectories(self) -> int:
+        """Trajectories of the whole dataset."""
+        return sum(self.trajectories.values())
+
 
 def playhouse_trajectories(config: CollectConfig) -> Iterator[list[dict[str, Any]]]:
     """All trajectories in order; which policy acts in which is drawn from the seed."""

@@ -68,15 +68,13 @@ class DataConfig(StrictConfig):
     limit: int | None = Field(default=None, ge=1)
 
 
-class OfflinePRConfig(StrictConfig):
-    """One offline evaluation.
+class OfflineConfig(StrictConfig):
+    """What an evaluation and a calibration share.
 
     Attributes:
         name: of the run, in MLflow and in the output folder.
         data: the labelled states.
-        models: packaged names, folders or hub ids; one curve each.
-        reward: what all of them share; its model, template and negatives are replaced.
-        prompts: prompt set whose templates are tried; None takes the reward's own template.
+        reward: what is evaluated, or calibrated; each says what of it is replaced.
         negatives: the sets that are compared, side by side.
         service: how frames get to the encoder.
         resamples: of the bootstrap over trajectories.
@@ -86,9 +84,7 @@ class OfflinePRConfig(StrictConfig):
 
     name: str = Field(min_length=1, pattern=r"^[\w.-]+$")
     data: DataConfig
-    models: tuple[str, ...] = Field(min_length=1)
     reward: RewardConfig
-    prompts: str | None = None
     negatives: tuple[NegativesSpec, ...] = Field(default=BOTH_NEGATIVES, min_length=1)
     service: OfflineServiceConfig = OfflineServiceConfig()
     resamples: int = Field(default=1000, ge=10)
@@ -96,38 +92,36 @@ class OfflinePRConfig(StrictConfig):
     tracking: OfflineTracking = OfflineTracking()
 
 
-class CalibrateConfig(StrictConfig):
-    """One calibration.
+class OfflinePRConfig(OfflineConfig):
+    """One offline evaluation: of the reward, its model, template and negatives are replaced.
 
     Attributes:
-        name: of the run, in MLflow and in the output folder.
-        data: the labelled states.
+        models: packaged names, folders or hub ids; one curve each.
+        prompts: prompt set whose templates are tried; None takes the reward's own template.
+    """
+
+    models: tuple[str, ...] = Field(min_length=1)
+    prompts: str | None = None
+
+
+class CalibrateConfig(OfflineConfig):
+    """One calibration: of the reward, tau and beta are replaced by what is found.
+
+    The best of the negative sets on the calibration split goes into the preset, all are in the table.
+
+    Attributes:
         split: which trajectories calibrate and which test.
-        reward: the reward to calibrate: its tau and beta are replaced by what is found.
-        negatives: the sets tried; the best on the calibration split goes into the preset, all are in the table.
         taus: temperatures tried.
         precision: to reach.
         confidence: of the lower bound on the precision that has to reach it; 0 asks it of the precision itself.
         search: prompt set to search by average precision on the calibration split; None keeps the reward's template.
-        service: how frames get to the encoder.
-        resamples: of the bootstrap over trajectories.
-        seed: of the bootstrap.
-        tracking: where results go.
     """
 
-    name: str = Field(min_length=1, pattern=r"^[\w.-]+$")
-    data: DataConfig
     split: SplitSpec = SplitSpec()
-    reward: RewardConfig
-    negatives: tuple[NegativesSpec, ...] = Field(default=BOTH_NEGATIVES, min_length=1)
     taus: tuple[float, ...] = Field(default=(0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2), min_length=1)
     precision: float = Field(default=0.9, gt=0, le=1)
     confidence: float = Field(default=0.9, ge=0, lt=1)
     search: str | None = None
-    service: OfflineServiceConfig = OfflineServiceConfig()
-    resamples: int = Field(default=1000, ge=10)
-    seed: int = Field(default=0, ge=0)
-    tracking: OfflineTracking = OfflineTracking()
 
     @field_validator("taus")
     @classmethod

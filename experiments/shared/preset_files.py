@@ -68,20 +68,26 @@ def apply_override(values: dict[str, Any], override: str) -> None:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"the value of the override {override!r} is not valid YAML; quote it") from error
+    set_value(values, keys, value)
+
+
+def with_shortcuts(values: dict[str, Any], shortcuts: dict[str, Any]) -> dict[str, Any]:
+    """Return a preset's values with those options over them that were given: `key.subkey` to value; None was not."""
+    for keys, value in shortcuts.items():
+        if value is not None and value != []:
+            set_value(values, keys, value)
+    return values
+
+
+def set_value(values: dict[str, Any], keys: str, value: Any) -> None:
+    """Set `key.subkey` in `values`.
+
+    Raises:
+        ConfigError: the keys lead through a value that has none.
+    """
     *parents, last = keys.split(".")
     for parent in parents:
         values = values.setdefault(parent, {})
         if not isinstance(values, dict):
-            raise ConfigError(f"the override {override!r} leads through {parent!r}, which has no keys below it")
+            raise ConfigError(f"the setting {keys!r} leads through {parent!r}, which has no keys below it")
     values[last] = value
-
-
-def with_shortcuts(values: dict[str, Any], shortcuts: dict[tuple[str, ...], Any]) -> dict[str, Any]:
-    """Return a preset's values with those options over them that were given."""
-    for keys, value in shortcuts.items():
-        if value:
-            inner = values
-            for key in keys[:-1]:
-                inner = inner.setdefault(key, {})
-            inner[keys[-1]] = value
-    return values

@@ -8,7 +8,7 @@ import typer
 
 from experiments.shared.command_line import clear_errors, stop_on_sigterm
 from experiments.shared.job_storage import OUTPUT_VARIABLE, lasting_folder
-from experiments.shared.preset_files import load_preset, preset_names
+from experiments.shared.preset_files import load_preset, preset_names, with_shortcuts
 from experiments.study.study_config import StudyConfig, StudyKind
 from vlm_rewards.errors import ConfigError
 
@@ -73,9 +73,8 @@ def _command(kind: StudyKind) -> Callable[..., None]:
                 "settings.total_env_steps": steps,
                 "tracking.uri": mlflow_uri,
             }
-            given = [f"{key}={value}" for key, value in shortcuts.items() if value is not None]
-            values = load_preset(folder, "smoke" if smoke else preset, [*(overrides or []), *given])
-            _run(kind, StudyConfig(**values), output, None, dry_run)
+            values = load_preset(folder, "smoke" if smoke else preset, overrides or [])
+            _run(kind, StudyConfig(**with_shortcuts(values, shortcuts)), output, None, dry_run)
 
     return study
 

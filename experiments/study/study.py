@@ -227,11 +227,13 @@ class Study:
     def _scheduler(self) -> Any:
         if self.config.asha is None:
             return FIFOScheduler()
+        # It stops whatever reaches `max_t`, which would be before the final evaluation: no trial gets so far.
+        longest = max(trial.train.total_env_steps for trial in self.trials)
         return ASHAScheduler(
             time_attr="env_steps",
             metric="held_out_success",
             mode="max",
-            max_t=max(trial.train.total_env_steps for trial in self.trials),
+            max_t=2 * longest,
             grace_period=self.config.asha.grace_steps,
             reduction_factor=self.config.asha.reduction_factor,
         )

@@ -60,7 +60,7 @@ def plan_trials(config: StudyConfig) -> list[Trial]:
     """Return the trials: arms within seeds within tasks, so that a study that is cut off has whole seeds.
 
     Raises:
-        ConfigError: a preset is unknown, or a trial's settings are not acceptable.
+        ConfigError: a preset is unknown, a trial's settings are not acceptable, or ASHA could not judge them.
     """
     trials = []
     for task, of_task in config.tasks.items():
@@ -74,8 +74,21 @@ def plan_trials(config: StudyConfig) -> list[Trial]:
                     train = TrainConfig(**values)
                 except ConfigError as error:
                     raise ConfigError(f"task {task!r}, arm {arm!r}: {error}") from error
+                _check_early_stopping(config, train)
                 trials.append(Trial(task=task, arm=arm, seed=seed, train=train, facts=_facts(train, of_arm.facts)))
     return trials
+
+
+def _check_early_stopping(config: StudyConfig, train: TrainConfig) -> None:
+    """Refuse ASHA over trials that would come to its first rung without a held-out success to be judged by."""
+    if config.asha is None:
+        return
+    every, grace = train.evaluation.every_steps, config.asha.grace_steps
+    if every is None or every > grace:
+        raise ConfigError(
+            f"asha judges trials by held-out success from {grace:,} steps on, and settings.evaluation.every_steps is "
+            f"{every}; set it to {grace} or less"
+        )
 
 
 def _facts(train: TrainConfig, given: dict[str, Any]) -> dict[str, Any]:

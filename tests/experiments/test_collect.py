@@ -3,9 +3,11 @@ import json
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from typer.testing import CliRunner
 
-from experiments.collect import collect, dataset_files, decode_images, load_config, read_dataset
+from experiments.collect import app, collect, dataset_files, decode_images, load_config, read_dataset
 from vlm_rewards.errors import ConfigError
+from vlm_rewards.evaluation.offline.dataset import read_manifest
 
 
 @pytest.fixture(scope="module")
@@ -81,5 +83,19 @@ def test_bad_configs_are_refused():
 
     with pytest.raises(ConfigError, match="sum to 1"):
         CollectConfig(**{**config, "policies": {"oracle": 0.5}})
-    with pytest.raises(ConfigError, match="cannot read"):
+    with pytest.raises(ConfigError, match="unknown preset 'tiny'"):
         load_config("tiny")
+
+
+def test_settings_can_be_changed_from_the_command_line(tmp_path):
+    arguments = ["--set", "trajectories={find: 2}", "--set", "seed=8", "--out", str(tmp_path / "data")]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    shown = [line.split() for line in result.output.splitlines()[:2]]
+    assert shown == [["trajectories", "1/2"], ["trajectories", "2/2"]]
+    manifest = read_manifest(tmp_path / "data")
+    assert manifest["trajectories"] == 2
+    assert manifest["config"]["seed"] == 8
+    again = CliRunner().invoke(app, arguments)
+    assert again.exit_code == 2
+    assert "already holds a dataset" in again.output

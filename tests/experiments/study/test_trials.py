@@ -43,6 +43,12 @@ def test_trials_differ_in_arm_and_seed_alone():
     assert "parameters" not in truth.facts
 
 
+def test_early_stopping_needs_something_to_judge_by():
+    assert plan_trials(smoke(asha={"grace_steps": 1024}))
+    with pytest.raises(ConfigError, match="every_steps is 1024; set it to 512 or less"):
+        plan_trials(smoke(asha={"grace_steps": 512}))
+
+
 def test_one_seed_more_costs_no_replica():
     one, three = plan_trials(smoke()), plan_trials(smoke(seeds=(0, 1, 2)))
     assert app_cpus(three) == app_cpus(one) == 1.0

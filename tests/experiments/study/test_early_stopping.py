@@ -1,0 +1,55 @@
+"""ASHA over real trials: what does worse is stopped, and its run in MLflow says so."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from mlflow.tracking import MlflowClient
+
+from experiments.shared.preset_files import load_preset
+from vlm_rewards.tracking.store import default_uri
+
+ROOT = Path(__file__).resolve().parents[3]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+
+
+def test_the_worse_of_two_trials_is_stopped_at_the_first_rung(tmp_path):
+    values = load_preset("studies/model_size", "smoke")
+    values["name"] = "asha"
+    values["settings"] |= {
+        "total_env_steps": 2048,
+        "checkpoint_every_steps": 512,
+        "ppo": {"train_batch_size": 512},
+        # Drawn actions: the most probable one of a beginner is always the same.
+        "evaluation": {
+            "episodes": 4, "every_steps": 512, "episodes_in_training": 40, "videos": 0, "deterministic": False,
+        },
+    }  # fmt: skip
+    one_step = {"environment": {"evaluation_options": {"content": "eval", "max_episode_steps": 1}}}
+    values["arms"] = {
+        "twenty steps": {"settings": {"reward": "ground_truth"}},
+        "one step": {"settings": {"reward": "ground_truth", **one_step}},
+    }
+    values["asha"] = {"grace_steps": 512, "reduction_factor": 2}
+    preset = tmp_path / "asha.yaml"
+    preset.write_text(yaml.safe_dump(values, sort_keys=False))
+    command = [sys.executable, "-m", "experiments.model_size", "--preset", str(preset), "--output", str(tmp_path)]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+    client = MlflowClient(tracking_uri=default_uri(tmp_path))
+    runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    by_arm = {run.data.tags["study.arm"]: run for run in runs if "study.arm" in run.data.tags}
+    good, bad = by_arm["twenty steps"], by_arm["one step"]
+    assert good.info.status == "FINISHED"
+    assert good.data.metrics["held_out/success"] > 0
+    assert bad.info.status == "KILLED"
+    assert bad.data.tags["end_reason"] == "stopped early by ASHA"
+    good_steps, bad_steps = (
+        max(m.step for m in client.get_metric_history(run.info.run_id, "train/env_steps")) for run in (good, bad)
+    )
+    assert bad_steps < 2048 <= good_steps
+    assert "evaluation/success" in good.data.metrics
+    assert {run.info.status for run in runs} == {"FINISHED", "KILLED"}
