@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 # MLflow reads these when it is imported: its own defaults wait 120 s and try 7 times on a server that is not there.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "10")
+# After less than 30 s a busy server would be asked again to create what it is creating.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 os.environ.setdefault("MLFLOW_DISABLE_AUTO_LOGGING", "true")
 
