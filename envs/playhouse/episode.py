@@ -110,8 +110,7 @@ class EpisodeSampler:
         """A start that faces the first thing, at these distances from it; None where there is none."""
         home, thing = episode.home, episode.things[0]
         nav = clear_of_things(home.nav, episode.things)
-        cells = standing_cells(home, nav, episode.things, 0, self._middle(thing), between) & nav.largest_component()
-        points = nav.points(cells)
+        points = nav.points(self._cells(home, nav, episode.things, 0, between) & nav.largest_component())
         if len(points) == 0:
             return None
         x, y = points[int(rng.integers(len(points)))]
@@ -180,7 +179,7 @@ class EpisodeSampler:
         nav = clear_of_things(home.nav, things)
         component = nav.largest_component()
         for slot in range(2 if goal.other else 1):
-            if not (self._grab_cells(home, nav, things, slot) & component).any():
+            if not (self._cells(home, nav, things, slot) & component).any():
                 return None
         far = nav.distances(things[0].x, things[0].y) > START_DISTANCE
         starts = nav.points(component & far)
@@ -189,8 +188,15 @@ class EpisodeSampler:
         x, y = starts[int(rng.integers(len(starts)))]
         return float(x), float(y), float(rng.integers(24) * np.pi / 12)
 
-    def _grab_cells(self, home: Home, nav: NavGrid, things: list[Thing] | tuple[Thing, ...], slot: int) -> np.ndarray:
-        return standing_cells(home, nav, things, slot, self._middle(things[slot]))
+    def _cells(
+        self,
+        home: Home,
+        nav: NavGrid,
+        things: list[Thing] | tuple[Thing, ...],
+        slot: int,
+        between: tuple[float, float] = GRAB_RANGE,
+    ) -> np.ndarray:
+        return standing_cells(home, nav, things, slot, self._middle(things[slot]), between)
 
     def _middle(self, thing: Thing) -> float:
         """Height of a thing's centre, metres."""
