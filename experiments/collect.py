@@ -173,7 +173,7 @@ def main(
     """Collect a dataset and print its manifest."""
     with clear_errors("run the command again"):
         stop_on_sigterm()
-        with Bars() as bars:
+        with Bars(stderr=True) as bars:
             manifest = collect(
                 load_config(preset, overrides or []),
                 out,

@@ -13,14 +13,15 @@ SECONDS_BETWEEN_LINES = 10.0
 class Bars:
     """One progress bar a stage on a terminal, plain lines elsewhere."""
 
-    def __init__(self, stage_width: int = 34) -> None:
-        """Prints to standard output.
+    def __init__(self, stage_width: int = 34, stderr: bool = False) -> None:
+        """Prints to standard output, or where that holds a result for other programs, to standard error.
 
         Args:
             stage_width: characters that the names of stages get.
+            stderr: print to standard error.
         """
         self._width = stage_width
-        self.console = rich.console.Console(file=sys.stdout, highlight=False)
+        self.console = rich.console.Console(file=sys.stderr if stderr else sys.stdout, highlight=False)
         self._progress = Progress(
             TextColumn(f"{{task.description:<{stage_width}}}"),
             BarColumn(bar_width=24),

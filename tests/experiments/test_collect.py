@@ -96,6 +96,7 @@ def test_settings_can_be_changed_from_the_command_line(tmp_path):
     manifest = read_manifest(tmp_path / "data")
     assert manifest["trajectories"] == 2
     assert manifest["config"]["seed"] == 8
+    assert json.loads(result.stdout)["trajectories"] == 2
     again = CliRunner().invoke(app, arguments)
     assert again.exit_code == 2
     assert "already holds a dataset" in again.output
