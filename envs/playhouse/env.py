@@ -16,7 +16,7 @@ from envs.playhouse.agent import Agent
 from envs.playhouse.asset_pack import load_pack
 from envs.playhouse.catalog import CATEGORIES
 from envs.playhouse.catalog.category import Category
-from envs.playhouse.episode import Episode, EpisodeSampler
+from envs.playhouse.episode import FAR_APART, NEAR_APART, Episode, EpisodeSampler
 from envs.playhouse.errors import ImpossibleGoalError, PlayhouseError, UnknownNameError
 from envs.playhouse.goals import PlayhouseGoal
 from envs.playhouse.ground_truth import GroundTruth
@@ -79,8 +79,9 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
             actions: discrete or continuous action space.
             asset_pack: folder of external meshes that replace or add categories.
             near_starts: share of the episodes that begin near the thing, in [0, 1]: exploring starts for training. In
-                Lift and Pick and Place, whose random policy never gets to grab anything, within reach of it; in Find
-                with it in the picture, a few steps away.
+                Find with it in the picture, a few steps away; in Lift and Pick and Place, whose random policy never
+                gets to grab anything, half of them so and half within reach of it. In Pick and Place what it is
+                carried to stands near, too.
             render_mode: None or "rgb_array".
 
         Raises:
@@ -227,19 +228,21 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
         goal = PlayhouseGoal.from_id(options.get("goal_id", drawn), self._categories)
         if goal.family != self.family:
             raise ConfigError(f"goal {goal.id!r} is not of the family {self.family!r}; build another environment")
+        near = bool(self._near_starts) and rng.random() < self._near_starts
         for attempt in range(8):
             drawn_seed = self._seeds[int(rng.integers(len(self._seeds)))]
             home = generate_home(self.preset, int(options.get("home_seed", drawn_seed)))
             try:
-                self.episode = self._sampler.draw(rng, home, goal)
+                self.episode = self._sampler.draw(rng, home, goal, NEAR_APART if near else FAR_APART)
                 break
             except ImpossibleGoalError:
                 if "home_seed" in options or attempt == 7:
                     raise
         self.scene.load(self._episode.home, self._episode.things)
         self.agent.reset()
-        if self._near_starts and rng.random() < self._near_starts:
-            nearer = self._sampler.within_sight if self.family == "find" else self._sampler.within_reach
+        if near:
+            reach = self.family != "find" and rng.random() < 0.5
+            nearer = self._sampler.within_reach if reach else self._sampler.within_sight
             self.episode = nearer(rng, self._episode)
         self.scene.place_agent(*self._episode.start, self._episode.gaze)
         self._steps, self._success, self._running = 0, False, True

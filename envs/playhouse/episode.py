@@ -30,8 +30,9 @@ SIGHT_RANGE = (1.4, 2.4)
 SIGHT_ANGLE = float(np.deg2rad(25.0))
 #: Clear floor around a thing, metres centre to centre.
 SPACING = 0.85
-#: Distance between what is carried and where it goes at the start, metres.
-FAR_APART = 1.6
+#: Distances between what is carried and where it goes at the start, metres; and those of a near start.
+FAR_APART = (1.6, np.inf)
+NEAR_APART = (SPACING, 1.3)
 #: Distance between the agent and what it must find or lift at the start, metres.
 START_DISTANCE = 1.9
 
@@ -68,15 +69,23 @@ class EpisodeSampler:
         self._categories = categories
         self.pairs = pairs
 
-    def draw(self, rng: np.random.Generator, home: Home, goal: PlayhouseGoal) -> Episode:
+    def draw(
+        self, rng: np.random.Generator, home: Home, goal: PlayhouseGoal, apart: tuple[float, float] = FAR_APART
+    ) -> Episode:
         """An episode of `goal` in `home`.
+
+        Args:
+            rng: draws it.
+            home: where it takes place.
+            goal: what is asked for.
+            apart: smallest and largest distance between the two things of a goal that names two, metres.
 
         Raises:
             ImpossibleGoalError: there was no room for it in 60 attempts.
         """
         for _ in range(60):
             pairs = self._choose_pairs(rng, goal)
-            things = self._place(rng, home, goal, pairs)
+            things = self._place(rng, home, goal, pairs, apart)
             if things is None:
                 continue
             start = self._choose_start(rng, home, goal, things)
@@ -137,7 +146,12 @@ class EpisodeSampler:
         return (chosen + same_kind + same_colour + rest)[: self._preset.objects]
 
     def _place(
-        self, rng: np.random.Generator, home: Home, goal: PlayhouseGoal, pairs: list[tuple[str, str]]
+        self,
+        rng: np.random.Generator,
+        home: Home,
+        goal: PlayhouseGoal,
+        pairs: list[tuple[str, str]],
+        apart: tuple[float, float],
     ) -> list[Thing] | None:
         """A place for each pair; None where the goal's own things find none. Others that find none are left out."""
         floor = home.nav.free.copy()
@@ -160,10 +174,10 @@ class EpisodeSampler:
                 else:
                     x, y = spots[int(rng.integers(len(spots)))]
                     z = 0.0
-                apart = [np.hypot(x - t.x, y - t.y) for t in things]
-                if any(d < (SPACING if z == t.z == 0 else 0.6) for d, t in zip(apart, things, strict=True)):
+                away = [np.hypot(x - t.x, y - t.y) for t in things]
+                if any(d < (SPACING if z == t.z == 0 else 0.6) for d, t in zip(away, things, strict=True)):
                     continue
-                if index == 1 and named == 2 and apart[0] < FAR_APART:
+                if index == 1 and named == 2 and not apart[0] <= away[0] <= apart[1]:
                     continue
                 things.append(Thing(name, colour, float(x), float(y), float(z), float(rng.uniform(0, 2 * np.pi))))
                 break

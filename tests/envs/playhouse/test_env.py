@@ -118,24 +118,47 @@ def test_the_goals_thing_has_its_colour_in_the_picture(make):
     assert env.scene.compiled.categories["ball"].meshes[0][0] == MAIN
 
 
-def test_a_near_start_needs_only_a_grab_and_a_look_up(make):
+def test_half_the_near_starts_of_lift_need_only_a_grab_and_a_look_up(make):
     env = make("lift", near_starts=1.0)
-    lifted = 0
-    for seed in range(20):
+    in_reach = in_sight = lifted = 0
+    for seed in range(40):
         env.reset(seed=seed)
-        assert env.truth.is_near(0)
+        if not env.truth.is_near(0):
+            in_sight += env.truth.is_visible(0)
+            continue
+        in_reach += 1
         assert env.truth.is_visible(0)
         for name in ("grab", "look_up", "look_up"):
             if not env.success:
                 env.step(env.action_names.index(name))
         lifted += env.success
-    assert lifted >= 18
+    assert 12 <= in_reach <= 28
+    assert lifted >= 0.9 * in_reach
+    assert in_sight >= 0.8 * (40 - in_reach)
+
+
+def test_near_starts_are_a_share_of_the_episodes(make):
     env = make("lift", near_starts=0.5)
     near = 0
     for seed in range(40):
         env.reset(seed=seed)
-        near += env.truth.is_near(0)
-    assert 10 <= near <= 30
+        x, y, _ = env.scene.centre(0)
+        near += bool(np.hypot(x - env.agent.pose[0], y - env.agent.pose[1]) < 1.35)
+    assert 3 <= near <= 17
+
+
+def test_a_near_start_of_pick_and_place_has_both_things_near(make):
+    env = make("pick_place", near_starts=1.0)
+    for seed in range(15):
+        env.reset(seed=seed)
+        apart = env.scene.centre(0) - env.scene.centre(1)
+        assert 0.8 <= np.hypot(apart[0], apart[1]) <= 1.35
+        assert not env.truth.holds("pick_place", 0, 1)
+    env = make("pick_place")
+    for seed in range(15):
+        env.reset(seed=seed)
+        apart = env.scene.centre(0) - env.scene.centre(1)
+        assert np.hypot(apart[0], apart[1]) >= 1.55
 
 
 def test_a_near_start_of_find_shows_the_thing_a_few_steps_away(make):
