@@ -13,7 +13,8 @@ def write_offline_table(source: Path, trials: Sequence[Trial], target: Path) -> 
     """Write the average precision of each arm's reward model, out of a table of `experiments.offline_pr`.
 
     Args:
-        source: CSV with a row for each model, template, negative set and family.
+        source: CSV with a row for each model, template, negative set and family. A table of a prompt set calls templates
+            by their names there; an arm of such a name is that template.
         trials: Of the study.
         target: CSV with columns arm, family, negatives, average_precision, low, high.
 
@@ -37,7 +38,7 @@ def write_offline_table(source: Path, trials: Sequence[Trial], target: Path) -> 
         }
         for arm, reward in arms.items()
         for row in rows
-        if (row["model"], row["template"]) == (Path(reward.model).name, reward.template)
+        if row["model"] == Path(reward.model).name and row["template"] in (reward.template, arm)
     ]
     if not lines:
         raise ConfigError(f"{source} has no row for any model and template of the study; make it with offline_pr")
