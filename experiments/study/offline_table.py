@@ -13,8 +13,8 @@ def write_offline_table(source: Path, trials: Sequence[Trial], target: Path) -> 
     """Write the average precision of each arm's reward model, out of a table of `experiments.offline_pr`.
 
     Args:
-        source: CSV with a row for each model, template, negative set and family. A table of a prompt set calls templates
-            by their names there; an arm of such a name is that template.
+        source: CSV with a row for each model, template, negative set and family. A table of a prompt set calls
+            templates by their names there; an arm of such a name is that template.
         trials: Of the study.
         target: CSV with columns arm, family, negatives, average_precision, low, high.
 

@@ -21,7 +21,8 @@ from experiments.study.study_config import StudyConfig, StudyKind
 from experiments.study.study_folder import StudyFolder, StudyRecord
 from experiments.study.trial_run import run_trial
 from experiments.study.trials import Trial, app_cpus
-from experiments.training.run import REPOSITORY, reward_app_args, task_set_of
+from experiments.training.environments import task_set_of
+from experiments.training.run import REPOSITORY, reward_app_args
 from serve_deployments.reward import deploy, undeploy
 from vlm_rewards.errors import VLMRewardsError
 from vlm_rewards.tracking import MlflowRun, flatten, provenance_tags

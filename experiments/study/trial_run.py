@@ -1,7 +1,7 @@
 """The function that Tune runs: one training, in Tune's own process for it."""
 
-import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ray import tune
@@ -35,30 +35,31 @@ def run_trial(config: dict[str, Any]) -> None:
         config: `{"trial": ...}`, the fields of a `Trial`.
     """
     trial = Trial(**config["trial"])
-    folder = _folder(trial)
+    trial_dir = Path(tune.get_context().get_trial_dir())
+    # Not in the trial's own: that is copied to the study's storage at any time, and a run's folder changes meanwhile.
+    with TemporaryDirectory(prefix="trial-") as path:
+        folder = _folder(trial, Path(path, "run"))
 
-    def report(state: RunState) -> None:
-        tune.report(_progress(state), checkpoint=Checkpoint.from_directory(str(folder.path)))
+        def report(state: RunState) -> None:
+            tune.report(_progress(state), checkpoint=Checkpoint.from_directory(str(folder.path)))
 
-    state = folder.state()
-    if state is not None and state.finished:
-        # Killed between the end of the run and Tune's note of it.
-        report(state)
-        return
-    Training(
-        trial.train,
-        folder,
-        TrialWatcher(),
-        reward_app=trial.reward_app,
-        mlflow_run_id=trial.mlflow_run_id,
-        on_checkpoint=report,
-    ).execute()
+        state = folder.state()
+        if state is not None and state.finished:
+            # Killed between the end of the run and Tune's note of it.
+            report(state)
+            return
+        Training(
+            trial.train,
+            folder,
+            TrialWatcher(),
+            reward_app=trial.reward_app,
+            mlflow_run_id=trial.mlflow_run_id,
+            spill_folder=trial_dir,
+            on_checkpoint=report,
+        ).execute()
 
 
-def _folder(trial: Trial) -> RunFolder:
-    path = Path(tune.get_context().get_trial_dir()) / "run"
-    # What an earlier process left here may be newer than Tune's checkpoint, but only that is known to be whole.
-    shutil.rmtree(path, ignore_errors=True)
+def _folder(trial: Trial, path: Path) -> RunFolder:
     checkpoint = tune.get_checkpoint()
     if checkpoint is None:
         return RunFolder.at(path, trial.train.model_dump(mode="json"))

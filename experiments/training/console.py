@@ -9,6 +9,7 @@ from rich.table import Table
 from experiments.shared.progress import Bars
 from experiments.training.config import TrainConfig
 from experiments.training.run import TrainingOutcome
+from vlm_rewards.evaluation import EvaluationSummary
 from vlm_rewards.rollout.metrics import RolloutMetrics
 
 # More goals than these have a line each in the CSV alone.
@@ -46,29 +47,7 @@ class Console:
 
     def report(self, outcome: TrainingOutcome) -> None:
         """Print the final table and where the proof is."""
-        agent, random = outcome.results.agent, outcome.results.random
-        title = f"Ground-truth success on {agent.overall.episodes} evaluation episodes"
-        table = Table(title=title, min_width=60)
-        table.add_column("goal")
-        for column in ("episodes", "agent", "random policy", "steps taken"):
-            table.add_column(column, justify="right")
-        hidden = max(0, len(agent.by_goal) - GOALS_SHOWN)
-        for name, rate in list(agent.by_goal.items())[:GOALS_SHOWN]:
-            baseline = random.by_goal[name]
-            table.add_row(
-                name, str(rate.episodes), f"{rate.rate:.2f}", f"{baseline.rate:.2f}", f"{rate.mean_length:.1f}"
-            )
-        if hidden:
-            table.add_row(f"[dim]and {hidden} more, in evaluation.csv[/]")
-        table.add_section()
-        low, high = agent.overall.interval()
-        table.add_row(
-            "[bold]all[/]",
-            str(agent.overall.episodes),
-            f"[bold]{agent.overall.rate:.3f}[/] ({low:.2f} to {high:.2f})",
-            f"{random.overall.rate:.3f}",
-            f"{agent.overall.mean_length:.1f}",
-        )
+        table = success_table(outcome.results.agent, outcome.results.random)
         self._bars.console.print(table)
         self._bars.console.print(
             f"Trained on {outcome.env_steps:,} steps in {outcome.training_seconds:.0f} s; "
@@ -83,6 +62,30 @@ class Console:
                 self._bars.console.print(f"  {label:<15}{path}", soft_wrap=True)
         self._bars.console.print(f"  {'MLflow':<15}run {outcome.mlflow_run_id}; to browse it:", soft_wrap=True)
         self._bars.console.print(f"  {'':<15}mlflow ui --backend-store-uri {outcome.tracking_uri}", soft_wrap=True)
+
+
+def success_table(agent: EvaluationSummary, random: EvaluationSummary) -> Table:
+    """Return ground-truth success goal by goal and over all, against the random policy."""
+    table = Table(title=f"Ground-truth success on {agent.overall.episodes} evaluation episodes", min_width=60)
+    table.add_column("goal")
+    for column in ("episodes", "agent", "random policy", "steps taken"):
+        table.add_column(column, justify="right")
+    hidden = max(0, len(agent.by_goal) - GOALS_SHOWN)
+    for name, rate in list(agent.by_goal.items())[:GOALS_SHOWN]:
+        baseline = random.by_goal[name]
+        table.add_row(name, str(rate.episodes), f"{rate.rate:.2f}", f"{baseline.rate:.2f}", f"{rate.mean_length:.1f}")
+    if hidden:
+        table.add_row(f"[dim]and {hidden} more, in evaluation.csv[/]")
+    table.add_section()
+    low, high = agent.overall.interval()
+    table.add_row(
+        "[bold]all[/]",
+        str(agent.overall.episodes),
+        f"[bold]{agent.overall.rate:.3f}[/] ({low:.2f} to {high:.2f})",
+        f"{random.overall.rate:.3f}",
+        f"{agent.overall.mean_length:.1f}",
+    )
+    return table
 
 
 def _number(value: float | None) -> str:

@@ -10,7 +10,7 @@ import gymnasium as gym
 
 from experiments.training.config import TrainConfig
 from vlm_rewards.evaluation import EvaluationSummary, RandomPolicy, run_episodes, summarise
-from vlm_rewards.evaluation.episodes import EpisodeSpec, Policy, plan_episodes
+from vlm_rewards.evaluation.episodes import EpisodeResult, EpisodeSpec, Policy, plan_episodes
 from vlm_rewards.evaluation.figures import CurvePoint, plot_learning_curve
 from vlm_rewards.evaluation.module_policy import ModulePolicy
 from vlm_rewards.evaluation.videos import record_episode, write_gif
@@ -63,14 +63,7 @@ def evaluate_and_record(
         folder: Where files go.
         run: The MLflow run that keeps a copy of them.
     """
-    evaluation = config.evaluation
-    agent = evaluate(config, module, task_set, make_env, evaluation.episodes)
-    specs = _specs(config, task_set, evaluation.episodes)
-    probe = make_env()
-    random_policy = RandomPolicy(int(probe.action_space.n))  # type: ignore[attr-defined]
-    probe.close()
-    random = summarise(run_episodes(make_env, random_policy, specs, evaluation.num_envs))
-
+    agent, random = compare_with_random(config, module, task_set, make_env)
     table = write_table(folder / "evaluation.csv", agent, random)
     figure = folder / "learning_curve.png"
     plot_learning_curve(
@@ -80,30 +73,45 @@ def evaluate_and_record(
         random.overall.rate,
         vlm=not config.uses_ground_truth,
     )
-    videos = {}
-    if evaluation.videos:
-        ranked = sorted(agent.by_goal, key=lambda goal_id: agent.by_goal[goal_id].rate)
-        videos = {
-            "episodes.gif": specs[: evaluation.videos],
-            "episodes_best.gif": [spec for spec in specs if spec.goal_id == ranked[-1]][:1],
-            "episodes_worst.gif": [spec for spec in specs if spec.goal_id == ranked[0]][:1],
-        }
-        alone = ModulePolicy(module, 1, evaluation.deterministic, config.seed)
-        for name, shown in videos.items():
-            _write_video(folder / name, shown, alone, client, beta, task_set, make_env)
-    for path in (table, figure, *(folder / name for name in videos)):
+    videos = write_videos(config, module, task_set, client, beta, make_env, agent, folder)
+    for path in (table, figure, *videos):
         run.log_artifact(path)
-    video = folder / "episodes.gif" if videos else None
-    return Results(agent, random, table, figure, video)
+    return Results(agent, random, table, figure, videos[0] if videos else None)
+
+
+def compare_with_random(
+    config: TrainConfig,
+    module: Any,
+    task_set: TaskSet,
+    make_env: Callable[..., gym.Env],
+    on_episode: Callable[[EpisodeResult], None] | None = None,
+) -> tuple[EvaluationSummary, EvaluationSummary]:
+    """Return the ground-truth success of `module`, and of the uniformly random policy on the same episodes.
+
+    `on_episode` is called after each episode of either.
+    """
+    evaluation = config.evaluation
+    agent = evaluate(config, module, task_set, make_env, evaluation.episodes, on_episode)
+    specs = _specs(config, task_set, evaluation.episodes)
+    probe = make_env()
+    random_policy = RandomPolicy(int(probe.action_space.n))  # type: ignore[attr-defined]
+    probe.close()
+    return agent, summarise(run_episodes(make_env, random_policy, specs, evaluation.num_envs, on_episode))
 
 
 def evaluate(
-    config: TrainConfig, module: Any, task_set: TaskSet, make_env: Callable[..., gym.Env], episodes: int
+    config: TrainConfig,
+    module: Any,
+    task_set: TaskSet,
+    make_env: Callable[..., gym.Env],
+    episodes: int,
+    on_episode: Callable[[EpisodeResult], None] | None = None,
 ) -> EvaluationSummary:
     """Return the ground-truth success of `module` over the first `episodes` evaluation episodes."""
     evaluation = config.evaluation
     policy = ModulePolicy(module, evaluation.num_envs, evaluation.deterministic, config.seed)
-    return summarise(run_episodes(make_env, policy, _specs(config, task_set, episodes), evaluation.num_envs))
+    specs = _specs(config, task_set, episodes)
+    return summarise(run_episodes(make_env, policy, specs, evaluation.num_envs, on_episode))
 
 
 def _specs(config: TrainConfig, task_set: TaskSet, episodes: int) -> list[EpisodeSpec]:
@@ -124,6 +132,44 @@ def write_table(path: Path, agent: EvaluationSummary, random: EvaluationSummary)
             numbers = (rate.rate, low, high, rate.mean_length, baseline.rate)
             writer.writerow([name, rate.episodes, *(f"{number:.4f}" for number in numbers)])
     return path
+
+
+def write_videos(
+    config: TrainConfig,
+    module: Any,
+    task_set: TaskSet,
+    client: RewardClient | None,
+    beta: float | None,
+    make_env: Callable[..., gym.Env],
+    agent: EvaluationSummary,
+    folder: Path,
+) -> list[Path]:
+    """Write GIFs of the first episodes and of the best and the worst goal; return them, the first episodes first.
+
+    Args:
+        config: The run's settings; `evaluation.videos` of 0 writes none.
+        module: The trained RLModule.
+        task_set: Its goals.
+        client: Scores the frames; None shows them without p(goal).
+        beta: The reward's threshold; None as above.
+        make_env: Builds an evaluation environment, with further options.
+        agent: Says which goals are best and worst.
+        folder: Where files go.
+    """
+    evaluation = config.evaluation
+    if not evaluation.videos:
+        return []
+    specs = _specs(config, task_set, evaluation.episodes)
+    ranked = sorted(agent.by_goal, key=lambda goal_id: agent.by_goal[goal_id].rate)
+    videos = {
+        "episodes.gif": specs[: evaluation.videos],
+        "episodes_best.gif": [spec for spec in specs if spec.goal_id == ranked[-1]][:1],
+        "episodes_worst.gif": [spec for spec in specs if spec.goal_id == ranked[0]][:1],
+    }
+    alone = ModulePolicy(module, 1, evaluation.deterministic, config.seed)
+    for name, shown in videos.items():
+        _write_video(folder / name, shown, alone, client, beta, task_set, make_env)
+    return [folder / name for name in videos]
 
 
 def _write_video(

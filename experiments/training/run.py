@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-import gymnasium as gym
 import torch
 from ray.exceptions import RayError
 from ray.rllib.algorithms.algorithm import Algorithm
@@ -21,6 +20,7 @@ from ray.rllib.algorithms.algorithm import Algorithm
 from envs.registry import make_env
 from experiments.shared.run_folder import RunFolder, RunState
 from experiments.training.config import TrainConfig
+from experiments.training.environments import evaluation_env, task_set_of
 from experiments.training.results import Results, evaluate, evaluate_and_record
 from rllib_configs.algorithms import ALGORITHMS, algorithm_config
 from serve_deployments.reward import ReplicaLimits, RewardAppArgs, deploy, undeploy
@@ -103,21 +103,6 @@ def reward_app_args(config: TrainConfig, task_set: TaskSet) -> RewardAppArgs:
     )
 
 
-def task_set_of(config: TrainConfig) -> TaskSet:
-    """Return the goals of a run's environment.
-
-    Raises:
-        ConfigError: the environment refuses its options.
-    """
-    # Ground truth ends no episode of an agent that must not know it.
-    options = {**config.environment.options, "terminate_on_success": config.uses_ground_truth}
-    env = make_env(config.environment.id, **options)
-    try:
-        return env.unwrapped.task_set  # type: ignore[attr-defined]
-    finally:
-        env.close()
-
-
 class Training:
     """A run in its folder; `execute` does all of it.
 
@@ -134,6 +119,7 @@ class Training:
         *,
         reward_app: str | None = None,
         mlflow_run_id: str | None = None,
+        spill_folder: Path | None = None,
         on_checkpoint: Callable[[RunState], None] | None = None,
     ) -> None:
         """Check that the environment can be built, and that there is something left to do.
@@ -145,6 +131,7 @@ class Training:
             reward_app: the Serve application to ask, which is another's: a study's trials share it. None deploys one
                 of the run's own and removes it at the end.
             mlflow_run_id: a run that waits, with its parameters (`MlflowRun.postpone`); None makes one.
+            spill_folder: where metrics go that MLflow never took; None takes `folder`.
             on_checkpoint: called after each checkpoint, and at the end, when the folder holds the whole run.
 
         Raises:
@@ -157,6 +144,7 @@ class Training:
         # Of this execution alone: on a cluster another run may serve the same model with another threshold.
         self._app_name = reward_app or f"reward-{config.reward_name}-{uuid.uuid4().hex[:8]}"
         self._prepared_run_id = mlflow_run_id
+        self._spill_folder = spill_folder or folder.path
         self._on_checkpoint = on_checkpoint or (lambda state: None)
         self._state: RunState | None = folder.state()
         if self._state is not None and self._state.finished:
@@ -168,12 +156,6 @@ class Training:
     def cpus_needed(self) -> float:
         """Return the CPUs that replicas, env runners and the learner, in this process, take."""
         return self.config.replica_cpus + self.config.trainer_cpus
-
-    def evaluation_env(self, **options: Any) -> gym.Env:
-        """Build one environment as evaluation uses it: unseen content, and ground truth ends the episode."""
-        environment = self.config.environment
-        both = {**environment.options, **environment.evaluation_options}
-        return make_env(environment.id, **{**both, "terminate_on_success": True, **options})
 
     def execute(self) -> TrainingOutcome:
         """Run to the end. Ray must be running.
@@ -205,7 +187,7 @@ class Training:
                 client=description
                 and make_client(self.config, self._task_set, self._app_name, description.fingerprint),
                 beta=description and description.beta,
-                make_env=self.evaluation_env,
+                make_env=functools.partial(evaluation_env, self.config),
                 curve=[CurvePoint(int(row[0]), *row[1:4]) for row in self._state.curve],
                 folder=self.folder.path,
                 run=run,
@@ -255,7 +237,7 @@ class Training:
             name=self.folder.path.name,
             params=flatten(self.config.model_dump(mode="json")),
             tags=tags,
-            spill_folder=self.folder.path,
+            spill_folder=self._spill_folder,
             resume_run_id=self._state.mlflow_run_id if self._state else self._prepared_run_id,
         )
         if self._prepared_run_id is not None:
@@ -346,7 +328,11 @@ class Training:
         assert self._state is not None
         evaluation = self.config.evaluation
         summary = evaluate(
-            self.config, algorithm.get_module(), self._task_set, self.evaluation_env, evaluation.episodes_in_training
+            self.config,
+            algorithm.get_module(),
+            self._task_set,
+            functools.partial(evaluation_env, self.config),
+            evaluation.episodes_in_training,
         )
         success = summary.overall.rate
         self._state = replace(self._state, held_out=(*self._state.held_out, (self._state.env_steps, success)))

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from mlflow.tracking import MlflowClient
 from PIL import Image
 from typer.testing import CliRunner
 
+from experiments.evaluate import app as evaluate_app
 from experiments.train import app
 from tests.experiments.processes import ray_workers, wait_for
 from vlm_rewards.tracking.store import default_uri
@@ -134,6 +136,50 @@ def test_the_same_seed_gives_the_same_table_whatever_the_transport_and_the_fault
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "smoke-1" / "evaluation.csv").read_text() == (folder / "evaluation.csv").read_text()
+
+
+def test_a_trained_agent_is_evaluated_again_as_it_was_and_elsewhere(finished, tmp_path):
+    _, trained, _ = finished
+    folder = Path(shutil.copytree(trained, tmp_path / "smoke-1"))
+    done = CliRunner().invoke(evaluate_app, [str(folder), "--set", "evaluation.videos=0"])
+    assert done.exit_code == 0, done.output
+    assert (folder / "evaluation-1" / "evaluation.csv").read_text() == (folder / "evaluation.csv").read_text()
+
+    shuffled = ["--set", "environment.evaluation_options.layout=shuffled", "--set", "evaluation.videos=1"]
+    done = CliRunner().invoke(evaluate_app, [str(folder), "--episodes", "10", *shuffled])
+    assert done.exit_code == 0, done.output
+    elsewhere = folder / "evaluation-2"
+    assert evaluation(elsewhere)[0]["episodes"] == "10"
+    assert Image.open(elsewhere / "episodes.gif").n_frames > 1
+    client, runs = mlflow_runs(tmp_path)
+    second = next(run for run in runs if run.info.run_name == "smoke-1, evaluation-2")
+    state = json.loads((folder / "state.json").read_text())
+    assert second.data.tags["mlflow.parentRunId"] == state["mlflow_run_id"]
+    assert second.data.params["environment.evaluation_options.layout"] == "shuffled"
+    assert second.data.metrics["evaluation/success"] == float(evaluation(elsewhere)[0]["success"])
+    assert "evaluation.csv" in {artifact.path for artifact in client.list_artifacts(second.info.run_id)}
+
+
+def test_what_cannot_be_evaluated_is_one_clear_line_and_leaves_nothing(finished, tmp_path):
+    _, trained, _ = finished
+    folder = Path(shutil.copytree(trained, tmp_path / "smoke-1"))
+    before = sorted(folder.rglob("*"))
+    for arguments, message in (
+        ([str(tmp_path)], "no folder of a run"),
+        ([str(folder), "--set", "environment.evaluation_options.layout=shufled"], "shufled"),
+        ([str(folder), "--episodes", "0"], "episodes"),
+    ):
+        done = CliRunner().invoke(evaluate_app, arguments)
+        assert done.exit_code == 2
+        assert message in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+    shutil.rmtree(next(folder.glob("checkpoint-*")))
+    state = json.loads((folder / "state.json").read_text())
+    (folder / "state.json").write_text(json.dumps(state | {"checkpoint": None}))
+    done = CliRunner().invoke(evaluate_app, [str(folder)])
+    assert done.exit_code == 2
+    assert "--resume" in done.stderr
+    assert [path for path in before if path.exists()] == sorted(folder.rglob("*"))
 
 
 def test_the_agent_to_compare_with_trains_on_ground_truth_without_any_reward_model(tmp_path):
