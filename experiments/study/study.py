@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -212,7 +213,7 @@ class Study:
                     max_concurrent_trials=self.config.max_concurrent_trials,
                     scheduler=self._scheduler(),
                     trial_name_creator=lambda trial: trial.trial_id,
-                    trial_dirname_creator=lambda trial: trial.trial_id,
+                    trial_dirname_creator=_folder_name,
                 ),
                 run_config=tune.RunConfig(
                     name=self.folder.path.name,
@@ -257,6 +258,11 @@ class Study:
 def _resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
     """Return a bundle for the learner and one for each env runner of a trial."""
     return tune.PlacementGroupFactory([{"CPU": 1.0}] * _trial(config).cpus)
+
+
+def _folder_name(trial: Any) -> str:
+    """Return what the folder of one of Tune's trials is called; names of tasks and arms may hold anything."""
+    return "_".join([*re.findall(r"\w+", _trial(trial.config).name), trial.trial_id])
 
 
 def _trial(config: dict[str, Any]) -> Trial:

@@ -38,7 +38,8 @@ def learning_curve_findings(study: Study) -> Findings:
             title = task if len(arms) == 1 else f"{task}, {arm}"
             panel = _panel(study, task, arm, title)
             bands |= band_kinds([panel.vlm, panel.held_out])
-            figures.append(Figure(f"learning_curve_{slug(title)}", panel, _description(panel)))
+            if panel.vlm or panel.held_out:  # an empty pair of axes says nothing of a trial that has not begun
+                figures.append(Figure(f"learning_curve_{slug(title)}", panel, _description(panel)))
             row, record = _numbers(study, task, arm)
             rows.append(row)
             records.append(record)
@@ -127,9 +128,7 @@ def _numbers(study: Study, task: str, arm: str) -> tuple[dict, dict]:
         "interval": final.kind if final else "",
         "random_success": chance,
         "ground_truth_agent_success": reference.mean if reference else math.nan,
-        "share_of_ground_truth_agent": final.mean / reference.mean
-        if final and reference and reference.mean
-        else math.nan,
+        "share_of_ground_truth_agent": _ratio(final, reference),
         "pearson": mean([agreement.pearson for agreement in agreements]),
         "spearman": mean([agreement.spearman for agreement in agreements]),
         "online_precision_last_quarter": mean([trial.late_precision for trial in trials]),
@@ -176,4 +175,4 @@ def _description(panel: LearningCurvePanel) -> str:
         for name, band in (("VLM return", panel.vlm), ("ground truth on held-out goals", panel.held_out))
         if band is not None
     ]
-    return f"Learning curve, {panel.title}: " + ("; ".join(ends) or "no points yet") + "."
+    return f"Learning curve, {panel.title}: " + "; ".join(ends) + "."
