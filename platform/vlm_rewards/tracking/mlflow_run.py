@@ -100,6 +100,8 @@ class MlflowRun:
                     client.set_tag(resume_run_id, key, value)
                 client.update_run(resume_run_id, status="RUNNING")
                 run = client.get_run(resume_run_id)
+                if "end_reason" in run.data.tags:  # how it ended before says nothing of the run that goes on
+                    client.delete_tag(resume_run_id, "end_reason")
                 last_step = max(
                     (m.step for key in run.data.metrics for m in client.get_metric_history(resume_run_id, key)),
                     default=-1,

@@ -95,6 +95,17 @@ def test_a_resumed_run_continues_with_strictly_rising_steps(store):
     assert reader(store).get_run(first.run_id).info.status == "FINISHED"
 
 
+def test_a_resumed_run_forgets_how_it_ended_before(store):
+    first = start(store)
+    first.finish("KILLED", "somebody stopped it")
+    assert reader(store).get_run(first.run_id).data.tags["end_reason"] == "somebody stopped it"
+    with start(store, resume_run_id=first.run_id):
+        pass
+    resumed = reader(store).get_run(first.run_id)
+    assert resumed.info.status == "FINISHED"
+    assert "end_reason" not in resumed.data.tags
+
+
 def test_a_run_whose_process_was_killed_is_closed_by_the_next_start(store):
     code = (
         "import os, signal, sys; from pathlib import Path\n"
