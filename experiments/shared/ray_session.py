@@ -18,6 +18,12 @@ from vlm_rewards.errors import ConfigError
 WORKER_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore::DeprecationWarning"}
 
 
+def quiet_ray() -> None:
+    """Keep RLlib's deprecations of its own internals and Serve's replicas out of what a person watches a run for."""
+    for name in ("ray", "ray.rllib", "ray.serve", "ray.tune"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+
 @contextmanager
 def ray_session(num_cpus: float, wanted_cpus: float | None = None) -> Iterator[None]:
     """Connect to the cluster named by RAY_ADDRESS (set under `ray job submit`), or start one here for the duration.
@@ -30,9 +36,7 @@ def ray_session(num_cpus: float, wanted_cpus: float | None = None) -> Iterator[N
     Raises:
         ConfigError: the cluster cannot be reached, or has fewer CPUs in all than the experiment needs.
     """
-    # RLlib announces deprecations of its own internals and Serve every replica: not what a person watches a run for.
-    for name in ("ray", "ray.rllib", "ray.serve", "ray.tune"):
-        logging.getLogger(name).setLevel(logging.ERROR)
+    quiet_ray()
     address = os.environ.get("RAY_ADDRESS")
     if address:
         _connect(address)

@@ -1,22 +1,21 @@
 """A trained agent judged once more: its newest checkpoint, on episodes that need not be those of its own evaluation."""
 
 import functools
-import logging
+import itertools
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from ray.rllib.core.rl_module import RLModule
 
 from experiments.shared.progress import Bars
+from experiments.shared.ray_session import quiet_ray
 from experiments.shared.run_folder import RunFolder
 from experiments.training.config import TrainConfig
 from experiments.training.console import success_table
 from experiments.training.environments import evaluation_env, task_set_of
-from experiments.training.results import compare_with_random, write_table, write_videos
+from experiments.training.results import evaluate_and_record
 from experiments.training.run import REPOSITORY, make_client
 from vlm_rewards.errors import ConfigError
-from vlm_rewards.evaluation.episodes import EpisodeResult
 from vlm_rewards.tracking import MlflowRun, flatten, provenance_tags
 from vlm_rewards.tracking.store import default_uri
 
@@ -47,8 +46,8 @@ class Evaluation:
             raise ConfigError(f"the run in {folder.path} has no checkpoint yet; train on with --resume {folder.path}")
         self._state = state
         self._make_env = functools.partial(evaluation_env, self.config)
-        self._make_env().close()
         self._task_set = task_set_of(self.config)
+        self._make_env().close()
 
     def execute(self) -> None:
         """Run the episodes, print the table, and keep it with the films in a folder and in MLflow.
@@ -58,57 +57,44 @@ class Evaluation:
         """
         config = self.config
         assert self._state.checkpoint is not None
-        # RLlib announces deprecations of its own internals.
-        logging.getLogger("ray.rllib").setLevel(logging.ERROR)
+        quiet_ray()
         module = RLModule.from_checkpoint(self.folder.path / self._state.checkpoint / _MODULE)
-        results = RunFolder.create(self.folder.path, "evaluation", config.model_dump(mode="json")).path
+        folder = RunFolder.create(self.folder.path, "evaluation", config.model_dump(mode="json")).path
         try:
-            with Bars() as bars, self._start_tracking(results) as run:
+            with Bars() as bars, self._start_tracking(folder) as run:
                 bars.say(f"evaluating the agent of {self._state.env_steps:,} steps …")
-                agent, random = compare_with_random(
-                    config, module, self._task_set, self._make_env, _counter(bars, 2 * config.evaluation.episodes)
+                scored = config.evaluation.videos and not config.uses_ground_truth
+                client = make_client(config, self._task_set, "") if scored else None
+                done = itertools.count(1)
+                results = evaluate_and_record(
+                    config=config,
+                    module=module,
+                    task_set=self._task_set,
+                    client=client,
+                    beta=client and client.describe().beta,
+                    make_env=self._make_env,
+                    curve=None,
+                    folder=folder,
+                    run=run,
+                    on_episode=lambda episode: bars.show(
+                        "episodes, the random policy's included", next(done), 2 * config.evaluation.episodes
+                    ),
                 )
-                table = write_table(results / "evaluation.csv", agent, random)
-                client = None if config.uses_ground_truth else make_client(config, self._task_set, "")
-                beta = client and client.describe().beta
-                films = write_videos(config, module, self._task_set, client, beta, self._make_env, agent, results)
-                low, high = agent.overall.interval()
-                run.log_metrics(
-                    {
-                        "evaluation/success": agent.overall.rate,
-                        "evaluation/success_low": low,
-                        "evaluation/success_high": high,
-                        "evaluation/random_success": random.overall.rate,
-                    },
-                    step=self._state.env_steps,
-                )
-                for path in (table, *films):
-                    run.log_artifact(path)
+                run.log_metrics(results.metrics, step=self._state.env_steps)
         except BaseException:
-            shutil.rmtree(results, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
             raise
-        bars.console.print(success_table(agent, random))
-        bars.console.print(f"  {'results':<15}{results}", soft_wrap=True)
+        bars.console.print(success_table(results.agent, results.random))
+        bars.console.print(f"  {'results':<15}{folder}", soft_wrap=True)
         bars.console.print(f"  {'MLflow':<15}run {run.run_id} in {run.uri}", soft_wrap=True)
 
-    def _start_tracking(self, results: Path) -> MlflowRun:
+    def _start_tracking(self, folder: Path) -> MlflowRun:
         return MlflowRun.start(
             uri=self.config.tracking.uri or default_uri(self.folder.path.parent),
             experiment=self.config.tracking.experiment,
-            name=f"{self.folder.path.name}, {results.name}",
+            name=f"{self.folder.path.name}, {folder.name}",
             params=flatten(self.config.model_dump(mode="json")),
             tags=provenance_tags(REPOSITORY),
-            spill_folder=results,
+            spill_folder=folder,
             parent_run_id=self._state.mlflow_run_id,
         )
-
-
-def _counter(bars: Bars, total: int) -> Callable[[EpisodeResult], None]:
-    done = 0
-
-    def count(episode: EpisodeResult) -> None:
-        nonlocal done
-        done += 1
-        bars.show("episodes, the random policy's included", done, total)
-
-    return count

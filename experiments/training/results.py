@@ -27,15 +27,26 @@ class Results:
         agent: Ground-truth success of the trained agent.
         random: Of the uniformly random policy, on the same episodes.
         table: CSV with a row a goal.
-        figure: PNG of the learning curve.
+        figure: PNG of the learning curve, or None if there was no curve.
         video: GIF of evaluation episodes, or None if none was asked for.
     """
 
     agent: EvaluationSummary
     random: EvaluationSummary
     table: Path
-    figure: Path
+    figure: Path | None
     video: Path | None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What MLflow keeps of it."""
+        low, high = self.agent.overall.interval()
+        return {
+            "evaluation/success": self.agent.overall.rate,
+            "evaluation/success_low": low,
+            "evaluation/success_high": high,
+            "evaluation/random_success": self.random.overall.rate,
+        }
 
 
 def evaluate_and_record(
@@ -46,9 +57,10 @@ def evaluate_and_record(
     client: RewardClient | None,
     beta: float | None,
     make_env: Callable[..., gym.Env],
-    curve: Sequence[CurvePoint],
+    curve: Sequence[CurvePoint] | None,
     folder: Path,
     run: MlflowRun,
+    on_episode: Callable[[EpisodeResult], None] | None = None,
 ) -> Results:
     """Evaluate `module` and the random policy on the same episodes, and write table, figure and video.
 
@@ -59,36 +71,10 @@ def evaluate_and_record(
         client: Scores the frames of the video; no evaluation result depends on it. None if there was no reward model.
         beta: The reward's threshold, drawn in the video; None as above.
         make_env: Builds an evaluation environment, with further options.
-        curve: Training, an iteration a point.
+        curve: Training, an iteration a point; None draws no figure.
         folder: Where files go.
         run: The MLflow run that keeps a copy of them.
-    """
-    agent, random = compare_with_random(config, module, task_set, make_env)
-    table = write_table(folder / "evaluation.csv", agent, random)
-    figure = folder / "learning_curve.png"
-    plot_learning_curve(
-        curve,
-        figure,
-        f"{config.name}: reward from {config.reward_name}",
-        random.overall.rate,
-        vlm=not config.uses_ground_truth,
-    )
-    videos = write_videos(config, module, task_set, client, beta, make_env, agent, folder)
-    for path in (table, figure, *videos):
-        run.log_artifact(path)
-    return Results(agent, random, table, figure, videos[0] if videos else None)
-
-
-def compare_with_random(
-    config: TrainConfig,
-    module: Any,
-    task_set: TaskSet,
-    make_env: Callable[..., gym.Env],
-    on_episode: Callable[[EpisodeResult], None] | None = None,
-) -> tuple[EvaluationSummary, EvaluationSummary]:
-    """Return the ground-truth success of `module`, and of the uniformly random policy on the same episodes.
-
-    `on_episode` is called after each episode of either.
+        on_episode: Called after each episode of either policy, for progress.
     """
     evaluation = config.evaluation
     agent = evaluate(config, module, task_set, make_env, evaluation.episodes, on_episode)
@@ -96,7 +82,34 @@ def compare_with_random(
     probe = make_env()
     random_policy = RandomPolicy(int(probe.action_space.n))  # type: ignore[attr-defined]
     probe.close()
-    return agent, summarise(run_episodes(make_env, random_policy, specs, evaluation.num_envs, on_episode))
+    random = summarise(run_episodes(make_env, random_policy, specs, evaluation.num_envs, on_episode))
+
+    table = write_table(folder / "evaluation.csv", agent, random)
+    figure = None
+    if curve is not None:
+        figure = folder / "learning_curve.png"
+        plot_learning_curve(
+            curve,
+            figure,
+            f"{config.name}: reward from {config.reward_name}",
+            random.overall.rate,
+            vlm=not config.uses_ground_truth,
+        )
+    videos = {}
+    if evaluation.videos:
+        ranked = sorted(agent.by_goal, key=lambda goal_id: agent.by_goal[goal_id].rate)
+        videos = {
+            "episodes.gif": specs[: evaluation.videos],
+            "episodes_best.gif": [spec for spec in specs if spec.goal_id == ranked[-1]][:1],
+            "episodes_worst.gif": [spec for spec in specs if spec.goal_id == ranked[0]][:1],
+        }
+        alone = ModulePolicy(module, 1, evaluation.deterministic, config.seed)
+        for name, shown in videos.items():
+            _write_video(folder / name, shown, alone, client, beta, task_set, make_env)
+    for path in (table, figure, *(folder / name for name in videos)):
+        if path is not None:
+            run.log_artifact(path)
+    return Results(agent, random, table, figure, folder / "episodes.gif" if videos else None)
 
 
 def evaluate(
@@ -132,44 +145,6 @@ def write_table(path: Path, agent: EvaluationSummary, random: EvaluationSummary)
             numbers = (rate.rate, low, high, rate.mean_length, baseline.rate)
             writer.writerow([name, rate.episodes, *(f"{number:.4f}" for number in numbers)])
     return path
-
-
-def write_videos(
-    config: TrainConfig,
-    module: Any,
-    task_set: TaskSet,
-    client: RewardClient | None,
-    beta: float | None,
-    make_env: Callable[..., gym.Env],
-    agent: EvaluationSummary,
-    folder: Path,
-) -> list[Path]:
-    """Write GIFs of the first episodes and of the best and the worst goal; return them, the first episodes first.
-
-    Args:
-        config: The run's settings; `evaluation.videos` of 0 writes none.
-        module: The trained RLModule.
-        task_set: Its goals.
-        client: Scores the frames; None shows them without p(goal).
-        beta: The reward's threshold; None as above.
-        make_env: Builds an evaluation environment, with further options.
-        agent: Says which goals are best and worst.
-        folder: Where files go.
-    """
-    evaluation = config.evaluation
-    if not evaluation.videos:
-        return []
-    specs = _specs(config, task_set, evaluation.episodes)
-    ranked = sorted(agent.by_goal, key=lambda goal_id: agent.by_goal[goal_id].rate)
-    videos = {
-        "episodes.gif": specs[: evaluation.videos],
-        "episodes_best.gif": [spec for spec in specs if spec.goal_id == ranked[-1]][:1],
-        "episodes_worst.gif": [spec for spec in specs if spec.goal_id == ranked[0]][:1],
-    }
-    alone = ModulePolicy(module, 1, evaluation.deterministic, config.seed)
-    for name, shown in videos.items():
-        _write_video(folder / name, shown, alone, client, beta, task_set, make_env)
-    return [folder / name for name in videos]
 
 
 def _write_video(

@@ -152,6 +152,7 @@ class Training:
         self._deployed = False
         self._uri = config.tracking.uri or default_uri(folder.path.parent)
         self._task_set = task_set_of(config)
+        self._evaluation_env = functools.partial(evaluation_env, config)
 
     def cpus_needed(self) -> float:
         """Return the CPUs that replicas, env runners and the learner, in this process, take."""
@@ -187,21 +188,14 @@ class Training:
                 client=description
                 and make_client(self.config, self._task_set, self._app_name, description.fingerprint),
                 beta=description and description.beta,
-                make_env=functools.partial(evaluation_env, self.config),
+                make_env=self._evaluation_env,
                 curve=[CurvePoint(int(row[0]), *row[1:4]) for row in self._state.curve],
                 folder=self.folder.path,
                 run=run,
             )
             precision = self._last_quarter_precision()
-            low, high = results.agent.overall.interval()
             run.log_metrics(
-                {
-                    "evaluation/success": results.agent.overall.rate,
-                    "evaluation/success_low": low,
-                    "evaluation/success_high": high,
-                    "evaluation/random_success": results.random.overall.rate,
-                    "evaluation/online_precision_last_quarter": precision,
-                },
+                {**results.metrics, "evaluation/online_precision_last_quarter": precision},
                 step=self._state.env_steps + 1,
             )
             run.log_cost()
@@ -328,11 +322,7 @@ class Training:
         assert self._state is not None
         evaluation = self.config.evaluation
         summary = evaluate(
-            self.config,
-            algorithm.get_module(),
-            self._task_set,
-            functools.partial(evaluation_env, self.config),
-            evaluation.episodes_in_training,
+            self.config, algorithm.get_module(), self._task_set, self._evaluation_env, evaluation.episodes_in_training
         )
         success = summary.overall.rate
         self._state = replace(self._state, held_out=(*self._state.held_out, (self._state.env_steps, success)))
