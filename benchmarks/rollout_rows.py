@@ -15,11 +15,10 @@ from benchmarks.row import Row, benchmark
 from envs.registry import make_env
 from experiments.shared.preset_files import load_preset
 from experiments.training.config import TrainConfig
-from rllib_configs.ppo import ppo_config
 from serve_deployments.reward import RewardAppArgs
+from vlm_rewards.environment.vector_env import RewardVectorEnv
 from vlm_rewards.goals import TaskSet
 from vlm_rewards.reward_model import RewardConfig, RewardModel
-from vlm_rewards.rollout.vector_env import RewardVectorEnv
 from vlm_rewards.service import HandleTransport, RewardClient
 
 Step = tuple[np.ndarray, list[str]]
@@ -98,7 +97,6 @@ def cache(quick: bool) -> list[Row]:
 def sampling_efficiency(quick: bool) -> list[Row]:
     """Wall time of the demo's sampling against its parts measured alone, one after the other in one process."""
     config = demo_config()
-    assert config.reward != "ground_truth"
     steps = 60 if quick else 300
     threads = config.sampling.learner_threads or torch.get_num_threads()
     envs = demo_envs(config)
@@ -106,7 +104,7 @@ def sampling_efficiency(quick: bool) -> list[Row]:
     requests, observations, env_seconds = random_rollout(envs, steps)
 
     torch.set_num_threads(config.service.torch_threads)
-    model = RewardModel(config.reward, task_set)
+    model = RewardModel(config.reward_model, task_set)
     model.score(*requests[0])
     reward_seconds = []
     for frames, goal_ids in requests:
@@ -117,17 +115,16 @@ def sampling_efficiency(quick: bool) -> list[Row]:
     torch.set_num_threads(threads)
     service = config.service
     args = RewardAppArgs(
-        reward=config.reward, task_set=task_set, num_cpus=service.num_cpus, torch_threads=service.torch_threads
+        reward=config.reward_model, task_set=task_set, num_cpus=service.num_cpus, torch_threads=service.torch_threads
     )
     with deployed("bench-demo", args):
         client = RewardClient(HandleTransport("bench-demo"))
         client.describe()
         call_seconds = served_seconds(client, requests)
-        algorithm = ppo_config(
+        algorithm = config.algorithm.make_config(
             env=functools.partial(make_env, config.environment.id),
             env_kwargs=config.environment.options,
             client_factory=functools.partial(_client, "bench-demo"),
-            hyperparameters=config.ppo,
             total_env_steps=config.total_env_steps,
             module=config.agent,
             num_envs_per_env_runner=config.sampling.num_envs_per_env_runner,

@@ -23,9 +23,9 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 
 import envs.android  # noqa: F401 registers android/OpenApp-v0
+from vlm_rewards.environment.vlm_reward_vec_env import VLMRewardVecEnv
 from vlm_rewards.goals import NegativesSpec, TaskSet
 from vlm_rewards.reward_model import RewardConfig, RewardModel
-from vlm_rewards.rollout.vlm_reward_vec_env import VLMRewardVecEnv
 from vlm_rewards.service import HttpTransport, InProcessTransport, RewardClient
 from vlm_rewards.service.http import LocalServer, TransportBackend, create_app
 

@@ -1,13 +1,13 @@
 """APPO for a goal-conditioned agent whose only reward comes from a vision-language model."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 from ray.rllib.algorithms.appo import APPOConfig
 
 from rllib_configs.asynchronous import AsyncHyperparameters, async_config
-from vlm_rewards.rollout.async_algorithm import WatchedAPPO
-from vlm_rewards.rollout.vtrace_learner import VTraceAPPOLearner
+from vlm_rewards.rllib.async_algorithm import WatchedAPPO
+from vlm_rewards.rllib.vtrace_learner import VTraceAPPOLearner
 
 
 class APPOHyperparameters(AsyncHyperparameters):
@@ -21,32 +21,20 @@ class APPOHyperparameters(AsyncHyperparameters):
             every so many times `buffer_batches * buffer_passes` updates (alpha of the paper: 0.125 to 4).
     """
 
+    name: Literal["appo"] = "appo"
     clip: float = Field(default=0.3, gt=0)
     buffer_batches: int = Field(default=4, ge=1)
     buffer_passes: int = Field(default=2, ge=1)
     target_update_frequency: float = Field(default=0.5, gt=0)
 
-
-def appo_config(*, hyperparameters: APPOHyperparameters | None = None, **agent: Any) -> APPOConfig:
-    """Returns an APPO (IMPACT, Luo et al. 2020) on RLlib's new API stack, ready to `build_algo()`.
-
-    Args:
-        hyperparameters: of the algorithm.
-        agent: env, reward, networks and sampling: the keyword arguments of `rllib_configs.common.agent_config`.
-
-    Returns:
-        The configuration, not frozen: change what you like.
-
-    Raises:
-        ConfigError: no env runner, or one whose sample is larger than a batch.
-    """
-    hyper = hyperparameters or APPOHyperparameters()
-    return async_config(APPOConfig(algo_class=WatchedAPPO), hyper, **agent).training(
-        learner_class=VTraceAPPOLearner,
-        clip_param=hyper.clip,
-        circular_buffer_num_batches=hyper.buffer_batches,
-        circular_buffer_iterations_per_batch=hyper.buffer_passes,
-        target_network_update_freq=hyper.target_update_frequency,
-        # As in PPO: the clipped objective bounds a step already.
-        use_kl_loss=False,
-    )
+    def make_config(self, **agent: Any) -> APPOConfig:
+        """Returns an APPO (IMPACT, Luo et al. 2020); see `CommonHyperparameters.make_config`."""
+        return async_config(APPOConfig(algo_class=WatchedAPPO), self, **agent).training(
+            learner_class=VTraceAPPOLearner,
+            clip_param=self.clip,
+            circular_buffer_num_batches=self.buffer_batches,
+            circular_buffer_iterations_per_batch=self.buffer_passes,
+            target_network_update_freq=self.target_update_frequency,
+            # As in PPO: the clipped objective bounds a step already.
+            use_kl_loss=False,
+        )

@@ -1,6 +1,6 @@
 """What IMPALA and APPO share: env runners that sample while the learner learns, and V-trace to make up for it."""
 
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from pydantic import Field
 from ray.rllib.algorithms.impala import IMPALAConfig
@@ -25,6 +25,8 @@ class AsyncHyperparameters(CommonHyperparameters):
             gradient (the IMPALA paper's rho bar).
         report_env_steps: fewest env steps in one result of `Algorithm.train()`; at least a batch.
     """
+
+    is_asynchronous: ClassVar[bool] = True
 
     train_batch_size: int = Field(default=256, ge=1)
     rollout_fragment_length: int = Field(default=16, ge=1)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import gymnasium as gym
 import torch
@@ -11,22 +11,25 @@ from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 from ray.rllib.core.rl_module import RLModuleSpec
 
+from vlm_rewards.environment.exploring_starts import ExploringStarts
 from vlm_rewards.errors import ConfigError
-from vlm_rewards.rollout.connector import Client, RewardConnector, RewardedStep
-from vlm_rewards.rollout.env_runner import RewardEnvRunner
-from vlm_rewards.rollout.exploring_starts import ExploringStarts
-from vlm_rewards.rollout.ground_truth_connector import GroundTruthConnector
-from vlm_rewards.rollout.rl_module import GoalConditionedModule, GoalModuleConfig
-from vlm_rewards.rollout.rllib_env import RLlibRewardVectorEnv
+from vlm_rewards.rllib.connector import Client, RewardConnector, RewardedStep
+from vlm_rewards.rllib.env_runner import RewardEnvRunner
+from vlm_rewards.rllib.ground_truth_connector import GroundTruthConnector
+from vlm_rewards.rllib.rl_module import GoalConditionedModule, GoalModuleConfig
+from vlm_rewards.rllib.rllib_env import RLlibRewardVectorEnv
 from vlm_rewards.strict_config import StrictConfig
 
 Config = TypeVar("Config", bound=AlgorithmConfig)
 
 
 class CommonHyperparameters(StrictConfig):
-    """What every actor-critic here is tuned by.
+    """What every algorithm here is tuned by, and how it is built.
 
     Attributes:
+        name: the algorithm's name in presets.
+        is_asynchronous: whether it samples while it learns. Then it needs an env runner, equal seeds do not give equal
+            weights, and learner results may lag (`health.check` wants to be told).
         train_batch_size: env steps in one batch of the learner, over all env runners.
         learning_rate: of Adam.
         final_learning_rate: what it falls to, linearly, by the end of training; None keeps it. Where nearly every
@@ -36,6 +39,9 @@ class CommonHyperparameters(StrictConfig):
         value_loss: weight of the value loss.
         grad_clip: largest global norm of a gradient.
     """
+
+    name: str
+    is_asynchronous: ClassVar[bool] = False
 
     train_batch_size: int = Field(default=1024, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
@@ -49,6 +55,17 @@ class CommonHyperparameters(StrictConfig):
     def iteration_env_steps(self) -> int:
         """Fewest env steps that one `Algorithm.train()` samples: what `health.check` is told to expect."""
         return self.train_batch_size
+
+    def make_config(self, **agent: Any) -> AlgorithmConfig:
+        """Returns the algorithm's configuration, ready to `build_algo()` and not frozen: change what you like.
+
+        Args:
+            agent: env, reward, networks and sampling: the keyword arguments of `agent_config`.
+
+        Raises:
+            ConfigError: what the algorithm cannot work with.
+        """
+        raise NotImplementedError
 
 
 def agent_config(
@@ -71,7 +88,7 @@ def agent_config(
     """Returns an algorithm's configuration with everything in it that does not depend on the algorithm.
 
     Failures are not papered over: an env runner's error ends `Algorithm.train()` with that error, nothing is restarted
-    behind one's back. Check each result with `vlm_rewards.rollout.health.check`. Evaluation runners, should one be
+    behind one's back. Check each result with `vlm_rewards.rllib.health.check`. Evaluation runners, should one be
     configured, see the env's ground truth and no reward model.
 
     Args:

@@ -18,9 +18,9 @@ from envs.android.embedded import EmbeddedBackend
 from envs.android.emulator import EmulatorBackend
 from envs.android.emulator_options import EmulatorOptions
 from envs.android.open_app_config import CONTENT_SEEDS, TASK_PATH, OpenAppConfig
+from vlm_rewards.environment.goal_tokens import GOAL_LENGTH, VOCAB_SIZE, tokenize
 from vlm_rewards.errors import ConfigError, VLMRewardsError
 from vlm_rewards.goals import Goal, TaskSet
-from vlm_rewards.rollout.goal_tokens import GOAL_LENGTH, VOCAB_SIZE, tokenize
 from vlm_rewards.strict_config import near_matches
 
 _RENDER_SIZE = (400, 250)

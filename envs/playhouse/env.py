@@ -26,9 +26,9 @@ from envs.playhouse.presets import FAMILIES, Family, Preset, home_seeds, load_pr
 from envs.playhouse.renderer import MAX_SIZE, Renderer
 from envs.playhouse.scene import Scene
 from envs.playhouse.task_sets import held_out_pairs, load_task_set
+from vlm_rewards.environment.goal_tokens import GOAL_LENGTH, VOCAB_SIZE, tokenize
 from vlm_rewards.errors import ConfigError, VLMRewardsError
 from vlm_rewards.goals import TaskSet
-from vlm_rewards.rollout.goal_tokens import GOAL_LENGTH, VOCAB_SIZE, tokenize
 
 # MuJoCo would append its warnings to a file in the working folder.
 mujoco.set_mju_user_warning(logging.getLogger(__name__).warning)
@@ -38,7 +38,7 @@ _DIVERGED = (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL,
 class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
     """An egocentric agent in a furnished home, with one language goal an episode.
 
-    Implements `vlm_rewards.rollout.RewardableEnv`. The reward is 1.0 at the step where the goal first holds, else 0.
+    Implements `vlm_rewards.rllib.RewardableEnv`. The reward is 1.0 at the step where the goal first holds, else 0.
 
     Attributes:
         preset: what homes and episodes are drawn from.

@@ -47,12 +47,20 @@ def _extended(path: Path, study: str) -> dict[str, Any]:
 
 
 def merged(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
-    """Return `base` with `values` over it, level by level; lists are replaced."""
+    """Return `base` with `values` over it, level by level; lists are replaced.
+
+    A mapping of another `kind` or `name` than the one below it is another thing, and takes nothing from it.
+    """
     result = dict(base)
     for key, value in values.items():
         inner = result.get(key)
-        result[key] = merged(inner, value) if isinstance(inner, dict) and isinstance(value, dict) else value
+        both = isinstance(inner, dict) and isinstance(value, dict)
+        result[key] = merged(inner, value) if both and not _differ(inner, value) else value
     return result
+
+
+def _differ(base: dict[str, Any], values: dict[str, Any]) -> bool:
+    return any(tag in values and values[tag] != base.get(tag) for tag in ("kind", "name"))
 
 
 def apply_override(values: dict[str, Any], override: str) -> None:

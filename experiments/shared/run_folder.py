@@ -11,9 +11,23 @@ import yaml
 
 from experiments.shared.atomic_files import write_atomically
 from vlm_rewards.errors import ConfigError
+from vlm_rewards.evaluation.curve_point import CurvePoint
 
 CONFIG_FILE = "config.yaml"
 STATE_FILE = "state.json"
+
+
+@dataclass(frozen=True)
+class HeldOutPoint:
+    """A short evaluation in training, on held-out episodes.
+
+    Attributes:
+        env_steps: Environment steps trained until then.
+        success_rate: By ground truth, in [0, 1].
+    """
+
+    env_steps: int
+    success_rate: float
 
 
 @dataclass(frozen=True)
@@ -25,8 +39,8 @@ class RunState:
         env_steps: Environment steps trained.
         seconds: Wall-clock seconds spent training.
         checkpoint: Name of the checkpoint folder, or None before the first.
-        curve: One row an iteration for the learning-curve figure.
-        held_out: (env steps, ground-truth success) of the short evaluations in training.
+        curve: One point a training iteration.
+        held_out: The short evaluations in training.
         finished: Whether the run has ended and its results stand.
     """
 
@@ -34,8 +48,8 @@ class RunState:
     env_steps: int = 0
     seconds: float = 0.0
     checkpoint: str | None = None
-    curve: tuple[tuple[float, ...], ...] = ()
-    held_out: tuple[tuple[float, float], ...] = ()
+    curve: tuple[CurvePoint, ...] = ()
+    held_out: tuple[HeldOutPoint, ...] = ()
     finished: bool = False
 
 
@@ -94,8 +108,9 @@ class RunFolder:
         if not path.is_file():
             return None
         values = json.loads(path.read_text())
-        rows = {key: tuple(tuple(row) for row in values.get(key, ())) for key in ("curve", "held_out")}
-        return RunState(**{**values, **rows})
+        values["curve"] = tuple(CurvePoint(**point) for point in values["curve"])
+        values["held_out"] = tuple(HeldOutPoint(**point) for point in values["held_out"])
+        return RunState(**values)
 
     def remove_if_never_started(self) -> None:
         """Delete the folder of a run that was refused before it began: there is nothing in it to resume."""

@@ -26,7 +26,7 @@ def write_offline_table(source: Path, trials: Sequence[Trial], target: Path) -> 
             rows = list(csv.DictReader(file))
     except OSError as error:
         raise ConfigError(f"cannot read offline_table {source}: {error.strerror}") from error
-    arms = {trial.arm: trial.train.reward for trial in trials if not isinstance(trial.train.reward, str)}
+    arms = {trial.arm: trial.train.reward_model for trial in trials if not trial.train.uses_ground_truth}
     lines = [
         {
             "arm": arm,

@@ -12,7 +12,7 @@ from experiments.study.study_config import EstimateConfig
 from experiments.study.trials import Trial, app_cpus, seconds_of
 
 _SECONDS_BETWEEN_LINES = 20.0
-_SHOWN = {"vlm_return": "VLM", "ground_truth_return": "truth", "held_out_success": "held-out"}
+_SHOWN = {"reward_return": "reward", "success_rate": "truth", "held_out_success_rate": "held-out"}
 
 
 class ProgressCallback(tune.Callback):
@@ -36,11 +36,7 @@ class ProgressCallback(tune.Callback):
         self._last_line[trial.trial_id] = time.time()
         shown = "  ".join(
             f"{label} {result[name]:.2f}" if result.get(name) == result.get(name) else f"{label} -"
-            for name, label in (
-                ("vlm_return", "VLM"),
-                ("ground_truth_return", "truth"),
-                ("held_out_success", "held-out"),
-            )
+            for name, label in _SHOWN.items()
             if name in result
         )
         total = trial.config["trial"]["train"]["total_env_steps"]

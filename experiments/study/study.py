@@ -233,7 +233,7 @@ class Study:
         longest = max(trial.train.total_env_steps for trial in self.trials)
         return ASHAScheduler(
             time_attr="env_steps",
-            metric="held_out_success",
+            metric="held_out_success_rate",
             mode="max",
             max_t=2 * longest,
             grace_period=self.config.asha.grace_steps,

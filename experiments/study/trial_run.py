@@ -1,5 +1,6 @@
 """The function that Tune runs: one training, in Tune's own process for it."""
 
+from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -10,10 +11,7 @@ from ray.tune import Checkpoint
 from experiments.shared.run_folder import RunFolder, RunState
 from experiments.study.trials import Trial
 from experiments.training.run import Training
-from vlm_rewards.rollout.metrics import RolloutMetrics
-
-# What progress shows of a run's curve: the columns after its steps.
-CURVE_METRICS = ("vlm_return", "ground_truth_return", "online_precision")
+from vlm_rewards.rllib.metrics import RolloutMetrics
 
 
 class TrialWatcher:
@@ -68,6 +66,6 @@ def _folder(trial: Trial, path: Path) -> RunFolder:
 
 
 def _progress(state: RunState) -> dict[str, Any]:
-    latest = dict(zip(CURVE_METRICS, state.curve[-1][1:4], strict=True)) if state.curve else {}
-    held_out = state.held_out[-1][1] if state.held_out else 0.0
-    return {**latest, "held_out_success": held_out, "env_steps": state.env_steps, "finished": state.finished}
+    latest = asdict(state.curve[-1]) if state.curve else {}
+    held_out = state.held_out[-1].success_rate if state.held_out else 0.0
+    return {**latest, "held_out_success_rate": held_out, "env_steps": state.env_steps, "finished": state.finished}

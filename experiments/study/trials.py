@@ -49,10 +49,9 @@ class Trial(StrictConfig):
         """Return what two trials have in common that can share an application; None where nothing is served."""
         if not self.train.is_served:
             return None
-        assert self.train.reward != "ground_truth"
         environment = self.train.environment
         # Seeds share an application: neither they nor the learner are part of the reward.
-        parts = [self.train.reward.model_dump(mode="json"), environment.id, environment.options.get("task_set")]
+        parts = [self.train.reward_model.model_dump(mode="json"), environment.id, environment.options.get("task_set")]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]
 
 
@@ -92,13 +91,14 @@ def _check_early_stopping(config: StudyConfig, train: TrainConfig) -> None:
 
 
 def _facts(train: TrainConfig, given: dict[str, Any]) -> dict[str, Any]:
-    if isinstance(train.reward, str):
+    if train.uses_ground_truth:
         return given
+    reward = train.reward_model
     found = {
-        "model": train.reward.model,
-        "template": PromptTemplate.named(train.reward.template).text,
-        "negatives": train.reward.negatives.kind,
-        "parameters": parameters_of(train.reward.model),
+        "model": reward.model,
+        "template": PromptTemplate.named(reward.template).text,
+        "negatives": reward.negatives.kind,
+        "parameters": parameters_of(reward.model),
     }
     return {**{key: value for key, value in found.items() if value is not None}, **given}
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.study_report.document import MISSING, Figure, Findings, Table, estimate, interval, number, slug
+from experiments.study_report.figures.arm_panels import Arm, ArmPanels
 from experiments.study_report.learning_curves import band_kinds, finals, held_out_band, random_success
 from experiments.study_report.records import GROUND_TRUTH_ARM, Study
-from vlm_rewards.evaluation.studies import RankCorrelation, rank_correlation, success_over_seeds
-from vlm_rewards.evaluation.studies.arm_panels import Arm, ArmPanels
+from vlm_rewards.evaluation.statistics import RankCorrelation, rank_correlation, success_over_seeds
 
 RHO = "\u03c1"
 
@@ -181,11 +181,11 @@ def _numbers(study: Study, group: Group, name: str, arm: Arm, comparison: Compar
         "arm": name,
         comparison.fact: fact,
         "seeds": arm.final.seeds if arm.final else 0,
-        "held_out_success": arm.final.mean if arm.final else math.nan,
-        "held_out_success_low": arm.final.low if arm.final else math.nan,
-        "held_out_success_high": arm.final.high if arm.final else math.nan,
+        "held_out_success_rate": arm.final.mean if arm.final else math.nan,
+        "held_out_success_rate_low": arm.final.low if arm.final else math.nan,
+        "held_out_success_rate_high": arm.final.high if arm.final else math.nan,
         "interval": arm.final.kind if arm.final else "",
-        "random_success": random_success(study, group.task),
+        "random_success_rate": random_success(study, group.task),
     }
     sets = sorted({row.negatives for row in study.offline}, reverse=True)
     for negatives in sets:
@@ -197,7 +197,7 @@ def _numbers(study: Study, group: Group, name: str, arm: Arm, comparison: Compar
         comparison.what: arm.label,
         "seeds": str(record["seeds"]),
         "held-out success": estimate(arm.final),
-        "random": number(record["random_success"]),
+        "random": number(record["random_success_rate"]),
     }
     for negatives in sets:
         value = arm.offline.get(negatives)

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vlm_rewards.evaluation.studies import Estimate
-from vlm_rewards.evaluation.studies.theme import Drawing
+from experiments.study_report.figures.theme import Drawing
+from vlm_rewards.evaluation.statistics import Estimate
 
 MISSING = "\u2013"
 MINUS = "\u2212"

@@ -13,16 +13,22 @@ from experiments.study_report.document import (
     number,
     slug,
 )
+from experiments.study_report.figures.learning_curve_panel import LearningCurvePanel
 from experiments.study_report.records import (
     GROUND_TRUTH_ARM,
     HELD_OUT,
     ONLINE_PRECISION,
-    VLM_RETURN,
+    REWARD_RETURN,
     Study,
     Trial,
 )
-from vlm_rewards.evaluation.studies import Estimate, SeedBand, band_over_seeds, success_over_seeds, training_agreement
-from vlm_rewards.evaluation.studies.learning_curve_panel import LearningCurvePanel
+from vlm_rewards.evaluation.statistics import (
+    Estimate,
+    SeedBand,
+    band_over_seeds,
+    success_over_seeds,
+    training_agreement,
+)
 
 # Width of the running mean of training curves, as a share of the trial's steps.
 SMOOTHING = 0.05
@@ -81,7 +87,7 @@ def band_kinds(bands: Sequence[SeedBand | None]) -> set[str]:
 
 def random_success(study: Study, task: str) -> float:
     """Return the random policy's success on a task, over all its trials; NaN before any evaluation."""
-    key = "evaluation/random_success"
+    key = "evaluation/random_success_rate"
     return mean([trial.metrics[key] for trial in study.trials if trial.task == task and key in trial.metrics])
 
 
@@ -96,7 +102,7 @@ def _panel(study: Study, task: str, arm: str, title: str) -> LearningCurvePanel:
     unfinished = "" if study.finished(task, arm) else " (unfinished)"
     return LearningCurvePanel(
         title=title + unfinished,
-        vlm=running_mean_band(trials, VLM_RETURN),
+        vlm=running_mean_band(trials, REWARD_RETURN),
         held_out=held_out_band(trials),
         precision=running_mean_band(trials, ONLINE_PRECISION),
         ground_truth_agent=held_out_band(study.finished(task, GROUND_TRUTH_ARM)),
@@ -113,20 +119,20 @@ def _numbers(study: Study, task: str, arm: str) -> tuple[dict, dict]:
     agreements = [
         agreement
         for trial in trials
-        if VLM_RETURN in trial.curves and HELD_OUT in trial.curves
-        if (agreement := training_agreement(trial.curves[VLM_RETURN], trial.curves[HELD_OUT])) is not None
+        if REWARD_RETURN in trial.curves and HELD_OUT in trial.curves
+        if (agreement := training_agreement(trial.curves[REWARD_RETURN], trial.curves[HELD_OUT])) is not None
     ]
     alarms = [trial.alarm_at for trial in trials if trial.alarm_at is not None]
     record = {
         "task": task,
         "arm": arm,
         "seeds": len(trials),
-        "vlm_return_last_quarter": mean([trial.late_vlm_return for trial in trials]),
-        "held_out_success": final.mean if final else math.nan,
-        "held_out_success_low": final.low if final else math.nan,
-        "held_out_success_high": final.high if final else math.nan,
+        "reward_return_last_quarter": mean([trial.late_reward_return for trial in trials]),
+        "held_out_success_rate": final.mean if final else math.nan,
+        "held_out_success_rate_low": final.low if final else math.nan,
+        "held_out_success_rate_high": final.high if final else math.nan,
         "interval": final.kind if final else "",
-        "random_success": chance,
+        "random_success_rate": chance,
         "ground_truth_agent_success": reference.mean if reference else math.nan,
         "share_of_ground_truth_agent": _ratio(final, reference),
         "pearson": mean([agreement.pearson for agreement in agreements]),
@@ -139,7 +145,7 @@ def _numbers(study: Study, task: str, arm: str) -> tuple[dict, dict]:
         "task": task,
         "reward": arm,
         "seeds": str(len(trials)),
-        "VLM return": number(record["vlm_return_last_quarter"]),
+        "VLM return": number(record["reward_return_last_quarter"]),
         "held-out success": estimate(final),
         "random": number(chance),
         "true-reward agent": number(record["ground_truth_agent_success"]),
@@ -156,7 +162,8 @@ def _ratio(final: Estimate | None, reference: Estimate | None) -> float:
 
 
 def _statement(title: str, record: dict) -> str:
-    text = f"{title}: held-out success {number(record['held_out_success'])}, random {number(record['random_success'])}"
+    success, chance = number(record["held_out_success_rate"]), number(record["random_success_rate"])
+    text = f"{title}: held-out success {success}, random {chance}"
     if math.isfinite(record["ground_truth_agent_success"]):
         text += f", true-reward agent {number(record['ground_truth_agent_success'])}"
     if math.isfinite(record["pearson"]):

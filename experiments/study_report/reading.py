@@ -17,7 +17,7 @@ import yaml
 
 from experiments.study_report.records import HELD_OUT, HISTORIES, OfflineRow, Study, Trial
 from vlm_rewards.errors import ConfigError, TrackingError
-from vlm_rewards.evaluation.studies import Curve
+from vlm_rewards.evaluation.statistics import Curve
 from vlm_rewards.tracking.mlflow_run import STORE_ERRORS
 from vlm_rewards.tracking.store import MlflowClient, first_line, sqlite_file
 
@@ -157,15 +157,15 @@ class StudyReader:
 
     def _final(self, run_id: str, metrics: Mapping[str, float]) -> tuple[float, float, float] | None:
         """Return success after training with its interval: of the metrics, or else of the table of all goals."""
-        if "evaluation/success" not in metrics:
+        if "evaluation/success_rate" not in metrics:
             return None
-        low, high = (metrics.get(f"evaluation/success_{end}", math.nan) for end in ("low", "high"))
+        low, high = (metrics.get(f"evaluation/success_rate_{end}", math.nan) for end in ("low", "high"))
         if not math.isfinite(low + high):
             table = self.artifact(run_id, EVALUATION_FILE)
             for row in csv.DictReader(io.StringIO((table or b"").decode())):
                 if row["goal"] == "all":
-                    low, high = float(row["success_low"]), float(row["success_high"])
-        return metrics["evaluation/success"], low, high
+                    low, high = float(row["success_rate_low"]), float(row["success_rate_high"])
+        return metrics["evaluation/success_rate"], low, high
 
 
 def _curve(history: Sequence[Any]) -> Curve:

@@ -5,15 +5,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from vlm_rewards.evaluation.studies import Curve
+from vlm_rewards.evaluation.curve_point import LAST_QUARTER, CurvePoint, last_quarter_precision
+from vlm_rewards.evaluation.statistics import Curve
 
 GROUND_TRUTH_ARM = "ground truth"
-VLM_RETURN, ONLINE_PRECISION, HELD_OUT = "train/vlm_return", "train/online_precision", "held_out/success"
-GROUND_TRUTH_RETURN = "train/ground_truth_return"
-VLM_SUCCESSES, TRUE_VLM_SUCCESSES = "train/vlm_successes", "train/true_vlm_successes"
+REWARD_RETURN, ONLINE_PRECISION, HELD_OUT = "train/reward_return", "train/online_precision", "held_out/success_rate"
+SUCCESS_RATE = "train/success_rate"
+REWARD_SUCCESSES, TRUE_REWARD_SUCCESSES = "train/reward_successes", "train/true_reward_successes"
 ALARM = "reward_hacking/alarm"
-HISTORIES = (VLM_RETURN, GROUND_TRUTH_RETURN, ONLINE_PRECISION, VLM_SUCCESSES, TRUE_VLM_SUCCESSES, HELD_OUT, ALARM)
-LAST_QUARTER = 0.75
+HISTORIES = (REWARD_RETURN, SUCCESS_RATE, ONLINE_PRECISION, REWARD_SUCCESSES, TRUE_REWARD_SUCCESSES, HELD_OUT, ALARM)
 
 
 @dataclass(frozen=True)
@@ -75,18 +75,21 @@ class Trial:
 
     @property
     def late_precision(self) -> float:
-        """True VLM successes over VLM successes in the last quarter of training; NaN where there was none."""
-        fired, true = (self._late_sum(key) for key in (VLM_SUCCESSES, TRUE_VLM_SUCCESSES))
-        return true / fired if fired else math.nan
+        """True successes over the reward's successes in the last quarter of training; NaN where there was none."""
+        fired, true = (self.curves.get(key) for key in (REWARD_SUCCESSES, TRUE_REWARD_SUCCESSES))
+        if fired is None or true is None:
+            return math.nan
+        counts = zip(fired.steps, fired.values, true.values, strict=True)
+        nothing = math.nan
+        return last_quarter_precision(
+            [CurvePoint(int(step), nothing, nothing, nothing, int(paid), int(right)) for step, paid, right in counts]
+        )
 
     @property
-    def late_vlm_return(self) -> float:
-        """Mean VLM return over the last quarter of training; NaN where there was none."""
-        values = self._late(VLM_RETURN)
+    def late_reward_return(self) -> float:
+        """Mean reward return over the last quarter of training; NaN where there was none."""
+        values = self._late(REWARD_RETURN)
         return float(sum(values) / len(values)) if values else math.nan
-
-    def _late_sum(self, key: str) -> float:
-        return float(sum(self._late(key)))
 
     def _late(self, key: str) -> list[float]:
         curve = self.curves.get(key)

@@ -62,9 +62,9 @@ def trial_table(study: Study) -> Table:
                 "status": trial.status,
                 "superseded": trial.superseded,
                 "env_steps": trial.env_steps,
-                "held_out_success": success,
-                "held_out_success_low": low,
-                "held_out_success_high": high,
+                "held_out_success_rate": success,
+                "held_out_success_rate_low": low,
+                "held_out_success_rate_high": high,
                 "online_precision_last_quarter": trial.late_precision,
                 "wall_seconds": trial.seconds,
                 "alarm_env_steps": trial.alarm_at,
@@ -111,4 +111,4 @@ def videos(study: Study, artifact: Callable[[str, str], bytes | None]) -> list[V
 
 def _goal_rates(table: str) -> list[float]:
     """Return the success of each goal in an `evaluation.csv`, without the row of all goals."""
-    return [float(row["success"]) for row in csv.DictReader(io.StringIO(table)) if row["goal"] != "all"]
+    return [float(row["success_rate"]) for row in csv.DictReader(io.StringIO(table)) if row["goal"] != "all"]

@@ -6,6 +6,7 @@ from pathlib import Path
 from experiments.shared.atomic_files import write_atomically
 from experiments.study_report.arms import MODEL_SIZE, PROMPTS, arm_findings
 from experiments.study_report.document import Findings
+from experiments.study_report.figures.theme import DARK, LIGHT, render
 from experiments.study_report.learning_curves import learning_curve_findings
 from experiments.study_report.page import html_page, markdown_page
 from experiments.study_report.provenance import provenance
@@ -13,7 +14,6 @@ from experiments.study_report.reading import PRESET_FILE, StudyReader
 from experiments.study_report.records import Study
 from experiments.study_report.trials import trial_table, videos
 from vlm_rewards.errors import ConfigError, VLMRewardsError
-from vlm_rewards.evaluation.studies.theme import DARK, LIGHT, render
 
 PAGE = "report.html"
 

@@ -1,20 +1,23 @@
 """What one training run is made of: the schema of `experiments/presets/train/*.yaml`."""
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, SerializeAsAny
 
 from experiments.shared.tracking_config import TrackingConfig
-from rllib_configs.algorithms import AlgorithmName
-from rllib_configs.appo import APPOHyperparameters
+from experiments.training.reward_kinds import REWARDS, GroundTruthReward
+from rllib_configs.algorithms import ALGORITHMS
 from rllib_configs.common import CommonHyperparameters
-from rllib_configs.impala import IMPALAHyperparameters
 from rllib_configs.ppo import PPOHyperparameters
+from vlm_rewards.environment.exploring_starts import ExploringStarts
+from vlm_rewards.errors import ConfigError
 from vlm_rewards.reward_model import RewardConfig
-from vlm_rewards.rollout.exploring_starts import ExploringStarts
-from vlm_rewards.rollout.rl_module import GoalModuleConfig
+from vlm_rewards.rllib.rl_module import GoalModuleConfig
 from vlm_rewards.strict_config import StrictConfig
+
+Algorithm = Annotated[SerializeAsAny[CommonHyperparameters], BeforeValidator(ALGORITHMS.parse)]
+Reward = Annotated[SerializeAsAny[RewardConfig | GroundTruthReward], BeforeValidator(REWARDS.parse)]
 
 
 class EnvironmentConfig(StrictConfig):
@@ -109,16 +112,14 @@ class TrainConfig(StrictConfig):
             None for no limit. With a limit two runs with one seed differ.
         checkpoint_every_steps: Environment steps between checkpoints.
         environment: The environment.
-        reward: The reward model; or `ground_truth`, the environment's own reward, for the agent to compare with.
+        reward: The reward model; or `{kind: ground_truth}`, the environment's own reward, for the agent to compare
+            with.
         service: How it is served.
         sampling: How experience is gathered.
         exploring_starts: Begins some training episodes elsewhere; None begins all where the environment does.
         agent: The agent's networks.
-        algorithm: What learns. APPO and IMPALA sample while they learn: they need `sampling.num_env_runners`, pay on
-            many cores, and give no two equal runs.
-        ppo: Hyperparameters of PPO.
-        appo: Of APPO.
-        impala: Of IMPALA.
+        algorithm: What learns, by name, with its hyperparameters. APPO and IMPALA sample while they learn: they need
+            `sampling.num_env_runners`, pay on many cores, and give no two equal runs.
         evaluation: How the agent is judged.
         tracking: Where results go.
     """
@@ -129,27 +130,32 @@ class TrainConfig(StrictConfig):
     max_training_minutes: float | None = Field(default=None, gt=0)
     checkpoint_every_steps: int = Field(default=20_000, ge=1)
     environment: EnvironmentConfig = EnvironmentConfig()
-    reward: RewardConfig | Literal["ground_truth"]
+    reward: Reward
     service: ServiceConfig = ServiceConfig()
     sampling: SamplingConfig = SamplingConfig()
     exploring_starts: ExploringStarts | None = None
     agent: GoalModuleConfig = GoalModuleConfig()
-    algorithm: AlgorithmName = "ppo"
-    ppo: PPOHyperparameters = PPOHyperparameters()
-    appo: APPOHyperparameters = APPOHyperparameters()
-    impala: IMPALAHyperparameters = IMPALAHyperparameters()
+    algorithm: Annotated[SerializeAsAny[CommonHyperparameters], BeforeValidator(ALGORITHMS.parse)] = (
+        PPOHyperparameters()
+    )
     evaluation: EvaluationConfig = EvaluationConfig()
     tracking: TrainTracking = TrainTracking()
 
     @property
     def uses_ground_truth(self) -> bool:
         """Whether the agent trains on the environment's own reward."""
-        return self.reward == "ground_truth"
+        return isinstance(self.reward, GroundTruthReward)
 
     @property
-    def hyperparameters(self) -> CommonHyperparameters:
-        """Those of the algorithm."""
-        return {"ppo": self.ppo, "appo": self.appo, "impala": self.impala}[self.algorithm]
+    def reward_model(self) -> RewardConfig:
+        """The reward model of a run that has one.
+
+        Raises:
+            ConfigError: the agent trains on the environment's own reward.
+        """
+        if not isinstance(self.reward, RewardConfig):
+            raise ConfigError(f"reward is of kind {self.reward.kind}, where a reward model is needed: name one")
+        return self.reward
 
     @property
     def trainer_cpus(self) -> int:
@@ -169,4 +175,4 @@ class TrainConfig(StrictConfig):
     @property
     def reward_name(self) -> str:
         """What the reward is called in figures and as a Serve application."""
-        return "ground truth" if isinstance(self.reward, str) else Path(self.reward.model).name
+        return Path(self.reward.model).name if isinstance(self.reward, RewardConfig) else "ground truth"

@@ -10,7 +10,7 @@ from experiments.shared.progress import Bars
 from experiments.training.config import TrainConfig
 from experiments.training.run import TrainingOutcome
 from vlm_rewards.evaluation import EvaluationSummary
-from vlm_rewards.rollout.metrics import RolloutMetrics
+from vlm_rewards.rllib.metrics import RolloutMetrics
 
 # More goals than these have a line each in the CSV alone.
 GOALS_SHOWN = 20
@@ -39,7 +39,7 @@ class Console:
     def iteration(self, env_steps: int, metrics: RolloutMetrics) -> None:
         """Show one training iteration."""
         note = (
-            f"VLM {_number(metrics.vlm_return)}  truth {_number(metrics.ground_truth_return)}  "
+            f"reward {_number(metrics.reward_return)}  truth {_number(metrics.success_rate)}  "
             f"precision {_number(metrics.online_precision)}"
         )
         total = self._config.total_env_steps

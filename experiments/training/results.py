@@ -10,13 +10,24 @@ import gymnasium as gym
 
 from experiments.training.config import TrainConfig
 from vlm_rewards.evaluation import EvaluationSummary, RandomPolicy, run_episodes, summarise
+from vlm_rewards.evaluation.curve_point import CurvePoint
 from vlm_rewards.evaluation.episodes import EpisodeResult, EpisodeSpec, Policy, plan_episodes
-from vlm_rewards.evaluation.figures import CurvePoint, plot_learning_curve
+from vlm_rewards.evaluation.figures import plot_learning_curve
 from vlm_rewards.evaluation.module_policy import ModulePolicy
 from vlm_rewards.evaluation.videos import record_episode, write_gif
 from vlm_rewards.goals import TaskSet
 from vlm_rewards.service import RewardClient
 from vlm_rewards.tracking import MlflowRun
+
+TABLE_COLUMNS = (
+    "goal",
+    "episodes",
+    "success_rate",
+    "success_rate_low",
+    "success_rate_high",
+    "mean_length",
+    "random_success_rate",
+)
 
 
 @dataclass(frozen=True)
@@ -42,10 +53,10 @@ class Results:
         """What MLflow keeps of it."""
         low, high = self.agent.overall.interval()
         return {
-            "evaluation/success": self.agent.overall.rate,
-            "evaluation/success_low": low,
-            "evaluation/success_high": high,
-            "evaluation/random_success": self.random.overall.rate,
+            "evaluation/success_rate": self.agent.overall.rate,
+            "evaluation/success_rate_low": low,
+            "evaluation/success_rate_high": high,
+            "evaluation/random_success_rate": self.random.overall.rate,
         }
 
 
@@ -93,7 +104,7 @@ def evaluate_and_record(
             figure,
             f"{config.name}: reward from {config.reward_name}",
             random.overall.rate,
-            vlm=not config.uses_ground_truth,
+            has_reward_model=not config.uses_ground_truth,
         )
     videos = {}
     if evaluation.videos:
@@ -137,7 +148,17 @@ def write_table(path: Path, agent: EvaluationSummary, random: EvaluationSummary)
     """Write success rates as CSV: a row for all goals together, then a row a goal."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(["goal", "episodes", "success", "success_low", "success_high", "mean_length", "random_success"])
+        writer.writerow(
+            [
+                "goal",
+                "episodes",
+                "success_rate",
+                "success_rate_low",
+                "success_rate_high",
+                "mean_length",
+                "random_success_rate",
+            ]
+        )
         rows = [("all", agent.overall, random.overall)]
         rows += [(goal_id, rate, random.by_goal[goal_id]) for goal_id, rate in agent.by_goal.items()]
         for name, rate, baseline in rows:

@@ -4,49 +4,33 @@ Everything that can be refused is checked before the MLflow run begins, so that 
 """
 
 import functools
-import math
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
-from ray.exceptions import RayError
 from ray.rllib.algorithms.algorithm import Algorithm
 
 from envs.registry import make_env
 from experiments.shared.run_folder import RunFolder, RunState
 from experiments.training.config import TrainConfig
 from experiments.training.environments import evaluation_env, task_set_of
+from experiments.training.loop import TrainingLoop, Watcher
 from experiments.training.results import Results, evaluate, evaluate_and_record
-from rllib_configs.algorithms import ALGORITHMS, algorithm_config
 from serve_deployments.reward import ReplicaLimits, RewardAppArgs, deploy, undeploy
 from vlm_rewards.embedding_cache import EmbeddingCache
 from vlm_rewards.errors import ConfigError
-from vlm_rewards.evaluation.figures import CurvePoint
-from vlm_rewards.evaluation.studies.reward_hacking import RewardHackingAlarm
+from vlm_rewards.evaluation.curve_point import last_quarter_precision
 from vlm_rewards.goals import TaskSet
 from vlm_rewards.reward_model import RewardDescription, RewardModel
-from vlm_rewards.rollout import health
-from vlm_rewards.rollout.metrics import RolloutMetrics
 from vlm_rewards.service import HandleTransport, InProcessTransport, RewardClient
 from vlm_rewards.tracking import MlflowRun, flatten, provenance_tags
 from vlm_rewards.tracking.store import default_uri
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-class Watcher(Protocol):
-    """What shows a run's progress to a person."""
-
-    def stage(self, text: str) -> None:
-        """A new stage of the run begins."""
-
-    def iteration(self, env_steps: int, metrics: RolloutMetrics) -> None:
-        """One training iteration is done."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +40,7 @@ class TrainingOutcome:
     Attributes:
         env_steps: Environment steps trained.
         training_seconds: Wall-clock seconds of training, those before a resume included.
-        last_quarter_precision: Share of VLM successes that were true in the last quarter of training.
+        last_quarter_precision: Share of the reward's successes that were true in the last quarter of training.
         results: Evaluation against the random policy, and files.
         folder: The run's folder.
         mlflow_run_id: The run in MLflow.
@@ -74,11 +58,10 @@ class TrainingOutcome:
 
 def make_client(config: TrainConfig, task_set: TaskSet, app_name: str, fingerprint: str | None = None) -> RewardClient:
     """Return a client of the run's reward; called wherever rewards are needed, remote env runners included."""
-    assert config.reward != "ground_truth"
     if config.service.transport == "in_process":
         torch.set_num_threads(config.service.torch_threads)
         cache = EmbeddingCache(config.service.cache_mb * 2**20) if config.service.cache_mb else None
-        transport: Any = InProcessTransport(RewardModel(config.reward, task_set, cache=cache))
+        transport: Any = InProcessTransport(RewardModel(config.reward_model, task_set, cache=cache))
     else:
         transport = HandleTransport(app_name)
     return RewardClient(
@@ -91,10 +74,9 @@ def make_client(config: TrainConfig, task_set: TaskSet, app_name: str, fingerpri
 
 def reward_app_args(config: TrainConfig, task_set: TaskSet) -> RewardAppArgs:
     """Return the Serve application that scores a run's frames."""
-    assert config.reward != "ground_truth"
     service = config.service
     return RewardAppArgs(
-        reward=config.reward,
+        reward=config.reward_model,
         task_set=task_set,
         num_cpus=service.num_cpus,
         torch_threads=service.torch_threads,
@@ -179,7 +161,7 @@ class Training:
                 self.folder.write_state(self._state)
             elif self._state.checkpoint is not None:
                 algorithm.restore_from_path(str(self.folder.path / self._state.checkpoint))
-            self._train(algorithm, run)
+            self._state = self._train(algorithm, run)
             self._watcher.stage("evaluating by ground truth alone")
             results = evaluate_and_record(
                 config=self.config,
@@ -189,11 +171,11 @@ class Training:
                 and make_client(self.config, self._task_set, self._app_name, description.fingerprint),
                 beta=description and description.beta,
                 make_env=self._evaluation_env,
-                curve=[CurvePoint(int(row[0]), *row[1:4]) for row in self._state.curve],
+                curve=self._state.curve,
                 folder=self.folder.path,
                 run=run,
             )
-            precision = self._last_quarter_precision()
+            precision = last_quarter_precision(self._state.curve)
             run.log_metrics(
                 {**results.metrics, "evaluation/online_precision_last_quarter": precision},
                 step=self._state.env_steps + 1,
@@ -213,7 +195,6 @@ class Training:
         )
 
     def _start_reward(self) -> RewardDescription:
-        assert self.config.reward != "ground_truth"
         self._watcher.stage(f"starting the reward service ({self.config.reward_name})")
         if self.config.service.transport == "serve" and self._shared_app is None:
             deploy(reward_app_args(self.config, self._task_set), self._app_name)
@@ -242,9 +223,7 @@ class Training:
     @contextmanager
     def _algorithm(self, description: RewardDescription | None) -> Iterator[Algorithm]:
         self._watcher.stage("building the agent")
-        algorithm = algorithm_config(
-            self.config.algorithm,
-            self.config.hyperparameters,
+        algorithm = self.config.algorithm.make_config(
             env=functools.partial(make_env, self.config.environment.id),
             env_kwargs=self.config.environment.options,
             client_factory=description
@@ -262,86 +241,22 @@ class Training:
         finally:
             algorithm.stop()
 
-    def _train(self, algorithm: Algorithm, run: MlflowRun) -> None:
+    def _train(self, algorithm: Algorithm, run: MlflowRun) -> RunState:
         assert self._state is not None
         self._watcher.stage("training")
-        saved_at = self._state.env_steps
-        asynchronous = ALGORITHMS[self.config.algorithm].asynchronous
-        alarm = RewardHackingAlarm.replayed(self._state.curve)
-        while not self._training_is_over():
-            begin = time.monotonic()
-            try:
-                result = algorithm.train()
-            except RayError as error:
-                # The reward client's own error is one clear line; Ray's around it is a remote traceback.
-                raise health.cause(error) from error
-            metrics = health.check(
-                result,
-                env_steps=self.config.hyperparameters.iteration_env_steps,
-                env_runners=self.config.sampling.num_env_runners,
-                learner_may_lag=asynchronous,
-            )
-            steps = metrics.env_steps_lifetime
-            row = (
-                steps,
-                _or_nan(metrics.vlm_return),
-                _or_nan(metrics.ground_truth_return),
-                _or_nan(metrics.online_precision),
-                metrics.vlm_successes,
-                metrics.true_vlm_successes,
-            )
-            self._state = replace(
-                self._state,
-                env_steps=steps,
-                seconds=self._state.seconds + time.monotonic() - begin,
-                curve=(*self._state.curve, tuple(float(value) for value in row)),
-            )
-            logged = {f"train/{name}": value for name, value in metrics.to_dict().items()}
-            if not self.config.uses_ground_truth and alarm.update(*row[:3]):
-                logged["reward_hacking/alarm"] = 1.0
-                self._watcher.stage(f"reward hacking at {steps:,} steps: the true return falls while the VLM's rises")
-            if self._evaluation_is_due():
-                logged["held_out/success"] = self._evaluate_briefly(algorithm)
-            run.log_metrics(logged, step=steps)
-            self._watcher.iteration(steps, metrics)
-            if steps - saved_at >= self.config.checkpoint_every_steps or self._training_is_over():
-                self._state = self.folder.write_checkpoint(self._state, lambda path: algorithm.save_to_path(str(path)))
-                saved_at = steps
-                self._on_checkpoint(self._state)
 
-    def _evaluation_is_due(self) -> bool:
-        assert self._state is not None
-        every = self.config.evaluation.every_steps
-        if every is None or self._training_is_over():  # the full evaluation comes next
-            return False
-        last = self._state.held_out[-1][0] if self._state.held_out else 0
-        return self._state.env_steps - last >= every
+        def held_out_success() -> float:
+            episodes = self.config.evaluation.episodes_in_training
+            module = algorithm.get_module()
+            return evaluate(self.config, module, self._task_set, self._evaluation_env, episodes).overall.rate
 
-    def _evaluate_briefly(self, algorithm: Algorithm) -> float:
-        """Return ground-truth success in [0, 1] over a few evaluation episodes, and keep it in the state."""
-        assert self._state is not None
-        evaluation = self.config.evaluation
-        summary = evaluate(
-            self.config, algorithm.get_module(), self._task_set, self._evaluation_env, evaluation.episodes_in_training
-        )
-        success = summary.overall.rate
-        self._state = replace(self._state, held_out=(*self._state.held_out, (self._state.env_steps, success)))
-        return success
-
-    def _training_is_over(self) -> bool:
-        assert self._state is not None
-        minutes = self.config.max_training_minutes
-        out_of_time = minutes is not None and self._state.seconds >= minutes * 60
-        return out_of_time or self._state.env_steps >= self.config.total_env_steps
-
-    def _last_quarter_precision(self) -> float:
-        """Return true VLM successes over VLM successes in the last quarter of training; NaN where there was none."""
-        assert self._state is not None
-        late = [row for row in self._state.curve if row[0] > 0.75 * self._state.env_steps]
-        successes = sum(row[4] for row in late)
-        return sum(row[5] for row in late) / successes if successes else math.nan
-
-
-def _or_nan(value: float | None) -> float:
-    """Return a mean over nothing as NaN: a gap in the curve."""
-    return math.nan if value is None else value
+        return TrainingLoop(
+            self.config,
+            algorithm,
+            self._state,
+            folder=self.folder,
+            run=run,
+            watcher=self._watcher,
+            held_out_success=held_out_success,
+            on_checkpoint=self._on_checkpoint,
+        ).execute()

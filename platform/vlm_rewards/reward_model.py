@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,7 @@ class RewardConfig(StrictConfig):
     """What a reward is made of. Its values are all in the reward's fingerprint, the device excepted.
 
     Attributes:
+        kind: `clip`; tells it from other kinds of reward in presets.
         model: packaged model, hub id or folder; see `load_encoder`.
         template: the paper's prompt "A" to "D", or a sentence with [TASK].
         negatives: the other members of the set L of equation 1.
@@ -34,6 +35,7 @@ class RewardConfig(StrictConfig):
         compiled: compile torch's image tower, with CUDA graphs; for GPUs.
     """
 
+    kind: Literal["clip"] = "clip"
     model: str = Field(default="pocket-android", min_length=1)
     template: str = "D"
     negatives: NegativesSpec = NegativesSpec()

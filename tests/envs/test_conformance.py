@@ -14,8 +14,8 @@ from gymnasium.utils.env_checker import check_env
 
 from envs.android.env import OpenAppEnv
 from envs.playhouse import PlayhouseEnv
-from vlm_rewards.rollout.goal_tokens import GOAL_LENGTH
-from vlm_rewards.rollout.rewardable_env import RewardableEnv
+from vlm_rewards.environment.goal_tokens import GOAL_LENGTH
+from vlm_rewards.environment.rewardable_env import RewardableEnv
 
 # Each takes terminate_on_success and max_episode_steps.
 ENVIRONMENTS = {

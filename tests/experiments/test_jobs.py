@@ -43,7 +43,7 @@ PORTS = (
 SMALL = (
     "--set", "arms={pocket-android: {}}",
     "--set", "settings.total_env_steps=512",
-    "--set", "settings.ppo.train_batch_size=512",
+    "--set", "settings.algorithm.train_batch_size=512",
     "--set", "settings.evaluation={episodes: 10, videos: 0}",
 )  # fmt: skip
 

@@ -11,11 +11,11 @@ from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 
 import vlm_rewards.encoders.pocket_clip  # registers the pocket CLIP's architecture
 from envs.registry import make_env
-from rllib_configs.ppo import PPOHyperparameters, ppo_config
+from rllib_configs.ppo import PPOHyperparameters
 from serve_deployments.reward import RewardAppArgs, deploy
 from vlm_rewards.goals import NegativesSpec, TaskSet
 from vlm_rewards.reward_model import RewardConfig
-from vlm_rewards.rollout.rl_module import GoalModuleConfig
+from vlm_rewards.rllib.rl_module import GoalModuleConfig
 from vlm_rewards.service import HandleTransport, RewardClient
 
 TAU, BETA = 0.05, 0.9
@@ -63,16 +63,19 @@ def test_recorded_rewards_on_the_phone_equal_equations_1_and_2(ray_session):
     )
     deploy(RewardAppArgs(reward=reward, task_set=TASK_SET, num_cpus=0.1, torch_threads=1), APP)
     steps = []
-    algorithm = ppo_config(
-        env=partial(make_env, "android/OpenApp-v0"),
-        env_kwargs={"task_set": "open_common_apps", "max_episode_steps": 20},
-        client_factory=client,
-        hyperparameters=PPOHyperparameters(train_batch_size=1200, epochs=1),
-        module=GoalModuleConfig(channels=(4,), strides=(4,), goal_dim=8, hidden_dim=16, grid=(2, 2)),
-        # RLlib deep-copies its configuration: a function survives that as itself, a list would not.
-        recorder=lambda step: steps.append((step, [(e.is_terminated, e.is_truncated) for e in step.episodes])),
-        seed=1,
-    ).build_algo()
+    algorithm = (
+        PPOHyperparameters(train_batch_size=1200, epochs=1)
+        .make_config(
+            env=partial(make_env, "android/OpenApp-v0"),
+            env_kwargs={"task_set": "open_common_apps", "max_episode_steps": 20},
+            client_factory=client,
+            module=GoalModuleConfig(channels=(4,), strides=(4,), goal_dim=8, hidden_dim=16, grid=(2, 2)),
+            # RLlib deep-copies its configuration: a function survives that as itself, a list would not.
+            recorder=lambda step: steps.append((step, [(e.is_terminated, e.is_truncated) for e in step.episodes])),
+            seed=1,
+        )
+        .build_algo()
+    )
     try:
         algorithm.train()
     finally:
@@ -89,4 +92,4 @@ def test_recorded_rewards_on_the_phone_equal_equations_1_and_2(ray_session):
     assert ended[:, 1].sum() > 0, "no episode timed out"
     assert np.count_nonzero(recorded != (expected > BETA)) == 0
     assert np.array_equal(ended[:, 0], recorded > 0)
-    np.testing.assert_allclose(np.concatenate([step.probabilities for step, _ in steps]), expected, atol=1e-3)
+    np.testing.assert_allclose(np.concatenate([step.scores for step, _ in steps]), expected, atol=1e-3)

@@ -60,25 +60,25 @@ class StudyWriter:
         for i in range(self.iterations):
             share = (i + 1) / self.iterations
             metrics = {
-                "train/vlm_return": 0.1 + (vlm - 0.1) * share + rng.normal() * noise,
+                "train/reward_return": 0.1 + (vlm - 0.1) * share + rng.normal() * noise,
                 "train/online_precision": precision,
-                "train/vlm_successes": 100.0,
-                "train/true_vlm_successes": 100.0 * precision,
+                "train/reward_successes": 100.0,
+                "train/true_reward_successes": 100.0 * precision,
             }
             # As in training, where the evaluation after the last iteration takes the place of a brief one.
             if i % max(1, self.iterations // 12) == 0 and i < self.iterations - 1:
-                metrics["held_out/success"] = 0.1 + (truth - 0.1) * share + rng.normal() * noise
+                metrics["held_out/success_rate"] = 0.1 + (truth - 0.1) * share + rng.normal() * noise
             if alarm is not None and i == alarm:
                 metrics["reward_hacking/alarm"] = 1.0
             run.log_metrics(metrics, step=(i + 1) * (2048 + seed))
         if isinstance(end, BaseException):
             run.__exit__(type(end), end, None)
         elif end == "FINISHED":
-            evaluation = {"success": truth, "random_success": 0.1}
+            evaluation = {"success_rate": truth, "random_success_rate": 0.1}
             run.log_metrics({f"evaluation/{key}": value for key, value in evaluation.items()}, 10**6)
             rows = [["all", 200, truth, truth - 0.05, truth + 0.05]]
             rows += [["a.red.mug", 100, 0.9, 0.8, 1.0], ["a.blue.ball", 100, 0.05, 0.0, 0.1]]
-            table = [["goal", "episodes", "success", "success_low", "success_high"], *rows]
+            table = [["goal", "episodes", "success_rate", "success_rate_low", "success_rate_high"], *rows]
             self.artifact(run, "evaluation.csv", "".join(",".join(map(str, row)) + "\n" for row in table))
             for name, colour in (("episodes_best.gif", "green"), ("episodes_worst.gif", "brown")):
                 self.artifact(run, name, gif(colour, seed))
@@ -193,19 +193,21 @@ def test_the_newest_run_of_a_name_is_shown_with_how_many_trials_have_finished(cu
 
 def test_numbers_of_learning_curves_are_those_put_in(curves):
     find, lift, waiting = rows(curves[0] / "summary.csv")
-    assert float(find["held_out_success"]) == pytest.approx(0.55)
-    assert (float(find["held_out_success_low"]), float(find["held_out_success_high"])) == (0.5, 0.6)
+    assert float(find["held_out_success_rate"]) == pytest.approx(0.55)
+    assert (float(find["held_out_success_rate_low"]), float(find["held_out_success_rate_high"])) == (0.5, 0.6)
     assert find["interval"] == "range of two seeds"
     assert float(find["online_precision_last_quarter"]) == pytest.approx(0.8)
     assert float(find["share_of_ground_truth_agent"]) == pytest.approx(0.55 / 0.8, abs=1e-5)
-    assert float(find["random_success"]) == pytest.approx(0.1)
+    assert float(find["random_success_rate"]) == pytest.approx(0.1)
     assert float(find["pearson"]) > 0.98
     # Truth falls while the VLM return rises.
     assert float(lift["pearson"]) < -0.5
     assert (lift["seeds"], lift["alarms"], lift["first_alarm_env_steps"]) == ("1", "1", str(9 * 2048))
-    assert (waiting["task"], waiting["seeds"], waiting["held_out_success"]) == ("Pick and Place", "0", "")
+    assert (waiting["task"], waiting["seeds"], waiting["held_out_success_rate"]) == ("Pick and Place", "0", "")
     assert lift["interval"] == "95 % Wilson over episodes"
-    assert (float(lift["held_out_success_low"]), float(lift["held_out_success_high"])) == pytest.approx((-0.03, 0.07))
+    assert (float(lift["held_out_success_rate_low"]), float(lift["held_out_success_rate_high"])) == pytest.approx(
+        (-0.03, 0.07)
+    )
 
 
 def test_failed_and_running_trials_are_listed_with_their_reason_and_run_id(store, curves):
@@ -275,7 +277,7 @@ def test_trials_that_all_end_alike_are_said_to_rank_nothing(store, tmp_path):
 def test_the_reference_agent_is_no_size(sizes):
     summary = {row["arm"]: row for row in rows(sizes / "summary.csv")}
     assert list(summary) == [*SIZES, "ground truth"]
-    assert float(summary["ground truth"]["held_out_success"]) == pytest.approx(0.8)
+    assert float(summary["ground truth"]["held_out_success_rate"]) == pytest.approx(0.8)
     assert summary["pocket-s"]["offline_average_precision_goals"] == "0.3"
 
 
@@ -327,7 +329,7 @@ def test_a_study_that_cannot_be_shown_gets_one_clear_line(store, tmp_path, study
 
 def test_curves_end_with_the_evaluation_after_training(store):
     trial = StudyReader(default_uri(store)).read("sizes").finished("Find", "pocket-m")[1]
-    curve = trial.curves["held_out/success"]
+    curve = trial.curves["held_out/success_rate"]
     assert (curve.steps[-1], curve.values[-1]) == (12 * 2049, pytest.approx(0.61))
     assert trial.env_steps == 12 * 2049
 

@@ -22,7 +22,7 @@ from vlm_rewards.tracking.store import default_uri
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 1000
 # Two iterations, with a checkpoint between them.
-SHORT = ("--steps", STEPS, "--set", "ppo.train_batch_size=512")
+SHORT = ("--steps", STEPS, "--set", "algorithm.train_batch_size=512")
 pytestmark = pytest.mark.long
 
 
@@ -99,7 +99,7 @@ def test_a_killed_replica_costs_no_step_and_leaves_no_nan(finished):
     (only,) = runs
     assert only.info.status == "FINISHED"
     steps = [m.value for m in client.get_metric_history(only.info.run_id, "train/env_steps")]
-    scored = [m.value for m in client.get_metric_history(only.info.run_id, "train/scored_steps")]
+    scored = [m.value for m in client.get_metric_history(only.info.run_id, "train/rewarded_steps")]
     assert sum(steps) >= STEPS
     assert scored == steps
     assert all(value == value for value in only.data.metrics.values())
@@ -124,7 +124,7 @@ def test_the_run_leaves_the_proof(finished):
 def test_metric_steps_rise_strictly(finished):
     output, _, _ = finished
     client, (only,) = mlflow_runs(output)
-    steps = [m.step for m in client.get_metric_history(only.info.run_id, "train/vlm_return")]
+    steps = [m.step for m in client.get_metric_history(only.info.run_id, "train/reward_return")]
     assert len(steps) > 1
     assert steps == sorted(set(steps))
 
@@ -156,7 +156,7 @@ def test_a_trained_agent_is_evaluated_again_as_it_was_and_elsewhere(finished, tm
     state = json.loads((folder / "state.json").read_text())
     assert second.data.tags["mlflow.parentRunId"] == state["mlflow_run_id"]
     assert second.data.params["environment.evaluation_options.layout"] == "shuffled"
-    assert second.data.metrics["evaluation/success"] == float(evaluation(elsewhere)[0]["success"])
+    assert second.data.metrics["evaluation/success_rate"] == float(evaluation(elsewhere)[0]["success_rate"])
     assert "evaluation.csv" in {artifact.path for artifact in client.list_artifacts(second.info.run_id)}
 
 
@@ -183,15 +183,22 @@ def test_what_cannot_be_evaluated_is_one_clear_line_and_leaves_nothing(finished,
 
 
 def test_the_agent_to_compare_with_trains_on_ground_truth_without_any_reward_model(tmp_path):
-    settings = ("--set", "reward=ground_truth", "--set", "evaluation.episodes=4", "--set", "evaluation.videos=1")
+    settings = (
+        "--set",
+        "reward={kind: ground_truth}",
+        "--set",
+        "evaluation.episodes=4",
+        "--set",
+        "evaluation.videos=1",
+    )
     done = run("--preset", "smoke", "--output", tmp_path, *SHORT, *settings)
     assert done.returncode == 0, done.stderr
     folder = tmp_path / "smoke-1"
     client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
     (found,) = client.search_runs([client.get_experiment_by_name("open_app").experiment_id])
     assert found.info.status == "FINISHED"
-    assert found.data.params["reward"] == "ground_truth"
-    assert found.data.metrics["train/vlm_return"] == found.data.metrics["train/ground_truth_return"]
+    assert found.data.params["reward.kind"] == "ground_truth"
+    assert found.data.metrics["train/reward_return"] == found.data.metrics["train/success_rate"]
     assert found.data.metrics["train/requests"] == 0
     for name in ("evaluation.csv", "learning_curve.png", "episodes.gif"):
         assert (folder / name).stat().st_size > 0
@@ -215,7 +222,7 @@ def test_a_killed_run_resumes_to_its_end(tmp_path):
     client, (resumed,) = mlflow_runs(tmp_path)
     assert resumed.info.run_id == killed.info.run_id
     assert resumed.info.status == "FINISHED"
-    steps = [m.step for m in client.get_metric_history(resumed.info.run_id, "train/vlm_return")]
+    steps = [m.step for m in client.get_metric_history(resumed.info.run_id, "train/reward_return")]
     assert steps == sorted(set(steps))
     assert steps[-1] >= STEPS
 

@@ -1,19 +1,18 @@
 import pytest
 from ray.rllib.core.rl_module.apis import TargetNetworkAPI
 
-from rllib_configs.algorithms import ALGORITHMS, algorithm_config
-from rllib_configs.appo import APPOHyperparameters
-from rllib_configs.ppo import PPOHyperparameters, ppo_config
+from rllib_configs.algorithms import ALGORITHMS
+from rllib_configs.ppo import PPOHyperparameters
 from vlm_rewards.errors import ConfigError
-from vlm_rewards.rollout.env_runner import RewardEnvRunner
+from vlm_rewards.rllib.env_runner import RewardEnvRunner
 
 AGENT = {"env": "x", "env_kwargs": {"size": 3}, "client_factory": object, "num_env_runners": 1}
-ASYNCHRONOUS = [name for name, registered in ALGORITHMS.items() if registered.asynchronous]
+ASYNCHRONOUS = [name for name in ALGORITHMS if ALGORITHMS[name].is_asynchronous]
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_every_algorithm_gives_the_same_guarantees(name):
-    config = algorithm_config(name, seed=7, sample_timeout_s=33.0, **AGENT)
+    config = ALGORITHMS[name]().make_config(seed=7, sample_timeout_s=33.0, **AGENT)
     assert config.algo_class.__name__.upper().endswith(name.upper())
     assert config.env_runner_cls is RewardEnvRunner
     assert config.env_config["env_kwargs"] == {"size": 3, "terminate_on_success": False}
@@ -24,50 +23,56 @@ def test_every_algorithm_gives_the_same_guarantees(name):
     assert issubclass(config.rl_module_spec.module_class, TargetNetworkAPI)
     config.validate()
 
-    truth = algorithm_config(name, **{**AGENT, "client_factory": None})
+    truth = ALGORITHMS[name]().make_config(**{**AGENT, "client_factory": None})
     assert truth.env_config["env_kwargs"]["terminate_on_success"] is True
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_hyperparameters_reach_the_algorithm_and_mistakes_are_refused(name):
-    kind = ALGORITHMS[name].hyperparameters
+    kind = ALGORITHMS[name]
     hyper = kind(train_batch_size=640, learning_rate=3e-3, final_learning_rate=1e-4, gamma=0.8, entropy=0.02)
-    config = algorithm_config(name, hyper, total_env_steps=900, **AGENT)
+    config = hyper.make_config(total_env_steps=900, **AGENT)
     assert config.lr == [[0, 3e-3], [900, 1e-4]]
     assert (config.train_batch_size_per_learner, config.gamma, config.entropy_coeff) == (640, 0.8, 0.02)
     with pytest.raises(ConfigError, match="total_env_steps"):
-        algorithm_config(name, hyper, **AGENT)
+        hyper.make_config(**AGENT)
     for mistake in ({"learning_rate": 0}, {"grad_clip": 0}, {"no_such_setting": 1}):
         with pytest.raises(ConfigError):
             kind(**mistake)
 
 
-def test_a_name_and_its_hyperparameters_must_fit():
-    with pytest.raises(ConfigError, match="choose one of ppo, appo, impala"):
-        algorithm_config("dqn", **AGENT)
-    with pytest.raises(ConfigError, match="ppo takes PPOHyperparameters, not APPOHyperparameters"):
-        algorithm_config("ppo", APPOHyperparameters(), **AGENT)
+def test_presets_name_an_algorithm_and_its_hyperparameters():
+    assert ALGORITHMS.parse({"name": "appo", "clip": 0.1}) == ALGORITHMS["appo"](clip=0.1)
+    assert ALGORITHMS.parse({"clip": 0.1}) == PPOHyperparameters(clip=0.1)
+    for wrong, message in (
+        ({"name": "dqm"}, "there is no algorithm 'dqm'; known: appo, impala, ppo"),
+        ({"name": "apo"}, "did you mean 'appo'"),
+        ({"name": "impala", "minibatch_size": 3}, "unknown key 'minibatch_size'"),
+        ("ppo", "must be a mapping like {name: ppo}, not 'ppo'"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            ALGORITHMS.parse(wrong)
     with pytest.raises(TypeError, match="no_such_argument"):
-        ppo_config(no_such_argument=1, **AGENT)
+        PPOHyperparameters().make_config(no_such_argument=1, **AGENT)
 
 
 @pytest.mark.parametrize("name", ASYNCHRONOUS)
 def test_sampling_that_an_asynchronous_algorithm_cannot_do_is_refused(name):
     with pytest.raises(ConfigError, match=r"set sampling.num_env_runners >= 1"):
-        algorithm_config(name, **{**AGENT, "num_env_runners": 0})
-    hyper = ALGORITHMS[name].hyperparameters(rollout_fragment_length=16, train_batch_size=256)
-    assert algorithm_config(name, hyper, num_envs_per_env_runner=16, **AGENT).rollout_fragment_length == 16
+        ALGORITHMS[name]().make_config(**{**AGENT, "num_env_runners": 0})
+    hyper = ALGORITHMS[name](rollout_fragment_length=16, train_batch_size=256)
+    assert hyper.make_config(num_envs_per_env_runner=16, **AGENT).rollout_fragment_length == 16
     with pytest.raises(ConfigError, match=r"512 steps .* more than train_batch_size 256"):
-        algorithm_config(name, hyper, num_envs_per_env_runner=32, **AGENT)
+        hyper.make_config(num_envs_per_env_runner=32, **AGENT)
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_an_iteration_is_as_long_as_the_hyperparameters_say(name):
-    hyper = ALGORITHMS[name].hyperparameters(train_batch_size=2048)
-    config = algorithm_config(name, hyper, **AGENT)
+    hyper = ALGORITHMS[name](train_batch_size=2048)
+    config = hyper.make_config(**AGENT)
     assert hyper.iteration_env_steps == 2048
-    if ALGORITHMS[name].asynchronous:
+    if ALGORITHMS[name].is_asynchronous:
         assert config.min_sample_timesteps_per_iteration == 2048
-        assert ALGORITHMS[name].hyperparameters(train_batch_size=64).iteration_env_steps == 1024
+        assert ALGORITHMS[name](train_batch_size=64).iteration_env_steps == 1024
     else:
         assert PPOHyperparameters().iteration_env_steps == PPOHyperparameters().train_batch_size

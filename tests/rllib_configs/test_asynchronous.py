@@ -10,13 +10,13 @@ import ray
 from ray.exceptions import RayError
 
 from envs.registry import make_env
-from rllib_configs.algorithms import ALGORITHMS, algorithm_config
-from tests.vlm_rewards.rollout.grid_env import ScrambledTruth
+from rllib_configs.algorithms import ALGORITHMS
+from tests.vlm_rewards.environment.grid_env import ScrambledTruth
 from vlm_rewards.goals import NegativesSpec, TaskSet
 from vlm_rewards.reward_model import RewardConfig, RewardModel
-from vlm_rewards.rollout import health
-from vlm_rewards.rollout.metrics import METRICS_KEY
-from vlm_rewards.rollout.rl_module import GoalConditionedModule, GoalModuleConfig
+from vlm_rewards.rllib import health
+from vlm_rewards.rllib.metrics import METRICS_KEY
+from vlm_rewards.rllib.rl_module import GoalConditionedModule, GoalModuleConfig
 from vlm_rewards.service import InProcessTransport, RewardClient
 
 TASK_SET = TaskSet.from_yaml(Path(__file__).parents[2] / "envs/android/task_sets/open_common_apps.yaml")
@@ -39,7 +39,7 @@ def make_phone(**options):
 def record(path, step):
     """Writes what the client's answer was worth, by episode and time, from the env runner's process."""
     with path.open("a") as file:
-        for episode, probability in zip(step.episodes, step.probabilities, strict=True):
+        for episode, probability in zip(step.episodes, step.scores, strict=True):
             file.write(json.dumps([episode.id_, episode.t - 1, float(probability > step.beta)]) + "\n")
 
 
@@ -70,20 +70,22 @@ def equal(first, second):
     return first.keys() == second.keys() and all(np.array_equal(first[key], second[key]) for key in first)
 
 
-@pytest.mark.parametrize("name", [name for name, registered in ALGORITHMS.items() if registered.asynchronous])
+@pytest.mark.parametrize("name", [name for name in ALGORITHMS if ALGORITHMS[name].is_asynchronous])
 def test_it_learns_from_the_clients_rewards_alone_restores_and_notices_a_dead_env_runner(ray_session, tmp_path, name):
-    config = algorithm_config(
-        name,
-        ALGORITHMS[name].hyperparameters(train_batch_size=64, rollout_fragment_length=8, report_env_steps=STEPS),
-        env=make_phone,
-        env_kwargs={},
-        client_factory=client,
-        module=GoalModuleConfig(channels=(4,), strides=(4,), goal_dim=8, hidden_dim=16, grid=(2, 2)),
-        num_env_runners=1,
-        num_envs_per_env_runner=4,
-        recorder=partial(record, tmp_path / "rewards.jsonl"),
-        seed=0,
-    ).evaluation(evaluation_interval=1000, evaluation_duration=8, evaluation_duration_unit="episodes")
+    config = (
+        ALGORITHMS[name](train_batch_size=64, rollout_fragment_length=8, report_env_steps=STEPS)
+        .make_config(
+            env=make_phone,
+            env_kwargs={},
+            client_factory=client,
+            module=GoalModuleConfig(channels=(4,), strides=(4,), goal_dim=8, hidden_dim=16, grid=(2, 2)),
+            num_env_runners=1,
+            num_envs_per_env_runner=4,
+            recorder=partial(record, tmp_path / "rewards.jsonl"),
+            seed=0,
+        )
+        .evaluation(evaluation_interval=1000, evaluation_duration=8, evaluation_duration_unit="episodes")
+    )
     algorithm = config.build_algo()
     try:
         fresh = algorithm.learner_group.get_state()["learner"]["rl_module"]["default_policy"]
@@ -100,7 +102,7 @@ def test_it_learns_from_the_clients_rewards_alone_restores_and_notices_a_dead_en
     assert all(client_rewards[step] == reward for step, reward in learned)
     assert 0 < sum(reward for _, reward in learned) < len(learned)
     for each in metrics:
-        assert each.scored_steps == each.env_steps >= STEPS
+        assert each.rewarded_steps == each.env_steps >= STEPS
         assert each.episodes > 0
 
     saved = GoalConditionedModule.from_checkpoint(f"{path}/learner_group/learner/rl_module/default_policy").get_state()

@@ -4,24 +4,23 @@ import numpy as np
 import pytest
 import torch
 
-from rllib_configs.ppo import PPOHyperparameters, ppo_config
-from tests.vlm_rewards.rollout.grid_env import grid_client, make_grid, make_scrambled_grid
+from rllib_configs.ppo import PPOHyperparameters
+from tests.vlm_rewards.environment.grid_env import grid_client, make_grid, make_scrambled_grid
 from vlm_rewards.errors import ConfigError
-from vlm_rewards.rollout import health
-from vlm_rewards.rollout.metrics import read_metrics
-from vlm_rewards.rollout.policy import Policy
-from vlm_rewards.rollout.rl_module import GoalConditionedModule, GoalModuleConfig
+from vlm_rewards.rllib import health
+from vlm_rewards.rllib.metrics import read_metrics
+from vlm_rewards.rllib.policy import Policy
+from vlm_rewards.rllib.rl_module import GoalConditionedModule, GoalModuleConfig
 
 SMALL = GoalModuleConfig(channels=(8, 8), strides=(4, 1), goal_dim=16, hidden_dim=32, grid=(6, 6))
 QUICK = PPOHyperparameters(train_batch_size=128, minibatch_size=64, epochs=2)
 
 
 def config_of(make=make_grid, hyperparameters=QUICK, module=SMALL, client_factory=grid_client, **kwargs):
-    return ppo_config(
+    return hyperparameters.make_config(
         env=make,
         env_kwargs=kwargs.pop("env_kwargs", {}),
         client_factory=client_factory,
-        hyperparameters=hyperparameters,
         module=module,
         **{"num_envs_per_env_runner": 8, **kwargs},
     )
@@ -52,7 +51,7 @@ def reference(ray_session):
 def test_one_seed_gives_one_result_bit_by_bit(reference):
     weights, metrics = trained_weights(seed=1, env_kwargs={"blind": 0.3})
     assert identical(weights, reference[0])
-    assert [m.vlm_return for m in metrics] == [m.vlm_return for m in reference[1]]
+    assert [m.reward_return for m in metrics] == [m.reward_return for m in reference[1]]
     other, _ = trained_weights(seed=2, env_kwargs={"blind": 0.3})
     assert not identical(other, reference[0])
 
@@ -60,9 +59,9 @@ def test_one_seed_gives_one_result_bit_by_bit(reference):
 def test_scrambling_the_ground_truth_changes_no_weight(reference):
     weights, metrics = trained_weights(make=make_scrambled_grid, seed=1, env_kwargs={"blind": 0.3})
     assert identical(weights, reference[0])
-    assert [m.vlm_successes for m in metrics] == [m.vlm_successes for m in reference[1]]
+    assert [m.reward_successes for m in metrics] == [m.reward_successes for m in reference[1]]
     # The scrambling did reach the metrics: it was on.
-    assert [m.ground_truth_return for m in metrics] != [m.ground_truth_return for m in reference[1]]
+    assert [m.success_rate for m in metrics] != [m.success_rate for m in reference[1]]
 
 
 def test_remote_env_runners_are_as_repeatable_and_as_blind_to_the_truth(ray_session):
@@ -72,7 +71,7 @@ def test_remote_env_runners_are_as_repeatable_and_as_blind_to_the_truth(ray_sess
     ]
     assert identical(runs[0][0], runs[1][0])
     for metrics in runs[0][1]:
-        assert metrics.env_steps == metrics.scored_steps >= 128
+        assert metrics.env_steps == metrics.rewarded_steps >= 128
         assert metrics.episodes > 0
         assert metrics.requests > 2
 
@@ -82,11 +81,11 @@ def test_the_agent_to_compare_with_trains_on_the_truth_and_keeps_the_same_books(
     scrambled, _ = trained_weights(make=make_scrambled_grid, client_factory=None, seed=1)
     assert not identical(weights, scrambled)
     for each in metrics:
-        assert each.env_steps == each.scored_steps
-        assert each.vlm_return == each.ground_truth_return
+        assert each.env_steps == each.rewarded_steps
+        assert each.reward_return == each.success_rate
         assert each.requests == 0
     # Success ends its episodes.
-    assert sum(each.vlm_successes for each in metrics) > 0
+    assert sum(each.reward_successes for each in metrics) > 0
     assert all(each.missed_successes == 0 for each in metrics)
 
 
@@ -98,10 +97,10 @@ def test_it_learns_the_grid_from_the_reward_model_alone(ray_session):
     ).build_algo()
     curve = [health.check(algorithm.train(), env_steps=512) for _ in range(20)]
     algorithm.stop()
-    start = np.mean([m.ground_truth_return for m in curve[:3]])
-    end = np.mean([m.ground_truth_return for m in curve[-3:]])
+    start = np.mean([m.success_rate for m in curve[:3]])
+    end = np.mean([m.success_rate for m in curve[-3:]])
     assert start < 0.6
-    assert end > 0.95, [round(m.ground_truth_return, 2) for m in curve]
+    assert end > 0.95, [round(m.success_rate, 2) for m in curve]
     assert curve[-1].episode_length < 2
     assert all(m.online_precision == 1 for m in curve)
 
@@ -177,7 +176,7 @@ def test_the_learner_gets_the_asked_number_of_threads(ray_session):
 def test_an_env_that_cannot_be_built_is_one_clear_error(ray_session, change, message):
     arguments = {"env": make_grid, "env_kwargs": {}, "client_factory": grid_client, **change}
     with pytest.raises(ConfigError, match=message):
-        ppo_config(**arguments).build_algo()
+        PPOHyperparameters().make_config(**arguments).build_algo()
 
 
 @pytest.mark.parametrize("mistake", [{"learning_rate": 0}, {"epochs": 0}, {"entropy": -1}, {"learning_rat": 1}])
@@ -189,7 +188,7 @@ def test_unusable_hyperparameters_are_refused(mistake):
 def test_the_learning_rate_falls_over_the_training():
     hyper = PPOHyperparameters(learning_rate=1e-3, final_learning_rate=1e-4)
     common = {"env": "x", "env_kwargs": {}, "client_factory": object}
-    assert ppo_config(**common, hyperparameters=hyper, total_env_steps=500).lr == [[0, 1e-3], [500, 1e-4]]
-    assert ppo_config(**common).lr == PPOHyperparameters().learning_rate
+    assert hyper.make_config(**common, total_env_steps=500).lr == [[0, 1e-3], [500, 1e-4]]
+    assert PPOHyperparameters().make_config(**common).lr == PPOHyperparameters().learning_rate
     with pytest.raises(ConfigError, match="total_env_steps"):
-        ppo_config(**common, hyperparameters=hyper)
+        hyper.make_config(**common)

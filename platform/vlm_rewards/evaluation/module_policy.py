@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from vlm_rewards.evaluation.episodes import Observations
-from vlm_rewards.rollout.policy import Policy as BatchPolicy
-from vlm_rewards.rollout.rl_module import GoalConditionedModule
+from vlm_rewards.rllib.policy import Policy as BatchPolicy
+from vlm_rewards.rllib.rl_module import GoalConditionedModule
 
 
 class ModulePolicy:

@@ -14,9 +14,9 @@ from envs.android.device.screens import kind_of
 from envs.android.env import OpenAppEnv
 from envs.android.open_app_config import load_task_set
 from envs.android.selftest import KINDS, ScriptWriter, run_scripts
+from vlm_rewards.environment.goal_tokens import tokenize
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.goals import PAPER_TEMPLATES, NegativesSpec, PromptTemplate
-from vlm_rewards.rollout.goal_tokens import tokenize
 
 TASKS = load_task_set("open_diverse_apps")
 

@@ -16,10 +16,10 @@ from envs.android.apps import APPS, get_app
 from envs.android.device.profile import EVAL_VARIANTS, TRAIN_VARIANTS
 from envs.android.env import OpenAppEnv
 from envs.android.selftest import ScriptWriter
+from vlm_rewards.environment.goal_tokens import tokenize
+from vlm_rewards.environment.vector_env import RewardVectorEnv
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.goals import TaskSet
-from vlm_rewards.rollout.goal_tokens import tokenize
-from vlm_rewards.rollout.vector_env import RewardVectorEnv
 
 HOME, BACK = ACTION_INDEX["home"], ACTION_INDEX["back"]
 

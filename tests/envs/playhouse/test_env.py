@@ -15,9 +15,9 @@ from envs.playhouse.catalog import MAIN
 from envs.playhouse.errors import ActionError, ImpossibleGoalError, PlayhouseError, UnknownNameError
 from envs.playhouse.presets import load_preset
 from envs.playhouse.task_sets import held_out_pairs
+from vlm_rewards.environment.rewardable_env import RewardableEnv
+from vlm_rewards.environment.vector_env import RewardVectorEnv
 from vlm_rewards.errors import ConfigError
-from vlm_rewards.rollout.rewardable_env import RewardableEnv
-from vlm_rewards.rollout.vector_env import RewardVectorEnv
 
 DIGEST = """
     import hashlib, numpy as np

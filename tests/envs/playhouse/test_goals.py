@@ -4,9 +4,9 @@ from envs.playhouse.errors import ImpossibleGoalError, UnknownNameError
 from envs.playhouse.goals import PlayhouseGoal
 from envs.playhouse.presets import FAMILIES, load_preset, preset_names
 from envs.playhouse.task_sets import FOLDER, held_out_pairs, load_task_set, pairs_of, write_task_sets
+from vlm_rewards.environment.goal_tokens import tokenize
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.goals import PromptTemplate
-from vlm_rewards.rollout.goal_tokens import tokenize
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments.shared.run_folder import RunFolder, RunState
+from experiments.shared.run_folder import HeldOutPoint, RunFolder, RunState
 from vlm_rewards.errors import ConfigError
+from vlm_rewards.evaluation.curve_point import CurvePoint
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def test_a_relative_output_folder_is_made_absolute(tmp_path, monkeypatch):
 
 
 def test_the_state_comes_back_as_it_was(folder):
-    state = RunState("abc", 100, 1.5, None, ((1.0, float("inf")), (2.0, 3.0)))
+    state = RunState("abc", 100, 1.5, None, (CurvePoint(1, 0.5, 0.25, float("inf"), 3, 2),), (HeldOutPoint(2, 0.5),))
     folder.write_state(state)
     assert folder.state() == state
 

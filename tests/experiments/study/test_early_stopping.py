@@ -21,7 +21,7 @@ def test_the_worse_of_two_trials_is_stopped_at_the_first_rung(tmp_path):
     values["settings"] |= {
         "total_env_steps": 2048,
         "checkpoint_every_steps": 512,
-        "ppo": {"train_batch_size": 512},
+        "algorithm": {"train_batch_size": 512},
         # Drawn actions: the most probable one of a beginner is always the same.
         "evaluation": {
             "episodes": 4, "every_steps": 512, "episodes_in_training": 40, "videos": 0, "deterministic": False,
@@ -29,8 +29,8 @@ def test_the_worse_of_two_trials_is_stopped_at_the_first_rung(tmp_path):
     }  # fmt: skip
     one_step = {"environment": {"evaluation_options": {"content": "eval", "max_episode_steps": 1}}}
     values["arms"] = {
-        "twenty steps": {"settings": {"reward": "ground_truth"}},
-        "one step": {"settings": {"reward": "ground_truth", **one_step}},
+        "twenty steps": {"settings": {"reward": {"kind": "ground_truth"}}},
+        "one step": {"settings": {"reward": {"kind": "ground_truth"}, **one_step}},
     }
     values["asha"] = {"grace_steps": 512, "reduction_factor": 2}
     preset = tmp_path / "asha.yaml"
@@ -44,12 +44,12 @@ def test_the_worse_of_two_trials_is_stopped_at_the_first_rung(tmp_path):
     by_arm = {run.data.tags["study.arm"]: run for run in runs if "study.arm" in run.data.tags}
     good, bad = by_arm["twenty steps"], by_arm["one step"]
     assert good.info.status == "FINISHED"
-    assert good.data.metrics["held_out/success"] > 0
+    assert good.data.metrics["held_out/success_rate"] > 0
     assert bad.info.status == "KILLED"
     assert bad.data.tags["end_reason"] == "stopped early by ASHA"
     good_steps, bad_steps = (
         max(m.step for m in client.get_metric_history(run.info.run_id, "train/env_steps")) for run in (good, bad)
     )
     assert bad_steps < 2048 <= good_steps
-    assert "evaluation/success" in good.data.metrics
+    assert "evaluation/success_rate" in good.data.metrics
     assert {run.info.status for run in runs} == {"FINISHED", "KILLED"}

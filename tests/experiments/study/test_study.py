@@ -21,7 +21,7 @@ SMALL = (
     "--set", "settings.evaluation.videos=0",
     "--set", "settings.sampling.num_env_runners=1",
     "--set", "settings.checkpoint_every_steps=500",
-    "--set", "settings.ppo={train_batch_size: 512}",
+    "--set", "settings.algorithm={train_batch_size: 512}",
     "--set", "settings.evaluation.every_steps=1000",
 )  # fmt: skip
 
@@ -55,7 +55,7 @@ def trained_steps(output, name):
     client, _, children = store(output)
     if name not in children:
         return 0
-    history = client.get_metric_history(children[name].info.run_id, "train/vlm_return")
+    history = client.get_metric_history(children[name].info.run_id, "train/reward_return")
     return max((metric.step for metric in history), default=0)
 
 
@@ -110,14 +110,14 @@ def test_every_trial_has_all_its_steps_and_they_rise_strictly(finished):
     output, *_ = finished
     client, _, children = store(output)
     for run in children.values():
-        for key in ("train/vlm_return", "train/scored_steps", "train/env_steps"):
+        for key in ("train/reward_return", "train/rewarded_steps", "train/env_steps"):
             steps = [metric.step for metric in client.get_metric_history(run.info.run_id, key)]
             assert steps == sorted(set(steps))
             assert steps[-1] >= 2048
-        scored = sum(m.value for m in client.get_metric_history(run.info.run_id, "train/scored_steps"))
+        scored = sum(m.value for m in client.get_metric_history(run.info.run_id, "train/rewarded_steps"))
         assert scored == sum(m.value for m in client.get_metric_history(run.info.run_id, "train/env_steps"))
-        assert run.data.metrics["held_out/success"] >= 0
-        assert 0 <= run.data.metrics["evaluation/success"] <= 1
+        assert run.data.metrics["held_out/success_rate"] >= 0
+        assert 0 <= run.data.metrics["evaluation/success_rate"] <= 1
 
 
 def test_a_killed_env_runner_is_told_and_costs_one_restart(finished):

@@ -6,8 +6,9 @@ import pytest
 from PIL import Image
 
 from vlm_rewards.evaluation import EpisodeResult, RandomPolicy, run_episodes, summarise
+from vlm_rewards.evaluation.curve_point import CurvePoint
 from vlm_rewards.evaluation.episodes import plan_episodes
-from vlm_rewards.evaluation.figures import CurvePoint, plot_learning_curve
+from vlm_rewards.evaluation.figures import plot_learning_curve
 from vlm_rewards.evaluation.summary import SuccessRate
 from vlm_rewards.evaluation.videos import RecordedEpisode, write_gif
 
@@ -94,7 +95,7 @@ def test_the_interval_is_wilsons():
 
 def test_the_learning_curve_is_a_picture(tmp_path):
     points = [CurvePoint(i * 1000, i / 10, i / 11, float("nan") if i < 3 else 0.9) for i in range(10)]
-    plot_learning_curve(points, tmp_path / "curve.png", "Title", random_success=0.07)
+    plot_learning_curve(points, tmp_path / "curve.png", "Title", random_success_rate=0.07)
     pixels = np.asarray(Image.open(tmp_path / "curve.png").convert("RGB"))
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 20
 

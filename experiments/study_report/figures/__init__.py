@@ -1,0 +1,1 @@
+"""Figures of the report: theme, learning-curve panels, panels that compare arms."""

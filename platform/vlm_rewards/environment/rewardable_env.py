@@ -1,0 +1,44 @@
+"""What an environment must offer so that its reward can come from pictures."""
+
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+
+@runtime_checkable
+class RewardableEnv(Protocol):
+    """A `gymnasium.Env` whose state can be drawn a second time, for the reward model.
+
+    The observation space is `Dict(image=Box uint8 (H, W, 3), goal=Box int64 (GOAL_LENGTH,))`, the goal's tokens by
+    `vlm_rewards.environment.goal_tokens.tokenize`. The env's own reward is the ground truth: 1.0 in the step in which
+    the goal is first reached, else 0. `reset` and `step` return infos with
+
+    - `is_success` (bool): the goal has been reached by now in this episode,
+    - `goal_achieved` (bool): the goal holds in this very state,
+    - `goal_id` (str): the goal of this episode.
+
+    The constructor takes `terminate_on_success: bool`. Training passes False, so that ground truth never ends a
+    training episode; timeouts truncate.
+
+    Attributes:
+        goal_id: id of the current episode's goal, in the reward model's task set.
+    """
+
+    goal_id: str
+
+    def reward_frame(self) -> npt.NDArray[np.uint8]:
+        """Draws the current state for the reward model.
+
+        Returns:
+            uint8 (h, w, 3); the size is the env's choice and need not be the observation's.
+        """
+        ...
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Starts an episode, as `gymnasium.Env.reset` does."""
+        ...
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Takes one step, as `gymnasium.Env.step` does."""
+        ...

@@ -1,0 +1,231 @@
+"""The reward enters here: between the env's step and the episode that the agent will train on."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from ray.rllib.connectors.connector_v2 import ConnectorV2
+from ray.rllib.core.columns import Columns
+from ray.rllib.core.rl_module.rl_module import RLModule
+from ray.rllib.env.single_agent_episode import SingleAgentEpisode
+from ray.rllib.utils.metrics.metrics_logger import MetricsLogger
+
+from vlm_rewards.environment.vector_env import RewardVectorEnv
+from vlm_rewards.errors import ConfigError, NonFiniteRewardError, RewardServiceError
+from vlm_rewards.reward_model import RewardDescription
+from vlm_rewards.rllib.metrics import METRICS_KEY, EpisodeLedger, log_episode, log_requests, log_steps
+from vlm_rewards.service import ClientStats, ScoreResult
+
+# What infos say about the truth. It is moved to the ledger and leaves nothing in the episode's infos.
+_GROUND_TRUTH_INFOS = ("is_success", "goal_achieved")
+
+
+class Client(Protocol):
+    """What the connector needs of a `RewardClient`."""
+
+    def score(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str]) -> ScoreResult:
+        """Scores frames; see `RewardClient.score`."""
+        ...
+
+    def describe(self) -> RewardDescription:
+        """Describes the reward; see `RewardClient.describe`."""
+        ...
+
+    def pop_stats(self) -> ClientStats:
+        """Drains the statistics; see `RewardClient.pop_stats`."""
+        ...
+
+
+@dataclass(frozen=True)
+class RewardedStep:
+    """One vector step as it was rewarded, for recorders.
+
+    Attributes:
+        frames: uint8 (n, h, w, 3), as they were sent.
+        goal_ids: of the n frames.
+        scores: float32 (n,), the reward model's: p(goal) of equation 1, or a dense form's number.
+        rewards: float32 (n,), as they were written: equation 2, or the dense form.
+        beta: threshold of equation 2.
+        fingerprint: of the reward.
+        episodes: the n episodes, after the reward was written; read them, change nothing.
+    """
+
+    frames: npt.NDArray[np.uint8]
+    goal_ids: list[str]
+    scores: npt.NDArray[np.float32]
+    rewards: npt.NDArray[np.float32]
+    beta: float
+    fingerprint: str
+    episodes: list[SingleAgentEpisode]
+
+
+class RewardConnector(ConnectorV2):
+    """Writes the reward into the episodes; that of equations 1 and 2 ends those that get one.
+
+    It must be the first piece of the env-to-module pipeline, over a `RewardVectorEnv`. After each vector step it sends
+    one request with the frames of all sub-environments that have stepped (final frames of truncated episodes
+    included; those just reset have no reward), writes r = [p > beta] over the env's own reward, marks the episodes with
+    r = 1 as terminated, and tells the vector env to reset them. Dense reward forms are written too, and end nothing.
+    What the env knows of the truth, its own reward and its infos, goes to an `EpisodeLedger` in
+    `episode.custom_data["vlm_rewards"]` and stays nowhere else.
+
+    There is no state: client and threshold are fetched with the first request, so a restored env runner needs nothing.
+    Whatever goes wrong is raised; the connector never writes a reward that did not come from the reward model.
+    """
+
+    def __init__(
+        self,
+        client_factory: Callable[[], Client],
+        env: Any = None,
+        recorder: Callable[[RewardedStep], None] | None = None,
+    ) -> None:
+        """Makes the connector; nothing is sent yet. RLlib also builds one in its driver, which is never called.
+
+        Args:
+            client_factory: makes the reward client, in the process of the env runner. Must be picklable.
+            env: the env runner's vector env, as given to `env_to_module_connector` factories; None in the driver.
+            recorder: called after each vector step, in the env runner. Must be picklable.
+        """
+        super().__init__()
+        self._client_factory = client_factory
+        self._env = env
+        self._recorder = recorder
+        self._client: Client | None = None
+        self._description: RewardDescription | None = None
+
+    def get_ctor_args_and_kwargs(self) -> tuple[tuple, dict[str, Any]]:
+        """Returns what a checkpoint needs to rebuild this piece: not the env, which cannot be pickled."""
+        return (), {"client_factory": self._client_factory, "recorder": self._recorder}
+
+    def __call__(
+        self,
+        *,
+        rl_module: RLModule,
+        batch: dict[str, Any],
+        episodes: list[Any],
+        explore: bool | None = None,
+        shared_data: dict | None = None,
+        metrics: MetricsLogger | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Rewards the step that has just been added to the episodes; returns the batch as it came.
+
+        Raises:
+            ConfigError: the env is no `RewardVectorEnv`, hides its ground truth, or ended an episode by it; or the
+                reward does not know a goal.
+            RewardServiceError: no answer, or one that is not the described reward's.
+            NonFiniteRewardError: a probability that is not finite.
+            InvalidFrameError: the env drew something that is no frame.
+        """
+        env = self._vector_env(len(episodes))
+        infos = kwargs[Columns.INFOS]
+        stepped = [i for i, episode in enumerate(episodes) if len(episode) > 0]
+        for i in set(range(len(episodes))).difference(stepped):
+            pop_ground_truth(infos[i])
+        if not stepped:
+            return batch
+        goal_ids = env.goal_ids(stepped)
+        frames = env.reward_frames(stepped)
+        client, description = self._connected()
+        scores = _checked(client.score(frames, goal_ids), len(stepped), description)
+        rewards = description.reward(scores)
+
+        for k, i in enumerate(stepped):
+            episode = episodes[i]
+            ledger = book_step(episode, goal_ids[k], infos[i])
+            if episode.is_terminated and ledger.is_success:
+                raise ConfigError(
+                    "the env ended an episode because its ground truth says success, which leaks it into training; "
+                    "build the env with terminate_on_success=False"
+                )
+            ledger.scores.append(float(scores[k]))
+            ledger.reward_return += float(rewards[k])
+            episode.set_rewards(new_data=rewards[k], at_indices=-1)
+            # Later pieces are handed the env's arrays beside the episodes: they too shall see what counts.
+            kwargs[Columns.REWARDS][i] = rewards[k]
+            if description.terminates and rewards[k] > 0:
+                ledger.succeeded = True
+                episode.is_terminated = True
+                kwargs[Columns.TERMINATEDS][i] = True
+            if episode.is_done and metrics is not None:
+                log_episode(metrics, ledger)
+        if description.terminates:
+            env.end_episodes(stepped[k] for k in np.flatnonzero(rewards))
+
+        if metrics is not None:
+            stats = client.pop_stats()
+            log_requests(metrics, stats.requests, stats.retries, stats.latencies_s)
+            log_steps(metrics, len(stepped), scores)
+        if self._recorder is not None:
+            self._recorder(
+                RewardedStep(
+                    frames=frames,
+                    goal_ids=goal_ids,
+                    scores=scores,
+                    rewards=rewards,
+                    beta=description.beta,
+                    fingerprint=description.fingerprint,
+                    episodes=[episodes[i] for i in stepped],
+                )
+            )
+        return batch
+
+    def _vector_env(self, episodes: int) -> RewardVectorEnv:
+        env = getattr(self._env, "unwrapped", None)
+        if not isinstance(env, RewardVectorEnv):
+            raise ConfigError(
+                f"RewardConnector needs a RewardVectorEnv, not {env!r}; see how rllib_configs.common registers one"
+            )
+        if env.num_envs != episodes:
+            raise ConfigError(f"RewardConnector holds a vector env of {env.num_envs} for {episodes} episodes")
+        return env
+
+    def _connected(self) -> tuple[Client, RewardDescription]:
+        if self._client is None or self._description is None:
+            self._client = self._client_factory()
+            self._description = self._client.describe()
+        return self._client, self._description
+
+
+def book_step(episode: SingleAgentEpisode, goal_id: str, info: dict[str, Any]) -> EpisodeLedger:
+    """Moves what the env says of an episode's latest step to the episode's ledger, and returns it.
+
+    Args:
+        episode: its latest reward is still the env's own.
+        goal_id: of the episode.
+        info: of the step; loses what it says of the truth.
+
+    Raises:
+        ConfigError: the env hides its ground truth.
+    """
+    ledger = episode.custom_data.setdefault(METRICS_KEY, EpisodeLedger(goal_id))
+    ledger.steps += 1
+    ledger.env_return += float(episode.get_rewards(-1))
+    ledger.is_success, ledger.goal_achieved = pop_ground_truth(info)
+    return ledger
+
+
+def pop_ground_truth(info: dict[str, Any]) -> tuple[bool, bool]:
+    """Removes what an info says of the truth and returns it: is_success, goal_achieved."""
+    missing = [name for name in _GROUND_TRUTH_INFOS if name not in info]
+    if missing:
+        raise ConfigError(f"the env's info has no {missing[0]!r}; report it at reset and in every step")
+    is_success, goal_achieved = (bool(info.pop(name)) for name in _GROUND_TRUTH_INFOS)
+    return is_success, goal_achieved
+
+
+def _checked(result: ScoreResult, frames: int, description: RewardDescription) -> npt.NDArray[np.float32]:
+    """Returns the scores of an answer that may be trained on."""
+    scores = np.asarray(result.scores, np.float32)
+    if scores.shape != (frames,):
+        raise RewardServiceError(f"{frames} frames got {scores.shape} rewards; nothing may train on that")
+    if not np.isfinite(scores).all():
+        raise NonFiniteRewardError("the reward model answered with NaN or infinity; check its weights and precision")
+    if result.fingerprint != description.fingerprint:
+        raise RewardServiceError(
+            f"the reward was described as {description.fingerprint[:12]} but {result.fingerprint[:12]} answered; "
+            "it was redeployed under the run: restore it or start a new run"
+        )
+    return scores
