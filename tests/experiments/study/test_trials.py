@@ -37,7 +37,7 @@ def test_trials_differ_in_arm_and_seed_alone():
     assert first.train.reward.negatives.kind == "goals_and_states"
     assert goals_only.train.reward.negatives.kind == "goals"
     assert truth.train.uses_ground_truth
-    assert first.train.ppo == goals_only.train.ppo == truth.train.ppo
+    assert first.train.algorithm == goals_only.train.algorithm == truth.train.algorithm
     assert first.facts["parameters"] > 100_000
     assert first.facts["negatives"] == "goals_and_states"
     assert "parameters" not in truth.facts
