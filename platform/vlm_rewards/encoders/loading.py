@@ -6,8 +6,8 @@ from typing import get_args
 
 from vlm_rewards.encoders.encoder import Encoder, EncoderKind, Precision
 from vlm_rewards.encoders.fake import FakeEncoder
+from vlm_rewards.encoders.proof import check_encoder
 from vlm_rewards.errors import ConfigError
-from vlm_rewards.self_check import check_encoder
 from vlm_rewards.strict_config import near_matches
 
 PACKAGED_MODELS = Path(__file__).parent.parent / "checkpoints"

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from vlm_rewards.encoders.proof.record import Checkable, SelfCheckRecord, similarities
 from vlm_rewards.errors import SelfCheckError
-from vlm_rewards.self_check.record import Checkable, SelfCheckRecord, similarities
 
 __all__ = ["SANITY_TEXTS", "Checkable", "check_encoder", "sanity_frames"]
 
