@@ -28,8 +28,9 @@ class RewardConfig(StrictConfig):
         tau: temperature of equation 1, above 0; needed by the forms `softmax_binary` and `probability`.
         beta: threshold of equation 2, in [0, 1]; needed by `softmax_binary`.
         head: the reward form.
-        precision: of the towers' arithmetic: `fp32`, the same on every machine; `bf16`; or `auto`, bf16 where this
-            machine is fastest with it.
+        precision: of the towers' arithmetic: `fp32`; `bf16`; `int8`, of the image tower on OpenVINO; or `auto`, the
+            fastest on this machine of those whose rewards were found to agree with fp32's. The fingerprint holds what
+            was chosen, so machines on which `auto` differs do not serve one reward: name the precision there.
         device: torch device of the towers.
         encoder: runtime of the image tower: `torch`, `openvino`, or `auto`; see `load_encoder`.
         compiled: compile torch's image tower, with CUDA graphs; for GPUs.

@@ -165,7 +165,7 @@ def test_the_description_says_what_a_client_needs(model):
         ({"beta": 1.5}, "RewardConfig.beta: beta must lie in [0, 1]"),
         ({"beta": -0.1}, "RewardConfig.beta: beta must lie in [0, 1]"),
         ({"template": "Z"}, "unknown template 'Z'"),
-        ({"precision": "fp8"}, "'fp32' or 'bf16'"),
+        ({"precision": "fp8"}, "'bf16' or 'int8'"),
         ({"betta": 0.5}, "unknown key 'betta'; did you mean 'beta'"),
         ({"model": "fakee"}, "unknown model 'fakee'; did you mean 'fake'"),
         ({"model": ""}, "RewardConfig.model"),

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -9,9 +10,11 @@ import numpy.typing as npt
 import torch
 
 from vlm_rewards.encoders.checkpoint import Checkpoint
-from vlm_rewards.encoders.encoder import check_frames
+from vlm_rewards.encoders.encoder import Precision, check_frames
 from vlm_rewards.encoders.fingerprint import combined, fingerprint_parts
 from vlm_rewards.encoders.passes import Passes
+from vlm_rewards.encoders.proof.agreement import AgreementRecord
+from vlm_rewards.encoders.quantised_graph import records_folder
 from vlm_rewards.errors import CheckpointError, ConfigError
 
 _TEXTS_PER_PASS = 64
@@ -29,29 +32,26 @@ class CheckpointEncoder(ABC):
         embedding_dim: D.
         parts: hex sha256 of weights, architecture, preprocessing and tokenizer, as stored.
         fingerprint: hex sha256 over the parts, the precision, and the runtime if it is not torch.
-        precision: of the image tower's arithmetic, `fp32` or `bf16`.
+        precision: of the image tower's arithmetic, `fp32`, `bf16` or `int8`.
         passes: how frames are cut up.
     """
 
+    fingerprint: str
+    precision: str
     passes: Passes
 
-    def __init__(
-        self, checkpoint: Checkpoint, precision: str, identity: dict[str, str], device: torch.device, dtype: torch.dtype
-    ) -> None:
-        """Prepares a loaded checkpoint for inference; its model is changed in place.
+    def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
+        """Takes a loaded checkpoint; its model is changed in place.
+
+        A subclass settles the rest: `_prepare_towers`, `_identify` and `passes`.
 
         Args:
             checkpoint: as loaded.
-            precision: to report.
-            identity: what the fingerprint covers beside the checkpoint's parts.
             device: of the towers on torch.
-            dtype: of the towers on torch.
         """
         self.source = checkpoint.source
-        self.precision = precision
         self.image_size = checkpoint.preprocessing.image_size
         self.parts = fingerprint_parts(checkpoint)
-        self.fingerprint = combined({**self.parts, **identity})
         self.embedding_dim = 0
         self._preprocessing = checkpoint.preprocessing
         self._device = device
@@ -61,9 +61,44 @@ class CheckpointEncoder(ABC):
         self._fixed_length = checkpoint.model.config.model_type.startswith("siglip")
         # Any: transformers types its models as modules whose attributes may be tensors.
         self._model = cast(Any, checkpoint.model)
+
+    @property
+    def records(self) -> Path:
+        """Folder in which the checkpoint's int8 tower and agreements lie."""
+        return records_folder(self.source, self.parts)
+
+    def agreeing(self, runtime: str, graph: str = "") -> tuple[Precision, ...]:
+        """Returns the precisions whose rewards were found to agree with fp32's; see `AgreementRecord`.
+
+        Args:
+            runtime: `torch` or `openvino`.
+            graph: hex sha256 of the int8 tower; empty where there is none.
+
+        Raises:
+            SelfCheckError: the record is damaged.
+        """
+        record = AgreementRecord.read(self.records)
+        return record.passed(runtime, self.parts, graph) if record else ()
+
+    def _prepare_towers(self, dtype: torch.dtype) -> None:
+        """Brings the towers on torch to where and how they compute.
+
+        Args:
+            dtype: of their weights.
+        """
         if hasattr(self._model, "fold_for_inference"):
             self._model.fold_for_inference()
-        self._model.to(device=device, dtype=dtype, memory_format=torch.channels_last)
+        self._model.to(device=self._device, dtype=dtype, memory_format=torch.channels_last)
+
+    def _identify(self, precision: str, identity: dict[str, str]) -> None:
+        """Says what it computes with.
+
+        Args:
+            precision: to report.
+            identity: what the fingerprint covers beside the checkpoint's parts.
+        """
+        self.precision = precision
+        self.fingerprint = combined({**self.parts, **identity})
 
     @abstractmethod
     def _embed_pass(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:

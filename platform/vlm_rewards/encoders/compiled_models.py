@@ -6,25 +6,40 @@ import importlib.metadata
 import json
 import logging
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import vlm_rewards.encoders
+from vlm_rewards.encoders.user_cache import user_cache, write_whole
 
 _LOG = logging.getLogger(__name__)
-_VARIABLE = "VLM_REWARDS_CACHE"
 _DIGEST_BYTES = 32
 
 
 def cache_folder() -> Path:
-    """Returns the folder of compiled models: VLM_REWARDS_CACHE, or vlm_rewards in the user's cache folder.
+    """Returns the folder of compiled models, in the user's cache folder."""
+    return user_cache() / "compiled"
 
-    Everything in it can be deleted at any time.
+
+def made_for(core: Any) -> dict[str, str]:
+    """Returns what a graph or a measurement belongs to besides its model: the processor and all code involved.
+
+    Args:
+        core: `openvino.Core`.
     """
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(os.environ.get(_VARIABLE) or Path(base) / "vlm_rewards") / "compiled"
+    flags = ""  # virtual machines often hide the processor's name
+    with contextlib.suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace").split("\n\n")[0].splitlines()
+        flags = "|".join(line for line in lines if line.startswith(("cpu family", "model", "stepping", "flags")))
+    return {
+        "processor": str(core.get_property("CPU", "FULL_DEVICE_NAME")),
+        "capabilities": str(sorted(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))),
+        "flags": flags,
+        "isa": os.environ.get("ONEDNN_MAX_CPU_ISA", ""),
+        "code": _code_digest(),
+        **{name: importlib.metadata.version(name) for name in ("openvino", "torch", "transformers")},
+    }
 
 
 class CompiledModels:
@@ -42,15 +57,8 @@ class CompiledModels:
             made_from: checkpoint parts and options.
         """
         self._core = core
-        key = {
-            **made_from,
-            "processor": str(core.get_property("CPU", "FULL_DEVICE_NAME")),
-            "capabilities": str(sorted(core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"))),
-            "isa": os.environ.get("ONEDNN_MAX_CPU_ISA", ""),
-            "code": _code_digest(),
-            **{name: importlib.metadata.version(name) for name in ("openvino", "torch", "transformers")},
-        }
-        name = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
+        key = json.dumps({**made_from, **made_for(core)}, sort_keys=True)
+        name = hashlib.sha256(key.encode()).hexdigest()
         self.path = cache_folder() / f"{name}.blob"
 
     def load(self, options: Mapping[str, Any]) -> tuple[Any, tuple[int, ...]] | None:
@@ -72,17 +80,8 @@ class CompiledModels:
         header = json.dumps(list(pass_sizes)).encode()
         content = len(header).to_bytes(4, "big") + header + compiled.export_model().getvalue()
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=self.path.parent, delete=False) as file:
-                try:
-                    file.write(hashlib.sha256(content).digest())
-                    file.write(content)
-                    file.close()
-                    os.replace(file.name, self.path)  # replicas that start together all write; one file stays
-                except OSError:
-                    with contextlib.suppress(OSError):
-                        os.unlink(file.name)
-                    raise
+            # Replicas that start together all write; one file stays.
+            write_whole(self.path, hashlib.sha256(content).digest() + content)
         except OSError as error:
             _LOG.warning("the compiled model cannot be kept in %s (%s)", self.path.parent, error)
 

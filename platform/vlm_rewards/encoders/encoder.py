@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from vlm_rewards.errors import InvalidFrameError
 
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16", "int8"]
 EncoderKind = Literal["auto", "torch", "openvino"]
 
 

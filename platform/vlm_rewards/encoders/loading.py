@@ -6,8 +6,8 @@ from typing import get_args
 
 from vlm_rewards.encoders.encoder import Encoder, EncoderKind, Precision
 from vlm_rewards.encoders.fake import FakeEncoder
+from vlm_rewards.encoders.proof import check_encoder
 from vlm_rewards.errors import ConfigError
-from vlm_rewards.self_check import check_encoder
 from vlm_rewards.strict_config import near_matches
 
 PACKAGED_MODELS = Path(__file__).parent.parent / "checkpoints"
@@ -51,7 +51,8 @@ def load_encoder(
     Args:
         model: `fake`, the name of a packaged model such as `pocket-android`, a folder, or a hub id.
         device: torch device, such as `cpu` or `cuda`.
-        precision: `fp32`, `bf16` or `auto` (bf16 where it is the fastest here) for the towers' arithmetic.
+        precision: of the towers' arithmetic: `fp32`, `bf16`, `int8` (of the image tower, OpenVINO only), or `auto`:
+            the fastest here of those whose rewards were found to agree with fp32's.
         encoder: runtime of the image tower: `torch`, `openvino`, or `auto`, which is OpenVINO on a CPU where it is
             installed and torch everywhere else.
         compiled: see `TransformersEncoder`; for torch only.
@@ -70,7 +71,8 @@ def load_encoder(
     # Imported here: transformers takes seconds to import, which clients and the fake should not pay.
     from vlm_rewards.encoders.checkpoint import Checkpoint
     from vlm_rewards.encoders.checkpoint_encoder import CheckpointEncoder
-    from vlm_rewards.encoders.openvino_encoder import OpenVINOEncoder, openvino_is_installed
+    from vlm_rewards.encoders.image_graph import openvino_is_installed
+    from vlm_rewards.encoders.openvino_encoder import OpenVINOEncoder
     from vlm_rewards.encoders.transformers_encoder import TransformersEncoder
 
     if encoder == "auto":

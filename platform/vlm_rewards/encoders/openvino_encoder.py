@@ -1,10 +1,7 @@
 """A frozen CLIP-family model whose image tower OpenVINO runs on the CPU."""
 
-import importlib.util
-import sys
 import threading
-import types
-import warnings
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,17 +9,21 @@ import numpy.typing as npt
 import torch
 
 from vlm_rewards.encoders.checkpoint import Checkpoint
-from vlm_rewards.encoders.checkpoint_encoder import CheckpointEncoder, unit_rows
-from vlm_rewards.encoders.compiled_models import CompiledModels
+from vlm_rewards.encoders.checkpoint_encoder import CheckpointEncoder
+from vlm_rewards.encoders.compiled_models import CompiledModels, made_for
 from vlm_rewards.encoders.encoder import Precision
+from vlm_rewards.encoders.fastest_precision import fastest_precision, trial
+from vlm_rewards.encoders.image_graph import ImageGraph, import_openvino
 from vlm_rewards.encoders.passes import Passes
-from vlm_rewards.encoders.precision import check_cpu_bf16, resolve_precision
-from vlm_rewards.encoders.quiet import quiet_transformers
-from vlm_rewards.errors import CheckpointError, ConfigError
+from vlm_rewards.encoders.precision import check_cpu, check_precision, cpu_runs
+from vlm_rewards.encoders.quantised_graph import QuantisedGraph, required
+from vlm_rewards.errors import ConfigError
 
 # Frames in the largest pass: ViT-B/32 gains nothing beyond it, and activations stay small.
 _LARGEST_PASS = 16
-_HINTS = {"fp32": "f32", "bf16": "bf16"}
+# What is not quantised of an int8 tower is computed in float32.
+_HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
+_NAMES = {"f32": "float32", "bf16": "bfloat16"}
 
 
 class OpenVINOEncoder(CheckpointEncoder):
@@ -37,35 +38,41 @@ class OpenVINOEncoder(CheckpointEncoder):
 
         Args:
             checkpoint: as loaded.
-            precision: of the image tower; `auto` is bf16 where the processor has AMX, else fp32.
+            precision: of the image tower; `auto` is the fastest here of those whose rewards agree with fp32's.
             threads: of one pass; None takes torch's number.
 
         Raises:
-            ConfigError: OpenVINO is not installed, or a precision that this machine lacks.
+            ConfigError: OpenVINO is not installed, or a precision that this machine or checkpoint lacks.
             CheckpointError: the image tower cannot be converted, or does not run together with the rest.
         """
         ov = import_openvino()
-        precision = resolve_precision(precision, "cpu", "openvino")
-        if precision == "bf16":
-            check_cpu_bf16("openvino")
-        identity = {"precision": precision, "runtime": "openvino"}
-        super().__init__(checkpoint, precision, identity, torch.device("cpu"), torch.float32)
+        check_precision(precision)
+        super().__init__(checkpoint, torch.device("cpu"))
+        self._prepare_towers(torch.float32)
+        core = ov.Core()
+        graph = ImageGraph(self.source, self._model, checkpoint.preprocessing, self._check_towers)
+        quantised = QuantisedGraph.read(self.records, self.parts) if precision in ("auto", "int8") else None
+        chosen = self._fastest(core, graph, quantised) if precision == "auto" else str(precision)
+        check_cpu(chosen, "openvino")
+        identity = {"precision": chosen, "runtime": "openvino"}
+        if chosen == "int8":
+            identity["graph"] = required(quantised, self.source).digest
+        self._identify(chosen, identity)
         self._lock = threading.Lock()
         options: dict[str, Any] = {
-            "INFERENCE_PRECISION_HINT": _HINTS[precision],
+            "INFERENCE_PRECISION_HINT": _HINTS[chosen],
             "INFERENCE_NUM_THREADS": threads or torch.get_num_threads(),
             "NUM_STREAMS": 1,
             "PERFORMANCE_HINT": "LATENCY",
             # Replicas on one machine would all be pinned to the same cores.
             "ENABLE_CPU_PINNING": False,
         }
-        core = ov.Core()
         store = CompiledModels(core, {**self.parts, **identity, **{key: str(value) for key, value in options.items()}})
         found = store.load(options)
-        compiled = found[0] if found else core.compile_model(self._converted(ov, checkpoint), "CPU", options)
+        compiled = found[0] if found else core.compile_model(self._to_compile(graph, quantised), "CPU", options)
         got = compiled.get_property("INFERENCE_PRECISION_HINT").to_string()
-        if got not in (_HINTS[precision], {"fp32": "float32", "bf16": "bfloat16"}[precision]):
-            raise ConfigError(f"OpenVINO computes in {got} on this processor, not {precision}; use precision 'fp32'")
+        if got not in (_HINTS[chosen], _NAMES[_HINTS[chosen]]):
+            raise ConfigError(f"OpenVINO computes in {got} on this processor, not {chosen}; use precision 'fp32'")
         self._request = compiled.create_infer_request()
         self._check_towers(self._image_dim)
         # It has been converted, and would hold its memory for nothing.
@@ -83,52 +90,21 @@ class OpenVINOEncoder(CheckpointEncoder):
             # The output belongs to the request, which the next pass overwrites.
             return self._request.infer([pixels], share_inputs=True)[0].copy()
 
-    def _converted(self, ov: types.ModuleType, checkpoint: Checkpoint) -> Any:
-        height, width = self.image_size
-        tower = _ImageTower(self._model, checkpoint.preprocessing.scale_and_shift()).eval()
-        example = torch.zeros((2, height, width, 3), dtype=torch.uint8)
-        self._check_towers(lambda: tower(example[:1]).shape[1])
-        try:
-            with torch.no_grad(), warnings.catch_warnings(), quiet_transformers():
-                warnings.simplefilter("ignore")  # tracing warns of every shape that it takes for fixed, as it shall
-                model = ov.convert_model(
-                    tower, example_input=example, input=[(ov.PartialShape([-1, height, width, 3]), ov.Type.u8)]
-                )
-        except Exception as error:  # what the converter raises is of many kinds
-            reason = " ".join(str(error).split())[:200]
-            raise CheckpointError(
-                f"OpenVINO cannot convert the image tower of {self.source} ({reason}); use encoder 'torch'"
-            ) from error
-        return model
+    def _to_compile(self, graph: ImageGraph, quantised: QuantisedGraph | None) -> Any:
+        if self.precision != "int8":
+            return graph.converted()
+        return str(required(quantised, self.source).path(self.records))
 
+    def _fastest(self, core: Any, graph: ImageGraph, quantised: QuantisedGraph | None) -> str:
+        agreeing = self.agreeing("openvino", quantised.digest if quantised else "")
+        # A choice kept by a machine like this one, home folders being shared, must not end the process.
+        sound = [name for name in ("bf16", "int8") if name in agreeing and cpu_runs(name, "openvino")]
 
-class _ImageTower(torch.nn.Module):
-    """From frames of the model's size, uint8 (N, H, W, 3), to embeddings of length 1, float32 (N, D)."""
+        def seconds_of(precision: str) -> float:
+            if precision == "int8":
+                return trial(required(quantised, self.source).path(self.records), _HINTS[precision])
+            with graph.on_disk() as path:
+                return trial(Path(path), _HINTS[precision])
 
-    def __init__(self, model: Any, scale_and_shift: tuple[torch.Tensor, torch.Tensor]) -> None:
-        super().__init__()
-        self.model = model
-        self.scale, self.shift = (torch.nn.Buffer(tensor.view(1, 3, 1, 1)) for tensor in scale_and_shift)
-
-    def forward(self, frames: torch.Tensor) -> torch.Tensor:
-        pixels = frames.permute(0, 3, 1, 2).float() * self.scale - self.shift
-        return unit_rows(self.model.get_image_features(pixel_values=pixels))
-
-
-def openvino_is_installed() -> bool:
-    """Whether `OpenVINOEncoder` can be used."""
-    return importlib.util.find_spec("openvino") is not None
-
-
-def import_openvino() -> types.ModuleType:
-    """Imports OpenVINO, without the package by which it would report each import and conversion to its makers.
-
-    Raises:
-        ConfigError: it is not installed.
-    """
-    if not openvino_is_installed():
-        raise ConfigError("encoder 'openvino' needs the package openvino; install it, or use encoder 'torch'")
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
-
-    return openvino
+        made_from = {**self.parts, "graph": quantised.digest if quantised else "", **made_for(core)}
+        return fastest_precision(self.source, ["fp32", *sound], made_from, seconds_of)

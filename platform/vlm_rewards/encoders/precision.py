@@ -4,7 +4,7 @@ import functools
 import os
 import subprocess
 import sys
-from typing import Literal
+from typing import Literal, get_args
 
 from vlm_rewards.encoders.encoder import Precision
 from vlm_rewards.errors import ConfigError
@@ -17,59 +17,57 @@ _TRIALS = {
     "openvino": (
         "import sys; sys.modules['openvino_telemetry'] = None\n"
         "import numpy as np, openvino as ov, openvino.opset13 as ops\n"
+        "hint = 'bf16' if sys.argv[1] == 'bf16' else 'f32'\n"
         "x, w = ops.parameter([64, 64], np.float32), ops.constant(np.ones((64, 64), np.float32))\n"
-        "model = ov.Model([ops.matmul(x, w, False, False)], [x])\n"
-        "compiled = ov.Core().compile_model(model, 'CPU', {'INFERENCE_PRECISION_HINT': 'bf16'})\n"
+        "limits = [np.float32(value) for value in (-1.27, 1.27, -1.27, 1.27)]\n"
+        "grid = lambda node: node if hint == 'bf16' else ops.fake_quantize(node, *limits, 255)\n"
+        "model = ov.Model([ops.matmul(grid(x), grid(w), False, False)], [x])\n"
+        "compiled = ov.Core().compile_model(model, 'CPU', {'INFERENCE_PRECISION_HINT': hint})\n"
         "print(compiled(np.ones((64, 64), np.float32))[0].sum())\n"
     ),
 }
 
 
-def resolve_precision(precision: Precision, device: str, runtime: Runtime) -> Literal["fp32", "bf16"]:
-    """Says what `auto` means here; other values are returned as they are.
-
-    On a CPU it is bf16 only with AMX: where AVX-512 alone computes it, bf16 was slower than fp32 (81 against 124
-    GFLOP/s on one core of a machine whose AMX is trapped).
-
-    Args:
-        precision: as configured.
-        device: type of torch device.
-        runtime: that will compute.
+def check_precision(precision: str) -> None:
+    """Refuses a name that no encoder knows.
 
     Raises:
         ConfigError: no such precision.
     """
-    if precision == "auto":
-        if device != "cpu":
-            return "bf16"
-        return "bf16" if _announces_amx() and cpu_runs_bf16(runtime) else "fp32"
-    if precision not in ("fp32", "bf16"):
-        raise ConfigError(f"unknown precision {precision!r}; use 'auto', 'fp32' or 'bf16'")
-    return precision
+    if precision not in get_args(Precision):
+        raise ConfigError(f"unknown precision {precision!r}; use one of {', '.join(get_args(Precision))}")
 
 
-def check_cpu_bf16(runtime: Runtime) -> None:
-    """Refuses bf16 on a processor that would end the process.
+def check_cpu(precision: str, runtime: Runtime) -> None:
+    """Refuses a precision that would end the process on this processor.
 
     Raises:
         ConfigError: it would.
     """
-    if not cpu_runs_bf16(runtime):
+    if precision != "fp32" and not cpu_runs(precision, runtime):
         raise ConfigError(
-            "this processor announces AMX but dies of it (bf16 would end the process); "
+            f"this processor announces AMX but dies of it ({precision} would end the process); "
             f"use precision 'fp32', or set the environment variable {_ISA_VARIABLE}=AVX512_CORE_BF16 before starting"
         )
 
 
 @functools.cache
-def cpu_runs_bf16(runtime: Runtime = "torch") -> bool:
-    """Tries a bf16 product in a process of its own: some virtual machines announce AMX and then trap on it."""
+def cpu_runs(precision: str, runtime: Runtime = "torch") -> bool:
+    """Tries a product in a process of its own: some virtual machines announce AMX and then trap on it.
+
+    Args:
+        precision: `bf16`, or for OpenVINO `int8`.
+        runtime: that computes it.
+    """
     if not _announces_amx():
         return True
-    done = subprocess.run(
-        [sys.executable, "-c", _TRIALS[runtime]], capture_output=True, env=os.environ.copy(), check=False
-    )
-    return done.returncode == 0
+    command = [sys.executable, "-c", _TRIALS[runtime], precision]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def cpu_runs_bf16(runtime: Runtime = "torch") -> bool:
+    """Whether this processor survives bf16."""
+    return cpu_runs("bf16", runtime)
 
 
 def _announces_amx() -> bool:

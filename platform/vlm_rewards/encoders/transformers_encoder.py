@@ -1,5 +1,7 @@
 """A frozen CLIP-family model run by transformers on torch."""
 
+import logging
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -8,8 +10,10 @@ from vlm_rewards.encoders.checkpoint import Checkpoint
 from vlm_rewards.encoders.checkpoint_encoder import CheckpointEncoder, unit_rows
 from vlm_rewards.encoders.encoder import Precision
 from vlm_rewards.encoders.passes import Passes
-from vlm_rewards.encoders.precision import check_cpu_bf16, resolve_precision
+from vlm_rewards.encoders.precision import check_cpu, check_precision
 from vlm_rewards.errors import ConfigError
+
+_LOG = logging.getLogger(__name__)
 
 # Larger passes are no faster on a CPU (measured from 8 on), and a lone frame may have to be padded to one.
 _CPU_PASS = 8
@@ -30,7 +34,8 @@ class TransformersEncoder(CheckpointEncoder):
         Args:
             checkpoint: as loaded.
             device: torch device.
-            precision: of both towers; `auto` is bf16 on accelerators and on CPUs with AMX.
+            precision: of both towers. `auto` is bf16 on an accelerator, if its rewards were found to agree with
+                fp32's, and fp32 on a CPU, whose fastest precisions are OpenVINO's.
             compiled: run the image tower through `torch.compile` with CUDA graphs, one a pass size. It pays on GPUs
                 only (a CPU gained nothing) and has not been run on one by us: compare before you rely on it.
 
@@ -38,15 +43,19 @@ class TransformersEncoder(CheckpointEncoder):
             ConfigError: a device or precision that this machine lacks.
             CheckpointError: its towers do not run together with its image processor and tokenizer.
         """
+        check_precision(precision)
         torch_device = _usable_device(device)
-        precision = resolve_precision(precision, torch_device.type, "torch")
-        if precision == "bf16" and torch_device.type == "cpu":
-            check_cpu_bf16("torch")
-        dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        self._dtype = dtype
+        if precision == "int8":
+            raise ConfigError("precision 'int8' needs encoder 'openvino' on device 'cpu'; use 'bf16' or 'fp32'")
+        super().__init__(checkpoint, torch_device)
+        if precision == "auto":
+            precision = self._fastest()
+        if torch_device.type == "cpu":
+            check_cpu(precision, "torch")
+        self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         # Fused kernels round differently.
-        identity = {"precision": precision, **({"runtime": "torch.compile"} if compiled else {})}
-        super().__init__(checkpoint, precision, identity, torch_device, dtype)
+        self._identify(precision, {"precision": precision, **({"runtime": "torch.compile"} if compiled else {})})
+        self._prepare_towers(self._dtype)
         self._image_features = self._model.get_image_features
         self._check_towers(self._image_dim)
         if compiled:
@@ -55,6 +64,13 @@ class TransformersEncoder(CheckpointEncoder):
         # Each size is compiled alone, which takes long; a pass of 8 costs a GPU little more than one of 1.
         smallest = _CPU_PASS if compiled else smallest
         self.passes = Passes.proven(self._embed_pass, self.image_size, largest, smallest)
+
+    def _fastest(self) -> Precision:
+        if "bf16" in self.agreeing("torch") and self._device.type != "cpu":
+            return "bf16"
+        hint = "install openvino" if self._device.type == "cpu" else "name the precision: no agreement is recorded"
+        _LOG.info("precision 'auto' of %s is fp32 on %s; for more speed %s", self.source, self._device.type, hint)
+        return "fp32"
 
     def _embed_pass(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         with torch.inference_mode():

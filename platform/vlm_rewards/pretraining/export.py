@@ -10,11 +10,11 @@ import torch
 from transformers import CLIPImageProcessorPil
 
 from vlm_rewards.encoders.checkpoint import Checkpoint
+from vlm_rewards.encoders.proof import write_record
 from vlm_rewards.encoders.transformers_encoder import TransformersEncoder
 from vlm_rewards.pretraining.pretrain_config import ModelSize
 from vlm_rewards.pretraining.rendered_dataset import RenderedDataset
 from vlm_rewards.pretraining.trainer import Trainer
-from vlm_rewards.self_check import write_record
 
 # Largest loss that storing in half precision may cause, as the cosine of an embedding with its fp32 self.
 _HALF_PRECISION_COSINE = 0.9999

@@ -1,9 +1,5 @@
-"""A reward model proves itself before it serves: silently wrong weights cost days.
+"""The command that writes and verifies the record by which a checkpoint folder proves itself.
 
-`python -m vlm_rewards.self_check --help` writes and verifies the record of a checkpoint folder.
+`python -m vlm_rewards.self_check --help`. What it records, and how an encoder is checked against it whenever it is
+loaded, is in `vlm_rewards.encoders.proof`.
 """
-
-from vlm_rewards.self_check.check import Checkable, check_encoder
-from vlm_rewards.self_check.record import SelfCheckRecord, write_record
-
-__all__ = ["Checkable", "SelfCheckRecord", "check_encoder", "write_record"]

@@ -9,9 +9,9 @@ from PIL import Image, UnidentifiedImageError
 
 from vlm_rewards.encoders import load_encoder
 from vlm_rewards.encoders.checkpoint_encoder import CheckpointEncoder
+from vlm_rewards.encoders.proof.check import SANITY_TEXTS, sanity_frames
+from vlm_rewards.encoders.proof.record import write_record
 from vlm_rewards.errors import ConfigError, VLMRewardsError
-from vlm_rewards.self_check.check import SANITY_TEXTS, sanity_frames
-from vlm_rewards.self_check.record import write_record
 
 app = typer.Typer(help="Write or verify the self-check record of a model folder.", no_args_is_help=True)
 

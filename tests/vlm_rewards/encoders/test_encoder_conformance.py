@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vlm_rewards.encoders import Encoder, FakeEncoder, load_encoder
-from vlm_rewards.encoders.openvino_encoder import openvino_is_installed
+from vlm_rewards.encoders.image_graph import openvino_is_installed
 from vlm_rewards.errors import InvalidFrameError
 
 RUNTIMES = ["torch", *(["openvino"] if openvino_is_installed() else [])]

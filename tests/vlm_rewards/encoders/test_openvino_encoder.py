@@ -10,8 +10,8 @@ import pytest
 from vlm_rewards.encoders import load_encoder
 from vlm_rewards.encoders.checkpoint import Checkpoint
 from vlm_rewards.encoders.compiled_models import cache_folder
-from vlm_rewards.encoders.openvino_encoder import OpenVINOEncoder, openvino_is_installed
-from vlm_rewards.encoders.precision import resolve_precision
+from vlm_rewards.encoders.image_graph import ImageGraph, openvino_is_installed
+from vlm_rewards.encoders.openvino_encoder import OpenVINOEncoder
 from vlm_rewards.encoders.transformers_encoder import TransformersEncoder
 from vlm_rewards.errors import ConfigError
 
@@ -28,13 +28,13 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def conversions(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Grows with each conversion."""
-    made, convert = [], OpenVINOEncoder._converted
+    made, convert = [], ImageGraph.converted
 
-    def counted(self, *args):
-        made.append(self.source)
-        return convert(self, *args)
+    def counted(self):
+        made.append(self._source)
+        return convert(self)
 
-    monkeypatch.setattr(OpenVINOEncoder, "_converted", counted)
+    monkeypatch.setattr(ImageGraph, "converted", counted)
     return made
 
 
@@ -54,7 +54,7 @@ def test_it_is_the_default_on_a_cpu_and_torch_is_not_far_from_it(pocket_folder):
 
 
 def test_without_the_package_torch_is_the_default_and_asking_for_it_is_an_error(pocket_folder, monkeypatch):
-    monkeypatch.setattr("vlm_rewards.encoders.openvino_encoder.openvino_is_installed", lambda: False)
+    monkeypatch.setattr("vlm_rewards.encoders.image_graph.openvino_is_installed", lambda: False)
     assert isinstance(load_encoder(str(pocket_folder)), TransformersEncoder)
     with pytest.raises(ConfigError, match="needs the package openvino; install it, or use encoder 'torch'"):
         load_encoder(str(pocket_folder), encoder="openvino")
@@ -122,12 +122,3 @@ def test_threads_may_share_an_encoder(pocket_folder):
             lambda n: (slice(0, n), encoder.embed_images(FRAMES[:n])), [1 + i % 9 for i in range(80)]
         ):
             np.testing.assert_array_equal(got, expected[rows])
-
-
-def test_auto_precision_is_bf16_where_it_pays(monkeypatch):
-    assert resolve_precision("auto", "cuda", "torch") == "bf16"
-    for amx, runs, expected in ((True, True, "bf16"), (True, False, "fp32"), (False, True, "fp32")):
-        monkeypatch.setattr("vlm_rewards.encoders.precision._announces_amx", lambda amx=amx: amx)
-        monkeypatch.setattr("vlm_rewards.encoders.precision.cpu_runs_bf16", lambda runtime, runs=runs: runs)
-        assert resolve_precision("auto", "cpu", "openvino") == expected
-    assert resolve_precision("fp32", "cuda", "torch") == "fp32"

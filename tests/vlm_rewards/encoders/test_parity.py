@@ -12,8 +12,8 @@ import torch
 from transformers import AutoModel, CLIPConfig, CLIPImageProcessorPil, CLIPModel
 
 from vlm_rewards.encoders import load_encoder
+from vlm_rewards.encoders.image_graph import openvino_is_installed
 from vlm_rewards.encoders.loading import resolve_model
-from vlm_rewards.encoders.openvino_encoder import openvino_is_installed
 from vlm_rewards.encoders.precision import cpu_runs_bf16
 from vlm_rewards.encoders.quiet import quiet_transformers
 from vlm_rewards.pretraining.tokenizer import make_tokenizer

@@ -11,11 +11,11 @@ from safetensors.torch import load_file, save_file
 from typer.testing import CliRunner
 
 from vlm_rewards.encoders import load_encoder
+from vlm_rewards.encoders.proof import SelfCheckRecord, write_record
+from vlm_rewards.encoders.proof.check import SANITY_TEXTS, sanity_frames
 from vlm_rewards.errors import ConfigError, SelfCheckError
 from vlm_rewards.reward_model import RewardConfig, RewardModel
-from vlm_rewards.self_check import SelfCheckRecord, write_record
 from vlm_rewards.self_check.__main__ import app
-from vlm_rewards.self_check.check import SANITY_TEXTS, sanity_frames
 
 
 @pytest.fixture(params=["clip", "pocket"])

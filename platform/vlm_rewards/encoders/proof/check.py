@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from vlm_rewards.encoders.proof.record import Checkable, SelfCheckRecord, similarities
 from vlm_rewards.errors import SelfCheckError
-from vlm_rewards.self_check.record import Checkable, SelfCheckRecord, similarities
 
 __all__ = ["SANITY_TEXTS", "Checkable", "check_encoder", "sanity_frames"]
 
 _LOG = logging.getLogger(__name__)
 
 # Largest difference of a cosine from the recorded one, by precision.
-_TOLERANCE = {"fp32": 2e-3, "bf16": 3e-2}
+_TOLERANCE = {"fp32": 2e-3, "bf16": 3e-2, "int8": 5e-2}
 
 # Pairs differ in their first, middle or last word alone: a text tower that pools at the wrong place gives some of them
 # the same embedding.
