@@ -91,11 +91,13 @@ class CaptionedScreen:
         frame: uint8 (height, width, 3).
         captions: distinct; each true of the frame, the first ones naming the app or the state.
         label: stable class name, one of LABELS_OF of the apps asked for.
+        contrasts: pairs of a true caption and a false one of the same form.
     """
 
     frame: np.ndarray
     captions: tuple[str, ...]
     label: str
+    contrasts: tuple[tuple[str, str], ...] = ()
 
 
 def random_captioned_screen(
@@ -146,7 +148,8 @@ def random_captioned_screen(
     else:
         label = _show_app(phone, shown, rng)
     frame = phone.render(height, width)
-    return CaptionedScreen(frame, _captions(label, phone.profile.dark, rng), label)
+    captions = _captions(label, phone.profile.dark, rng)
+    return CaptionedScreen(frame, captions, label, _contrasts(label, shown, rng.spawn(1)[0]))
 
 
 def app_words(apps: str = "common", names: Sequence[str] | None = None) -> tuple[dict[str, str], ...]:
@@ -193,6 +196,26 @@ def _captions(label: str, dark: bool, rng: np.random.Generator) -> tuple[str, ..
         )
         captions = [form.format(name=app.name, depicts=_one(app.depicts, rng), theme=theme) for form in forms]
     return tuple(dict.fromkeys(captions))
+
+
+def _contrasts(
+    label: str, shown: tuple[App, ...], rng: np.random.Generator, count: int = 4
+) -> tuple[tuple[str, str], ...]:
+    """Pairs of a true caption and a false one: another app's or another state's name in the same form."""
+    pairs: dict[tuple[str, str], None] = {}
+    for _ in range(count):
+        other = _one(tuple(app for app in shown if app.name != label), rng) if len(shown) > 1 else None
+        app = _by_name().get(label)
+        if app is not None and other is not None and rng.random() < 0.85:
+            form = _one(_APP_FORMS[:8], rng)
+            pairs[form.format(name=app.name), form.format(name=other.name)] = None
+            continue
+        form = _one(_STATE_FORMS, rng)
+        states = tuple(state for state in _STATES if state != label)
+        false = form.format(state=_one(_STATES[_one(states, rng)], rng))
+        true = form.format(state=_one(_STATES[label], rng)) if app is None else _one(_APP_FORMS[:8], rng)
+        pairs[true.format(name=label), false] = None
+    return tuple(pairs)
 
 
 @lru_cache(maxsize=1)

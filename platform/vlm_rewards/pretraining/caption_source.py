@@ -39,6 +39,12 @@ class CaptionedImage:
     frame: npt.NDArray[np.uint8]
     captions: tuple[str, ...]
     label: str
+    contrasts: tuple[tuple[str, str], ...] = ()
+
+
+def contrasts_of(drawn: CaptionedFrame) -> tuple[tuple[str, str], ...]:
+    """Returns the pairs of a true caption and a false one that a source gives with an image; most give none."""
+    return tuple(getattr(drawn, "contrasts", ()))
 
 
 # Draws one image of the given (height, width) with all its randomness from the generator.

@@ -12,15 +12,15 @@ from transformers import CLIPImageProcessorPil
 from vlm_rewards.encoders.checkpoint import Checkpoint
 from vlm_rewards.encoders.proof import write_record
 from vlm_rewards.encoders.transformers_encoder import TransformersEncoder
+from vlm_rewards.pretraining.learner import Learner
 from vlm_rewards.pretraining.pretrain_config import ModelSize
 from vlm_rewards.pretraining.rendered_dataset import RenderedDataset
-from vlm_rewards.pretraining.trainer import Trainer
 
 # Largest loss that storing in half precision may cause, as the cosine of an embedding with its fp32 self.
 _HALF_PRECISION_COSINE = 0.9999
 
 
-def export(trainer: Trainer, size: ModelSize, held_out: RenderedDataset, folder: Path) -> TransformersEncoder:
+def export(trainer: Learner, size: ModelSize, held_out: RenderedDataset, folder: Path) -> TransformersEncoder:
     """Writes weights, tokenizer, preprocessing and self-check record.
 
     Weights are stored in fp16 if every embedding of 64 held-out images and of 64 captions keeps a cosine of 0.9999 with
@@ -58,7 +58,7 @@ def export(trainer: Trainer, size: ModelSize, held_out: RenderedDataset, folder:
     return _load(folder)
 
 
-def _save_weights(trainer: Trainer, folder: Path, dtype: torch.dtype) -> None:
+def _save_weights(trainer: Learner, folder: Path, dtype: torch.dtype) -> None:
     # A copy: the trainer's own weights keep their type and memory layout.
     model: Any = copy.deepcopy(trainer.model)
     model.to(device="cpu", dtype=dtype, memory_format=torch.contiguous_format).eval().save_pretrained(folder)

@@ -9,7 +9,13 @@ from typing import Any
 import numpy as np
 
 from vlm_rewards.errors import ConfigError
-from vlm_rewards.pretraining.caption_source import CaptionedFrame, CaptionedImage, CaptionSource, import_source
+from vlm_rewards.pretraining.caption_source import (
+    CaptionedFrame,
+    CaptionedImage,
+    CaptionSource,
+    contrasts_of,
+    import_source,
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ def mixture(
     weights = np.array([part.weight for part in drawn_from])
     part = drawn_from[int(rng.choice(len(drawn_from), p=weights / weights.sum()))]
     drawn = part.source(rng, height, width)
-    return CaptionedImage(drawn.frame, drawn.captions, f"{part.name}: {drawn.label}")
+    return CaptionedImage(drawn.frame, drawn.captions, f"{part.name}: {drawn.label}", contrasts_of(drawn))
 
 
 @functools.lru_cache(maxsize=8)

@@ -42,7 +42,7 @@ class TrainingFacts:
 def model_card(config: PretrainConfig, facts: TrainingFacts, report: ZeroShotReport) -> str:
     """Returns the card as Markdown: what the model is, its data, recipe, numbers and limits."""
     model, data, training = config.model, config.data, config.training
-    seen = training.steps * training.batch_size
+    seen = config.images_seen
     return f"""---
 license: apache-2.0
 library_name: transformers
@@ -66,8 +66,7 @@ It never saw a trajectory, a reward, or the wording of a task: its captions desc
 
 ## Data
 
-{data.train_images:,} images of {model.image_height}x{model.image_width} pixels, seed {data.seed}, with
-{facts.distinct_captions:,} distinct captions:
+{_images(config, facts)}
 
 {_sources(data.source, data.options)}
 
@@ -84,8 +83,10 @@ weight decay {training.weight_decay};
 shifts of up to {training.shift} pixels and colour jitter of {training.jitter};
 {training.precision}; seed {training.seed}.
 Contrastive loss with every distinct caption of a batch encoded once and all true pairs as positives\
-{"; each batch also gets captions that differ from its own by a word or two" if training.hard_negatives else ""}.
-It saw {seen:,} images: each about {seen / data.train_images:.1f} times.
+{"; each batch also gets captions that differ from its own by a word or two" if training.hard_negatives else ""}\
+{f"; each image brings {training.contrasts} pairs of a true and a false caption" if training.contrasts else ""}.
+It saw {seen:,} images{": each once" if data.stream else f": each about {seen / data.train_images:.1f} times"}.\
+{f" It began from the weights of {training.start_from}." if training.start_from else ""}
 {facts.training_seconds:.0f} s of training on {training.threads} CPU thread(s).
 
 ## Zero-shot accuracy
@@ -98,6 +99,17 @@ Other renderers, photographs, other languages and words outside its captions are
 letter by letter and mean nothing to it. A view that shows nothing of its captions still resembles one of them most;
 offer it captions of such states too.
 """
+
+
+def _images(config: PretrainConfig, facts: TrainingFacts) -> str:
+    data, model = config.data, config.model
+    pixels = f"{model.image_height}x{model.image_width} pixels, seed {data.seed}"
+    if data.stream:
+        return (
+            f"{config.images_seen:,} images of {pixels}, each rendered while the model trained and seen once; "
+            f"{data.corpus_images:,} more\nof them gave {facts.distinct_captions:,} distinct captions:"
+        )
+    return f"{data.train_images:,} images of {pixels}, with\n{facts.distinct_captions:,} distinct captions:"
 
 
 def with_measurement(card: str, name: str, weights: str, text: str) -> str:

@@ -1,8 +1,9 @@
 """From a configuration to a model folder: render, train, export, judge."""
 
+import contextlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,9 +13,12 @@ from torch import nn
 from vlm_rewards.encoders.quiet import quiet_transformers
 from vlm_rewards.encoders.transformers_encoder import TransformersEncoder
 from vlm_rewards.pretraining.export import export
+from vlm_rewards.pretraining.learner import Learner
 from vlm_rewards.pretraining.model_card import CARD, TrainingFacts, model_card, weights_of, with_measurements_of
 from vlm_rewards.pretraining.pretrain_config import PretrainConfig
 from vlm_rewards.pretraining.rendered_dataset import RenderedDataset, RenderSpec
+from vlm_rewards.pretraining.rendered_stream import render_corpus
+from vlm_rewards.pretraining.stream_training import OnStreamLog, StreamTraining, stream_of
 from vlm_rewards.pretraining.trainer import OnLog, Trainer
 from vlm_rewards.pretraining.zero_shot import ZeroShotReport, zero_shot
 
@@ -67,18 +71,13 @@ def pretrain(
     """
     run_folder.mkdir(parents=True, exist_ok=True)
     images = images or run_folder
-    data, size = config.data, config.model
-
-    def rendered(name: str, count: int, seed: int, options: dict[str, Any]) -> RenderedDataset:
-        spec = RenderSpec(data.source, count, size.image_height, size.image_width, seed, options)
-        told: Callable[[int], None] | None = None
-        if on_progress:
-            told = lambda done: on_progress(f"rendering {name} images", done, count, {})  # noqa: E731
-        return RenderedDataset.render(spec, images / f"{name}-images", data.workers, told)
-
-    train = rendered("train", data.train_images, data.seed, data.options)
-    held_out = rendered("held-out", data.held_out_images, data.seed + 1, data.held_out_options)
-    trainer = Trainer(size, config.training, train)
+    if config.data.stream:
+        return pretrain_side_by_side(
+            [config], [run_folder], [output], images, on_progress, lambda _, *logged: on_log and on_log(*logged)
+        )[0]
+    train = _rendered(config, "train", images, on_progress)
+    held_out = _rendered(config, "held-out", images, on_progress)
+    trainer = Trainer(config.model, config.training, train)
 
     def logged(step: int, metrics: dict[str, float]) -> None:
         if on_progress:
@@ -86,22 +85,106 @@ def pretrain(
         if on_log:
             on_log(step, metrics)
 
-    clock_file = run_folder / "training-seconds.json"
-    earlier = (
-        json.loads(clock_file.read_text()) if clock_file.is_file() and (run_folder / "state.pt").is_file() else 0.0
+    with _clock(run_folder) as clock:
+        trainer.run(run_folder / "state.pt", logged)
+    return _finish(trainer, config, train, held_out, run_folder, output, clock.seconds)
+
+
+def pretrain_side_by_side(
+    configs: Sequence[PretrainConfig],
+    run_folders: Sequence[Path],
+    outputs: Sequence[Path],
+    images: Path,
+    on_progress: OnProgress | None = None,
+    on_log: OnStreamLog | None = None,
+) -> list[PretrainOutcome]:
+    """Trains pocket CLIPs of several sizes on one stream of renderings, continuing what the run folders hold.
+
+    Args:
+        configs: the models; only sizes and names may differ, and what they start from.
+        run_folders: one a model, for its checkpoint.
+        outputs: model folders, each replaced once its model is complete.
+        images: folder for the held-out renderings; the others are never stored.
+        on_progress: told about each stage.
+        on_log: called with the place of the model in the list, the step and its metrics.
+
+    Raises:
+        ConfigError: unusable settings or captions, or a run folder that holds another training.
+    """
+    held_out = _rendered(configs[0], "held-out", images, on_progress)
+    corpus = render_corpus(stream_of(configs[0]), configs[0].data.corpus_images)
+    training = StreamTraining(configs, corpus)
+    steps = configs[0].training.steps
+
+    def logged(place: int, step: int, metrics: dict[str, float]) -> None:
+        if on_progress and place == len(configs) - 1:
+            on_progress("training", step, steps, metrics)
+        if on_log:
+            on_log(place, step, metrics)
+
+    for folder in run_folders:
+        folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        clocks = [stack.enter_context(_clock(folder)) for folder in run_folders]
+        training.run([folder / "state.pt" for folder in run_folders], logged, configs[0].data.workers)
+    return [
+        _finish(learner, config, corpus, held_out, folder, output, clock.seconds)
+        for learner, config, folder, output, clock in zip(
+            training.learners, configs, run_folders, outputs, clocks, strict=True
+        )
+    ]
+
+
+def _rendered(config: PretrainConfig, name: str, images: Path, on_progress: OnProgress | None) -> RenderedDataset:
+    data, size = config.data, config.model
+    count, seed, options = (
+        (data.train_images, data.seed, data.options)
+        if name == "train"
+        else (data.held_out_images, data.seed + 1, data.held_out_options)
     )
+    spec = RenderSpec(data.source, count, size.image_height, size.image_width, seed, options)
+    told: Callable[[int], None] | None = None
+    if on_progress:
+        told = lambda done: on_progress(f"rendering {name} images", done, count, {})  # noqa: E731
+    return RenderedDataset.render(spec, images / f"{name}-images", data.workers, told)
+
+
+@dataclass
+class _Clock:
+    """Seconds of training, over all the processes that a run took."""
+
+    seconds: float
+
+
+@contextlib.contextmanager
+def _clock(run_folder: Path) -> Iterator[_Clock]:
+    clock_file = run_folder / "training-seconds.json"
+    known = clock_file.is_file() and (run_folder / "state.pt").is_file()
+    clock = _Clock(json.loads(clock_file.read_text()) if known else 0.0)
     started = time.monotonic()
     try:
-        trainer.run(run_folder / "state.pt", logged)
+        yield clock
     finally:
-        seconds = earlier + time.monotonic() - started
-        clock_file.write_text(json.dumps(seconds))
+        clock.seconds += time.monotonic() - started
+        clock_file.write_text(json.dumps(clock.seconds))
+
+
+def _finish(
+    learner: Learner,
+    config: PretrainConfig,
+    train: RenderedDataset,
+    held_out: RenderedDataset,
+    run_folder: Path,
+    output: Path,
+    seconds: float,
+) -> PretrainOutcome:
+    """Writes the model folder and judges what it holds."""
     card_file = output / CARD
     earlier_card = card_file.read_text(encoding="utf-8") if card_file.is_file() else ""
     with quiet_transformers():
-        encoder = export(trainer, size, held_out, output)
+        encoder = export(learner, config.model, held_out, output)
     report = zero_shot(encoder, held_out, held_out.usual_captions())
-    model: Any = trainer.model
+    model: Any = learner.model
     facts = TrainingFacts(
         image_parameters=_parameters(model.vision_model, model.visual_projection),
         text_parameters=_parameters(model.text_model, model.text_projection),

@@ -76,7 +76,9 @@ class DataConfig(StrictConfig):
 
     Attributes:
         source: `package.module:function` of a `CaptionSource`.
-        train_images: rendered once, seen again in each epoch.
+        stream: render each training image while the model trains, and never show one twice; nothing of it is stored.
+        train_images: without a stream: rendered once, seen again in each epoch.
+        corpus_images: with a stream: rendered first, for vocabulary and channel statistics.
         options: keyword arguments of the source for training images.
         held_out_options: those for held-out images, such as other content.
         held_out_images: rendered with another seed, for the model card's numbers.
@@ -86,7 +88,9 @@ class DataConfig(StrictConfig):
 
     source: str
     options: dict[str, Any] = Field(default_factory=dict)
+    stream: bool = False
     train_images: int = Field(default=20_000, ge=1)
+    corpus_images: int = Field(default=4_000, ge=1)
     held_out_options: dict[str, Any] = Field(default_factory=dict)
     held_out_images: int = Field(default=2_000, ge=1)
     seed: int = Field(default=0, ge=0)
@@ -107,6 +111,10 @@ class TrainingConfig(StrictConfig):
         weight_decay: of matrices and convolutions.
         shift: augmentation, largest shift in pixels.
         jitter: augmentation, largest relative change of brightness, contrast and colour.
+        contrasts: of the pairs of a true and a false caption that the source gives with an image, how many are shown
+            beside one of its captions. Only for a stream.
+        start_from: packaged name or folder of a trained model of the same shape, whose weights, vocabulary and channel
+            statistics training goes on from.
         hard_negatives: give each batch, beside its captions, others that differ from them by a word or two.
         precision: `bf16` runs the towers under autocast.
         seed: of weights, batches and augmentation.
@@ -123,6 +131,8 @@ class TrainingConfig(StrictConfig):
     weight_decay: float = Field(default=0.05, ge=0)
     shift: int = Field(default=3, ge=0)
     jitter: float = Field(default=0.15, ge=0, lt=1)
+    contrasts: int = Field(default=0, ge=0)
+    start_from: str | None = None
     hard_negatives: bool = False
     precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = Field(default=0, ge=0)
@@ -145,3 +155,18 @@ class PretrainConfig(StrictConfig):
     model: ModelSize = ModelSize()
     data: DataConfig
     training: TrainingConfig = TrainingConfig()
+
+    @model_validator(mode="after")
+    def _fits_its_data(self) -> "PretrainConfig":
+        if self.data.stream and self.training.hard_negatives:
+            raise ValueError(
+                "training.hard_negatives needs a fixed set of captions; use training.contrasts in a stream"
+            )
+        if self.training.contrasts and not self.data.stream:
+            raise ValueError("training.contrasts needs data.stream: true")
+        return self
+
+    @property
+    def images_seen(self) -> int:
+        """Images that training reads, counted as often as it reads them."""
+        return self.training.steps * self.training.batch_size
