@@ -14,16 +14,21 @@ from starlette.exceptions import HTTPException
 
 from vlm_rewards.errors import RewardServiceUnavailableError, VLMRewardsError
 from vlm_rewards.service.http import messages
+from vlm_rewards.service.http.admission import Admission, Share
+from vlm_rewards.service.http.answers import json_answer
 from vlm_rewards.service.http.backend import TransportBackend
 from vlm_rewards.service.http.body import JSON, media_type, read_body
 from vlm_rewards.service.http.envelope import Envelope
 from vlm_rewards.service.http.errors import KINDS, HttpError, http_error
-from vlm_rewards.service.http.limits import Admission, HttpLimits
-from vlm_rewards.service.http.requests import Work, embed_work, score_work, scored
+from vlm_rewards.service.http.limits import HttpLimits
+from vlm_rewards.service.http.requests import Reading, Work, embed_work, score_work, scored
+from vlm_rewards.service.http.steps import ClientGoneError, Steps, while_connected
 from vlm_rewards.service.http.tokens import BearerTokens
 from vlm_rewards.service.http.wire import MEDIA_TYPE, pack
 
 FINGERPRINT_HEADER = "X-Reward-Fingerprint"
+# What nginx logs for callers who have left; nobody receives it.
+_CLIENT_GONE = 499
 _DESCRIPTION = """Rewards of frozen vision-language models. A model scores images against its goals, which
 `GET /v1/models` lists. Send PNG or JPEG as JSON, or uint8 arrays as safetensors. Each answer carries the
 fingerprint of the reward that gave it: keep it beside your results, and stop when it changes."""
@@ -48,10 +53,11 @@ def create_app(
         labels_answers: whether to put `X-Request-ID` into answers; False where the server does so, as Serve's proxy.
 
     Returns:
-        An ASGI application for `LocalServer`, any ASGI server, or a Ray Serve ingress.
+        An ASGI application for `LocalServer`, any ASGI server, or a Ray Serve ingress. Its `state.admission` says what
+        is at work.
     """
     limits, tokens = limits or HttpLimits(), tokens or BearerTokens()
-    admission = Admission(limits)
+    admission, steps = Admission(limits), Steps()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -59,6 +65,7 @@ def create_app(
         yield
 
     app = FastAPI(title="vlm_rewards", version="1", description=_DESCRIPTION, redirect_slashes=False, lifespan=lifespan)
+    app.state.admission = admission
     app.add_middleware(Envelope, labels_answers=labels_answers)
     _add_error_handlers(app)
     bearer = HTTPBearer(auto_error=False, description="Needed where the gateway has tokens configured.")
@@ -70,25 +77,35 @@ def create_app(
         tokens.check(credentials.credentials if credentials else None, host)
 
     async def work_of(
-        request: Request, parse: Callable[..., Work], answer: Callable[[Work, float], Any], timeout_s: float | None
+        request: Request, parse: Callable[..., Reading], answer: Callable[..., Any], timeout_s: float | None
     ) -> Response:
         """Order matters: whatever is cheap to refuse is refused before anything is read, parsed or decoded."""
+        arrived = time.monotonic()
         with admission.enter() as share:
             kind = media_type(request)
-            body = await read_body(request, limits, share)
-            deadline = time.monotonic() + min(timeout_s or limits.timeout_s, limits.timeout_s)
-            work = await asyncio.to_thread(parse, kind == JSON, body, limits, share)
-            log = request.state.log
-            log.update(model=work.parameters.model[:100], frames=work.count)
-            fingerprint, arrays, values = await answer(work, max(0.001, deadline - time.monotonic()))
-            log["fingerprint"] = fingerprint[:12]
-            headers = {FINGERPRINT_HEADER: fingerprint}
-            values = {"model": work.parameters.model, "fingerprint": fingerprint, **values}
-            if kind == JSON:
-                return await asyncio.to_thread(
-                    lambda: JSONResponse({**values, **{k: a.tolist() for k, a in arrays.items()}}, headers=headers)
-                )
-            return Response(pack(arrays, values), media_type=MEDIA_TYPE, headers=headers)
+            body = await read_body(request, limits, share, timeout_s)
+            left_s = limits.timeout_s
+            if timeout_s is not None:  # a caller's patience begins with the request; ours with its last byte
+                left_s = max(0.001, min(left_s, arrived + timeout_s - time.monotonic()))
+            reading = parse(kind == JSON, body, limits, share)
+            del body
+            return await while_connected(request, answered(request, kind, reading, answer, share, left_s), left_s)
+
+    async def answered(
+        request: Request, kind: str, reading: Reading, answer: Callable[..., Any], share: Share, left_s: float
+    ) -> Response:
+        deadline = time.monotonic() + left_s
+        work = await steps.finish(reading, share, left_s)
+        log = request.state.log
+        log.update(model=work.parameters.model[:100], frames=work.count)
+        fingerprint, arrays, values = await answer(work, share, max(0.001, deadline - time.monotonic()))
+        log["fingerprint"] = fingerprint[:12]
+        headers = {FINGERPRINT_HEADER: fingerprint}
+        values = {"model": work.parameters.model, "fingerprint": fingerprint, **values}
+        if kind == JSON:
+            del work
+            return await asyncio.to_thread(json_answer, values, arrays, headers, share)
+        return Response(pack(arrays, values), media_type=MEDIA_TYPE, headers=headers)
 
     @app.post(
         "/v1/score",
@@ -105,8 +122,8 @@ def create_app(
         in the metadata. The answer has the form of the request.
         """
 
-        async def answer(work: Work, left_s: float) -> Any:
-            result = await scored(backend, work, left_s)
+        async def answer(work: Work, share: Share, left_s: float) -> Any:
+            result = await scored(backend, work, share, left_s)
             model = work.parameters.model
             description = await backend.description_of(model, result.fingerprint, left_s)
             goals = work.parameters.goals
@@ -127,8 +144,8 @@ def create_app(
     async def embed(request: Request, timeout_s: Timeout = None) -> Response:
         """Returns the unit vectors from which scores are made; the fingerprint is the encoder's."""
 
-        async def answer(work: Work, left_s: float) -> Any:
-            parts = [await backend.embed(work.parameters.model, frames, left_s) for _, frames in work.groups]
+        async def answer(work: Work, share: Share, left_s: float) -> Any:
+            parts = [await backend.embed(work.parameters.model, frames, left_s, share) for _, frames in work.groups]
             fingerprint = work.one_fingerprint(part.fingerprint for part in parts)
             return fingerprint, {"embeddings": work.joined([part.embeddings for part in parts])}, {}
 
@@ -200,6 +217,11 @@ def _add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(HttpError)
     async def ours(request: Request, error: HttpError) -> JSONResponse:
         return respond(error, request)
+
+    @app.exception_handler(ClientGoneError)
+    async def nobodys(request: Request, error: ClientGoneError) -> Response:
+        request.state.log["code"] = "client_gone"
+        return Response(status_code=_CLIENT_GONE)
 
     @app.exception_handler(VLMRewardsError)
     async def the_librarys(request: Request, error: VLMRewardsError) -> JSONResponse:

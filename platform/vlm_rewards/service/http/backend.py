@@ -5,6 +5,7 @@ import contextvars
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from typing import TypeVar
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from vlm_rewards.errors import RewardServiceUnavailableError, RewardTimeoutError
 from vlm_rewards.reward_model import RewardDescription
+from vlm_rewards.service.http.admission import Share
 from vlm_rewards.service.http.errors import HttpError
 from vlm_rewards.service.schema import EmbedResult, ScoreResult
 from vlm_rewards.service.transports.transport import Transport
@@ -86,23 +88,23 @@ class TransportBackend:
         raise RewardServiceUnavailableError(f"model {model!r} was changed during the request; send it again")
 
     async def score(
-        self, model: str, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float
+        self, model: str, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float, share: Share
     ) -> ScoreResult:
-        """Scores each frame against its own goal; see `Transport.score`."""
+        """Scores each frame against its own goal; see `Transport.score`. `share` is that of the request."""
         transport = await self._transport(model, timeout_s)
-        return await self._call(timeout_s, lambda: transport.score(frames, goal_ids, timeout_s))
+        return await self._call(timeout_s, lambda: transport.score(frames, goal_ids, timeout_s), share)
 
     async def score_all(
-        self, model: str, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float
+        self, model: str, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float, share: Share
     ) -> ScoreResult:
         """Scores each frame against each goal; see `Transport.score_all`."""
         transport = await self._transport(model, timeout_s)
-        return await self._call(timeout_s, lambda: transport.score_all(frames, goal_ids, timeout_s))
+        return await self._call(timeout_s, lambda: transport.score_all(frames, goal_ids, timeout_s), share)
 
-    async def embed(self, model: str, frames: npt.NDArray[np.uint8], timeout_s: float) -> EmbedResult:
+    async def embed(self, model: str, frames: npt.NDArray[np.uint8], timeout_s: float, share: Share) -> EmbedResult:
         """Embeds frames; see `Transport.embed`."""
         transport = await self._transport(model, timeout_s)
-        return await self._call(timeout_s, lambda: transport.embed(frames, timeout_s))
+        return await self._call(timeout_s, lambda: transport.embed(frames, timeout_s), share)
 
     async def _transport(self, model: str, timeout_s: float) -> Transport:
         models = await self._found(timeout_s)
@@ -132,10 +134,15 @@ class TransportBackend:
         finally:
             self._finding = None
 
-    async def _call(self, timeout_s: float, work: Callable[[], T]) -> T:
+    async def _call(self, timeout_s: float, work: Callable[[], T], share: Share | None = None) -> T:
+        def counted() -> T:
+            # A thread goes on when its caller has left; until it ends, the frames are in memory and count.
+            with share.working() if share else nullcontext():
+                return work()
+
         # The context goes along: in Serve it holds the request's id, which so reaches the replica's log.
         context = contextvars.copy_context()
-        answer = asyncio.get_running_loop().run_in_executor(self._executor, context.run, work)
+        answer = asyncio.get_running_loop().run_in_executor(self._executor, context.run, counted)
         try:
             return await asyncio.wait_for(answer, timeout_s + _GRACE_S)
         except TimeoutError as error:

@@ -1,7 +1,6 @@
 """What one request, and all of them together, may ask for."""
 
 from collections.abc import Iterable, Sequence
-from types import TracebackType
 
 from pydantic import Field
 
@@ -16,12 +15,16 @@ class HttpLimits(StrictConfig):
         max_body_bytes: of one request.
         max_images: in one request.
         max_pixels_per_image: height times width; checked before an image is decompressed.
+        max_progressive_pixels: height times width of a JPEG with several scans, whose decoder keeps all of it twice.
+        max_pixel_passes: height times width times scans of a JPEG; each scan is another pass over the image.
         max_pixels: of all images of one request.
         min_side: least height and width in pixels.
         max_side: most height and width in pixels.
         max_goals: in one request that scores all images against all goals.
         max_scores: images times goals of such a request.
         max_text_chars: of a model's name or a goal.
+        max_json_values: commas and brackets in a JSON body, which bound what it can become when it is parsed.
+        max_header_bytes: of all headers of one request.
         max_requests: at work at the same time; more are refused with 503.
         max_bytes: of bodies and decoded images held at the same time; more are refused with 503.
         body_timeout_s: seconds in which a body must have come in.
@@ -31,12 +34,16 @@ class HttpLimits(StrictConfig):
     max_body_bytes: int = Field(default=32 * 2**20, ge=1)
     max_images: int = Field(default=1024, ge=1)
     max_pixels_per_image: int = Field(default=2**24, ge=1)
+    max_progressive_pixels: int = Field(default=2**23, ge=1)
+    max_pixel_passes: int = Field(default=2**27, ge=1)
     max_pixels: int = Field(default=2**25, ge=1)
     min_side: int = Field(default=4, ge=1)
     max_side: int = Field(default=8192, ge=1)
     max_goals: int = Field(default=1000, ge=1)
     max_scores: int = Field(default=2**16, ge=1)
     max_text_chars: int = Field(default=500, ge=1)
+    max_json_values: int = Field(default=2**18, ge=1)
+    max_header_bytes: int = Field(default=2**15, ge=1)
     max_requests: int = Field(default=64, ge=1)
     max_bytes: int = Field(default=512 * 2**20, ge=1)
     body_timeout_s: float = Field(default=30.0, gt=0)
@@ -71,6 +78,27 @@ class HttpLimits(StrictConfig):
         if total > self.max_pixels:
             raise HttpError("too_large", f"{total} pixels; the images of one request may have {self.max_pixels}")
 
+    def check_scans(self, index: int, height: int, width: int, scans: int) -> None:
+        """Refuses a JPEG whose scans would take too much memory or time.
+
+        Args:
+            index: of the image.
+            height: in pixels.
+            width: in pixels.
+            scans: 1 unless it is progressive, or its colours are stored one after another.
+
+        Raises:
+            HttpError: they would.
+        """
+        pixels = height * width
+        if scans > 1 and (pixels > self.max_progressive_pixels or pixels * scans > self.max_pixel_passes):
+            raise HttpError(
+                "too_large",
+                f"image {index} is a JPEG of {height} x {width} pixels in {scans} scans",
+                f"save it as a baseline JPEG, or as one of at most {self.max_progressive_pixels} pixels and "
+                f"{max(1, self.max_pixel_passes // max(1, pixels))} scans",
+            )
+
     def check_texts(self, what: str, texts: Iterable[str]) -> None:
         """Refuses texts that are empty or too long.
 
@@ -99,54 +127,3 @@ class HttpLimits(StrictConfig):
                 f"{images} images for {goals} goals are {images * goals} scores",
                 f"send fewer images or goals at a time: at most {self.max_scores} scores",
             )
-
-
-class Admission:
-    """Counts requests at work and the bytes they hold; belongs to one event loop."""
-
-    def __init__(self, limits: HttpLimits) -> None:
-        """Starts with nothing at work."""
-        self.limits = limits
-        self.requests = 0
-        self.bytes = 0
-
-    def enter(self) -> "Share":
-        """Returns a request's share, to be used as a context manager.
-
-        Raises:
-            HttpError: too many requests are at work.
-        """
-        if self.requests >= self.limits.max_requests:
-            raise HttpError("overloaded", f"the gateway is at work on {self.requests} requests")
-        return Share(self)
-
-
-class Share:
-    """What one request holds; given back when it leaves."""
-
-    def __init__(self, admission: Admission) -> None:
-        """Holds nothing yet."""
-        self._admission = admission
-        self._bytes = 0
-
-    def hold(self, size: int) -> None:
-        """Adds `size` bytes.
-
-        Raises:
-            HttpError: all requests together would hold too many.
-        """
-        if self._admission.bytes + size > self._admission.limits.max_bytes:
-            raise HttpError("overloaded", "the gateway has no room for another body of this size")
-        self._admission.bytes += size
-        self._bytes += size
-
-    def __enter__(self) -> "Share":
-        self._admission.requests += 1
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._admission.requests -= 1
-        self._admission.bytes -= self._bytes
-        self._bytes = 0

@@ -1,12 +1,13 @@
 """The JSON of the HTTP API, and the parameters that its binary form shares with it."""
 
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from vlm_rewards.reward_model import RewardDescription
 from vlm_rewards.service.http.errors import HttpError
 from vlm_rewards.service.http.limits import HttpLimits
+from vlm_rewards.strict_config import near_matches
 
 # A plain PNG of 8 x 8 pixels, so that the examples can be sent as they are.
 EXAMPLE_IMAGE = (
@@ -20,21 +21,41 @@ class Message(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     @classmethod
-    def parsed(cls, body: bytes | str | dict[str, Any]) -> Self:
-        """Reads JSON text, or values that were read already.
+    def parsed(cls, values: Any) -> Self:
+        """Checks values that were read from a body. What is wrong first is what the caller is told.
 
         Raises:
-            HttpError: `invalid_body` for what is no JSON, `invalid_request` for what does not fit.
+            HttpError: `invalid_request`: they do not fit.
         """
+        if not isinstance(values, dict):
+            raise HttpError("invalid_request", f"the request is a {type(values).__name__} and no object")
+        for name in values:
+            # Before pydantic, which would collect an error for each of them.
+            if name not in cls.model_fields:
+                raise HttpError(
+                    "invalid_request",
+                    f"there is no key {name[:60]!r}",
+                    f"{near_matches(name[:60], cls.model_fields)}; compare the request with the examples at /docs",
+                )
         try:
-            return cls.model_validate(body) if isinstance(body, dict) else cls.model_validate_json(body)
+            return cls.model_validate(values)
         except ValidationError as error:
             problem = error.errors(include_url=False, include_context=False, include_input=False)[0]
-            if problem["type"] == "json_invalid":
-                raise HttpError("invalid_body", f"the body is no JSON: {problem['msg']}") from error
             where = ".".join(str(piece)[:60] for piece in problem["loc"]) or "the request"
             message = problem["msg"].removeprefix("Value error, ")
             raise HttpError("invalid_request", f"{where}: {message}") from error
+
+
+def _first_wrong(values: Any) -> Any:
+    """Refuses a list at its first member that is no text: pydantic's errors for a million would take a gigabyte."""
+    if isinstance(values, list):
+        for index, value in enumerate(values):
+            if not isinstance(value, str):
+                raise ValueError(f"entry {index} is no text but {type(value).__name__}")
+    return values
+
+
+Texts = Annotated[list[str], BeforeValidator(_first_wrong)]
 
 
 class EmbedParameters(Message):
@@ -63,10 +84,10 @@ class ScoreParameters(EmbedParameters):
         goal_per_image: as many as images; each image is scored against its own.
     """
 
-    goals: list[str] | None = Field(
+    goals: Texts | None = Field(
         default=None, description="Score every image against every one of these goals; the images are embedded once."
     )
-    goal_per_image: list[str] | None = Field(
+    goal_per_image: Texts | None = Field(
         default=None, description="Score each image against its own goal: as many goals as images. Excludes `goals`."
     )
 
@@ -101,7 +122,7 @@ class ImageMessage(Message):
         images: base64 of PNG or JPEG files.
     """
 
-    images: list[str] = Field(min_length=1, description="Base64 of PNG or JPEG files, or data URLs of them.")
+    images: Texts = Field(min_length=1, description="Base64 of PNG or JPEG files, or data URLs of them.")
 
 
 class ScoreRequest(ImageMessage, ScoreParameters):

@@ -1,7 +1,7 @@
 """From a body, in either form, to arrays that a model takes, and back to the order of the request."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from vlm_rewards.errors import RewardServiceUnavailableError
+from vlm_rewards.service.http.admission import Share
 from vlm_rewards.service.http.backend import TransportBackend
+from vlm_rewards.service.http.body import read_json
 from vlm_rewards.service.http.errors import HttpError
 from vlm_rewards.service.http.images import decode_images
-from vlm_rewards.service.http.limits import HttpLimits, Share
+from vlm_rewards.service.http.limits import HttpLimits
 from vlm_rewards.service.http.messages import EmbedParameters, EmbedRequest, ScoreParameters, ScoreRequest
 from vlm_rewards.service.http.wire import unpack
 from vlm_rewards.service.schema import ScoreResult, check_request_frames, count_frames
@@ -53,17 +55,20 @@ class Work:
         return distinct.pop()
 
 
-def score_work(is_json: bool, body: bytes, limits: HttpLimits, share: Share) -> Work:
+Reading = Generator[None, None, Work]
+
+
+def score_work(is_json: bool, body: bytearray, limits: HttpLimits, share: Share) -> Reading:
     """Reads a request to score; see `_work`."""
     return _work(is_json, body, limits, share, ScoreRequest, ScoreParameters)
 
 
-def embed_work(is_json: bool, body: bytes, limits: HttpLimits, share: Share) -> Work:
+def embed_work(is_json: bool, body: bytearray, limits: HttpLimits, share: Share) -> Reading:
     """Reads a request to embed; see `_work`."""
     return _work(is_json, body, limits, share, EmbedRequest, EmbedParameters)
 
 
-async def scored(backend: TransportBackend, work: Work, timeout_s: float) -> ScoreResult:
+async def scored(backend: TransportBackend, work: Work, share: Share, timeout_s: float) -> ScoreResult:
     """Scores the groups side by side.
 
     Returns:
@@ -75,10 +80,12 @@ async def scored(backend: TransportBackend, work: Work, timeout_s: float) -> Sco
     """
     parameters = work.parameters
     if parameters.goals is not None:
-        calls = [backend.score_all(parameters.model, frames, parameters.goals, timeout_s) for _, frames in work.groups]
+        calls = [
+            backend.score_all(parameters.model, frames, parameters.goals, timeout_s, share) for _, frames in work.groups
+        ]
     else:
         calls = [
-            backend.score(parameters.model, frames, [parameters.goal_per_image[i] for i in places], timeout_s)
+            backend.score(parameters.model, frames, [parameters.goal_per_image[i] for i in places], timeout_s, share)
             for places, frames in work.groups
         ]
     parts = await asyncio.gather(*calls)
@@ -88,31 +95,34 @@ async def scored(backend: TransportBackend, work: Work, timeout_s: float) -> Sco
 
 def _work(
     is_json: bool,
-    body: bytes,
+    body: bytearray,
     limits: HttpLimits,
     share: Share,
     message: type[ScoreRequest] | type[EmbedRequest],
     parameters: type[EmbedParameters],
-) -> Work:
-    """Reads a body.
+) -> Reading:
+    """Reads a body, whose bytes `share` holds, in steps between which the reader can be left.
 
     Raises:
+        AbandonedError: the request has ended.
         HttpError: it is not what its content type says, or beyond a limit.
     """
     if is_json:
-        request = message.parsed(body)
+        values = read_json(body, limits, share)
+        # From here on it is the texts that the share holds.
+        body.clear()
+        yield
+        request = message.parsed(values)
+        del values
         request.check(len(request.images), limits)
-        images = decode_images(request.images, limits, share)
-        shapes = [image.shape for image in images]
-        groups = []
-        for shape in dict.fromkeys(shapes):
-            places = np.array([place for place, other in enumerate(shapes) if other == shape])
-            groups.append((places, np.stack([images[place] for place in places])))
-        return Work(request, groups, len(images))
-    packed = unpack(body)
-    if set(packed.arrays) != {"frames"}:
-        names = ", ".join(repr(name[:40]) for name in list(packed.arrays)[:5]) or "nothing"
-        raise HttpError("invalid_frames", f"the body holds {names}", "send one tensor with the name 'frames'")
+        groups = yield from decode_images(request.images, limits, share)
+        return Work(request, groups, sum(len(places) for places, _ in groups))
+    size = len(body)
+    share.hold(size)
+    packed = unpack(body, ("frames",))
+    body.clear()
+    share.give_back(size)
+    yield
     frames = packed.arrays["frames"]
     check_request_frames(frames)
     count = count_frames(frames)
@@ -121,5 +131,4 @@ def _work(
     limits.check_sizes([(frames.shape[-3], frames.shape[-2])] * count)
     query = parameters.parsed(packed.values)
     query.check(len(frames), limits)
-    share.hold(frames.nbytes)
     return Work(query, [(np.arange(len(frames)), frames)], len(frames))

@@ -1,6 +1,7 @@
 """The binary form: arrays as safetensors, the parameters in its metadata. Nothing in it can run code."""
 
 import json
+from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,26 +30,35 @@ def pack(arrays: dict[str, npt.NDArray], values: dict[str, Any]) -> bytes:
     return save(contiguous, {name: json.dumps(value) for name, value in values.items()})
 
 
-def unpack(body: bytes) -> Packed:
+def unpack(body: bytes | bytearray, names: Collection[str] | None = None) -> Packed:
     """Reads what `pack` wrote, from a stranger.
 
+    Args:
+        body: a safetensors file.
+        names: of the arrays it must have, no more and no fewer; None takes any.
+
     Raises:
-        HttpError: `invalid_body`: it is no safetensors file, or its metadata is not JSON.
+        HttpError: `invalid_body`: it is no safetensors file, or its metadata is not JSON; `invalid_frames`: other
+            arrays.
     """
     header = _header(body)
-    metadata = header.get("__metadata__", {})
+    metadata = header.pop("__metadata__", {})
+    if names is not None and set(header) != set(names):
+        given = ", ".join(repr(name[:40]) for name in list(header)[:5]) or "nothing"
+        wanted = " and ".join(repr(name) for name in names)
+        raise HttpError("invalid_frames", f"the body holds {given}", f"send one tensor with the name {wanted}")
     try:
         if not isinstance(metadata, dict):
             raise ValueError("__metadata__ is no object")
         values = {name: json.loads(text) for name, text in metadata.items()}
-        arrays = load(body)
+        arrays = load(bytes(body))
     # The library raises TypeErrors and KeyErrors for kinds of number that numpy does not have.
     except (SafetensorError, ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
         raise _invalid(f"{type(error).__name__}: {error}") from error
     return Packed(arrays, values)
 
 
-def _header(body: bytes) -> dict[str, Any]:
+def _header(body: bytes | bytearray) -> dict[str, Any]:
     length = int.from_bytes(body[:8], "little")
     if len(body) < 10 or length > len(body) - 8:
         raise _invalid(f"{len(body)} bytes are too few for its header")

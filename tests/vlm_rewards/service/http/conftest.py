@@ -1,26 +1,16 @@
 """The gateway's application over the real reward model, in this process."""
 
-import base64
-import io
-
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
-from PIL import Image
 
+from tests.vlm_rewards.service.http.requests_for_tests import image_text
 from vlm_rewards.service import InProcessTransport
 from vlm_rewards.service.http import HttpLimits, TransportBackend, create_app
 
 LIMITS = HttpLimits(
     max_body_bytes=2 * 2**20, max_images=64, max_pixels=2**18, max_pixels_per_image=2**17, max_goals=50, max_scores=500
 )
-
-
-def image_text(frame, form="PNG"):
-    """A frame as base64 of a file."""
-    file = io.BytesIO()
-    Image.fromarray(frame).save(file, form)
-    return base64.b64encode(file.getvalue()).decode()
 
 
 @pytest.fixture(scope="module")

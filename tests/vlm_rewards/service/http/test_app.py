@@ -1,5 +1,7 @@
 """The API on good requests: values, fingerprints, both forms, identities, and what the document says."""
 
+import base64
+import io
 import json
 import logging
 import time
@@ -7,8 +9,10 @@ import time
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
+from PIL import Image
 
-from tests.vlm_rewards.service.http.conftest import LIMITS, image_text
+from tests.vlm_rewards.service.http.conftest import LIMITS
+from tests.vlm_rewards.service.http.requests_for_tests import image_text
 from vlm_rewards.encoders import FakeEncoder
 from vlm_rewards.errors import RewardOverloadedError, RewardServiceUnavailableError
 from vlm_rewards.reward_model import RewardConfig, RewardDescription, RewardModel
@@ -72,30 +76,13 @@ def test_images_of_several_sizes_keep_their_places(http, reward_model):
     assert pairs["scores"] == [row[1] for row in scores]
 
 
-def test_jpeg_grey_transparent_and_labelled_images_are_read(http, reward_model, frames):
-    import base64
-    import io
-
-    from PIL import Image
-
-    def text(image, form):
-        file = io.BytesIO()
-        image.save(file, form)
-        return base64.b64encode(file.getvalue()).decode()
-
+def test_jpeg_grey_and_labelled_images_are_read(http, reward_model, frames):
     image = Image.fromarray(frames[0])
-    jpeg = text(image, "JPEG")
-    alpha = image.convert("RGBA")
-    alpha.putalpha(image.convert("L"))
-    images = [jpeg, "data:image/jpeg;base64," + jpeg, text(image.convert("L"), "PNG"), text(alpha, "PNG")]
-    expected = np.stack(
-        [
-            np.array(Image.open(io.BytesIO(base64.b64decode(jpeg)))),
-            np.array(Image.open(io.BytesIO(base64.b64decode(jpeg)))),
-            np.array(image.convert("L").convert("RGB")),
-            frames[0],
-        ]
-    )
+    grey = np.array(image.convert("L"))
+    jpeg = image_text(frames[0], "JPEG")
+    images = [jpeg, "data:image/jpeg;base64," + jpeg, image_text(grey)]
+    decoded = np.array(Image.open(io.BytesIO(base64.b64decode(jpeg))))
+    expected = np.stack([decoded, decoded, np.repeat(grey[..., None], 3, axis=-1)])
     got = http.post("/v1/embed", json={"model": "six", "images": images}).json()
     np.testing.assert_array_equal(np.array(got["embeddings"], np.float32), reward_model.embed(expected))
 

@@ -1,0 +1,76 @@
+"""PNG files, chunk by chunk."""
+
+import struct
+import zlib
+
+from vlm_rewards.service.http.images.file import DamagedError, PictureFile
+from vlm_rewards.service.http.images.orientation import exif_orientation
+
+SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+# Chunks of one file. 32 MiB in the 8 KiB pieces that libpng writes are 4,096.
+_MOST_CHUNKS = 2**14
+_LONGEST_EXIF = 2**16
+_LONGEST_PALETTE = 3 * 256
+_REQUIRED = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
+
+
+def scan(data: bytes) -> PictureFile:
+    """Reads a PNG's chunks and keeps those that decide its pixels.
+
+    Of an animation that is its still picture. gAMA, sRGB and iCCP are left out: values are read as sRGB.
+
+    Args:
+        data: begins with `SIGNATURE`.
+
+    Raises:
+        DamagedError: cut off, a checksum that is wrong, or no PNG that the standard describes.
+    """
+    view = memoryview(data)
+    kept: list[bytes | memoryview] = [SIGNATURE]
+    header: bytes | None = None
+    transparent: bytes | None = None
+    has_palette = has_pixels = False
+    orientation = 1
+    position = len(SIGNATURE)
+    for _ in range(_MOST_CHUNKS):
+        if len(data) < position + 12:
+            raise DamagedError("it is cut off")
+        length = int.from_bytes(view[position : position + 4], "big")
+        kind = bytes(view[position + 4 : position + 8])
+        end = position + 12 + length
+        if end > len(data):
+            raise DamagedError("it is cut off")
+        body = view[position + 8 : end - 4]
+        wanted = kind in _REQUIRED or kind in (b"tRNS", b"eXIf")
+        if (header is None) != (kind == b"IHDR"):
+            raise DamagedError("it does not begin with its one header")
+        if not wanted and not kind[:1].islower():
+            raise DamagedError(f"it needs the chunk {kind!r}, which the PNG standard does not have", "save it as a PNG")
+        if wanted and zlib.crc32(view[position + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
+            raise DamagedError(f"the checksum of its chunk {kind.decode()} is wrong")
+        if kind == b"IHDR":
+            header = bytes(body)
+        elif kind == b"PLTE":
+            if has_palette or has_pixels or not length or length % 3 or length > _LONGEST_PALETTE:
+                raise DamagedError("its palette is none")
+            has_palette = True
+        elif kind == b"tRNS" and not has_pixels:
+            transparent = bytes(body[:256])
+        elif kind == b"eXIf" and length <= _LONGEST_EXIF:
+            orientation = exif_orientation(bytes(body))
+        elif kind == b"IDAT":
+            has_pixels = True
+        if kind in _REQUIRED:
+            kept.append(view[position:end])
+        if kind == b"IEND":
+            break
+        position = end
+    else:
+        raise DamagedError(f"it has more than {_MOST_CHUNKS} chunks", "save it again with a usual PNG encoder")
+    if header is None or len(header) != 13 or not has_pixels:
+        raise DamagedError("it has no pixels")
+    width, height, bits, colour = struct.unpack(">IIBB", header[:10])
+    if transparent is not None and bits == 16 and colour == 2:
+        raise DamagedError("it has 16 bits a colour and one transparent colour", "save it with an alpha channel")
+    return PictureFile("PNG", height, width, b"".join(kept), orientation, 1, bits, transparent)
