@@ -16,6 +16,7 @@ from vlm_rewards.errors import ConfigError
 from vlm_rewards.rllib.connector import Client, RewardConnector, RewardedStep
 from vlm_rewards.rllib.env_runner import RewardEnvRunner
 from vlm_rewards.rllib.ground_truth_connector import GroundTruthConnector
+from vlm_rewards.rllib.process_memory import keep_freed_memory
 from vlm_rewards.rllib.rl_module import GoalConditionedModule, GoalModuleConfig
 from vlm_rewards.rllib.rllib_env import RLlibRewardVectorEnv
 from vlm_rewards.strict_config import StrictConfig
@@ -164,7 +165,7 @@ def agent_config(
         .evaluation(
             evaluation_config=AlgorithmConfig.overrides(_env_to_module_connector=None, env_config=evaluation_env)
         )
-        .callbacks(on_algorithm_init=partial(_set_threads, torch_threads))
+        .callbacks(on_algorithm_init=partial(_prepare_process, torch_threads))
         .debugging(seed=seed)
     )
 
@@ -192,7 +193,8 @@ def _ground_truth_connector(env: Any, spaces: Any, device: Any) -> GroundTruthCo
     return GroundTruthConnector(env=env)
 
 
-def _set_threads(torch_threads: int | None, *, algorithm: Algorithm, **kwargs: Any) -> None:
+def _prepare_process(torch_threads: int | None, *, algorithm: Algorithm, **kwargs: Any) -> None:
+    keep_freed_memory()
     # Ray starts its workers with one thread each, a Tune trial's learner among them.
     if torch_threads is not None:
         torch.set_num_threads(torch_threads)
