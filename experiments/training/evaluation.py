@@ -2,6 +2,7 @@
 
 import functools
 import itertools
+import logging
 import shutil
 from pathlib import Path
 
@@ -41,7 +42,7 @@ class Evaluation:
         service = config.service.model_copy(update={"transport": "in_process"})
         self.config = config.model_copy(update={"service": service})
         self.folder = folder
-        state = folder.state()
+        state = folder.restorable(lambda warning: logging.getLogger(__name__).warning(warning))
         if state is None or state.checkpoint is None:
             raise ConfigError(f"the run in {folder.path} has no checkpoint yet; train on with --resume {folder.path}")
         self._state = state

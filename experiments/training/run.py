@@ -15,10 +15,11 @@ import torch
 from ray.rllib.algorithms.algorithm import Algorithm
 
 from envs.registry import make_env
+from experiments.shared.folder_lock import locked
 from experiments.shared.run_folder import RunFolder, RunState
 from experiments.training.config import TrainConfig
 from experiments.training.environments import evaluation_env, task_set_of
-from experiments.training.loop import TrainingLoop, Watcher
+from experiments.training.loop import TrainingLoop, Watcher, seed_after
 from experiments.training.results import Results, evaluate, evaluate_and_record
 from serve_deployments.reward import ReplicaLimits, RewardAppArgs, deploy, undeploy
 from vlm_rewards.embedding_cache import EmbeddingCache
@@ -26,6 +27,7 @@ from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.curve_point import last_quarter_precision
 from vlm_rewards.goals import TaskSet
 from vlm_rewards.reward_model import RewardDescription, RewardModel
+from vlm_rewards.rllib.env_runner import begin_anew
 from vlm_rewards.service import HandleTransport, InProcessTransport, RewardClient
 from vlm_rewards.tracking import MlflowRun, flatten, provenance_tags
 from vlm_rewards.tracking.store import default_uri
@@ -131,6 +133,7 @@ class Training:
         self._state: RunState | None = folder.state()
         if self._state is not None and self._state.finished:
             raise ConfigError(f"the run in {folder.path} has finished already; start a new one without --resume")
+        self._state = folder.restorable(watcher.stage)
         self._deployed = False
         self._uri = config.tracking.uri or default_uri(folder.path.parent)
         self._task_set = task_set_of(config)
@@ -147,7 +150,8 @@ class Training:
             VLMRewardsError: something is wrong; the MLflow run, if it began, is closed as FAILED.
         """
         try:
-            return self._execute()
+            with locked(self.folder.path):
+                return self._execute()
         finally:
             # A cluster outlives the run; what the run has deployed for itself must not.
             if self._deployed:
@@ -161,6 +165,7 @@ class Training:
                 self.folder.write_state(self._state)
             elif self._state.checkpoint is not None:
                 algorithm.restore_from_path(str(self.folder.path / self._state.checkpoint))
+                begin_anew(algorithm, seed_after(self.config.seed, self._state.env_steps))
             self._state = self._train(algorithm, run)
             self._watcher.stage("evaluating by ground truth alone")
             results = evaluate_and_record(
