@@ -17,9 +17,9 @@ from envs.android.captions import random_captioned_screen
 from experiments.datasets.rows import SCHEMA, png
 from experiments.offline.config import RelabelConfig
 from experiments.offline.relabelling import Relabelling
-from serve_deployments.reward import read_task_set
 from vlm_rewards.encoders import load_encoder
 from vlm_rewards.evaluation.offline.dataset import decode_frames
+from vlm_rewards.service.serving import read_task_set
 
 TASK_SET = "envs/android/task_sets/open_common_apps.yaml"
 # As `experiments.relabel` asks for them.
@@ -80,7 +80,8 @@ def _row(name: str, model: str, states: int, rounds: int) -> Row:
         config = RelabelConfig(
             data={"dataset": str(dataset), "task_sets": {"open_common_apps": TASK_SET}},
             reward={"model": model, "template": "D", "tau": 0.05, "beta": 0.9},
-            service={"transport": "in_process", "request_frames": REQUEST_FRAMES},
+            served_by={"kind": "in_process"},
+            request_frames=REQUEST_FRAMES,
         )
         for turn in range(rounds + 1):
             start, spent = time.monotonic(), time.process_time()

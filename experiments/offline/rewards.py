@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.offline.config import DataConfig
-from serve_deployments.reward import read_task_set
 from vlm_rewards.encoders import Encoder
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.offline import LabelledDataset
@@ -15,6 +14,7 @@ from vlm_rewards.evaluation.offline.dataset import States
 from vlm_rewards.goals import NegativesSpec, TaskSet
 from vlm_rewards.heads import FramePooling, pool
 from vlm_rewards.reward_model import RewardConfig, RewardModel
+from vlm_rewards.service.serving import read_task_set
 from vlm_rewards.strict_config import near_matches
 
 

@@ -132,7 +132,7 @@ def test_metric_steps_rise_strictly(finished):
 def test_the_same_seed_gives_the_same_table_whatever_the_transport_and_the_faults(finished, tmp_path):
     _, folder, _ = finished
     done = run(
-        *("--preset", "smoke", "--output", tmp_path, *SHORT, "--set", "service.transport=in_process"),
+        *("--preset", "smoke", "--output", tmp_path, *SHORT, "--set", "served_by={kind: in_process}"),
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "smoke-1" / "evaluation.csv").read_text() == (folder / "evaluation.csv").read_text()
@@ -205,7 +205,7 @@ def test_the_agent_to_compare_with_trains_on_ground_truth_without_any_reward_mod
 
 
 def test_a_killed_run_resumes_to_its_end(tmp_path):
-    quick = ("--set", "service.transport=in_process", "--set", "evaluation.videos=0", "--set", "evaluation.episodes=10")
+    quick = ("--set", "served_by={kind: in_process}", "--set", "evaluation.videos=0", "--set", "evaluation.episodes=10")
     process = start("--preset", "smoke", "--output", tmp_path, *SHORT, *quick)
     folder = tmp_path / "smoke-1"
     try:

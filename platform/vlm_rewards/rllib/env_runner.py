@@ -83,4 +83,5 @@ def begin_anew(algorithm: Algorithm, seed: int) -> None:
         own = np.random.SeedSequence(seed, spawn_key=(runner.worker_index,))
         runner.begin_anew(int(own.generate_state(1)[0] % 2**31))
 
+    assert algorithm.env_runner_group is not None
     algorithm.env_runner_group.foreach_env_runner(begin, local_env_runner=True)

@@ -105,6 +105,10 @@ class RewardClient:
         # Not the global generator: a retry must not change what a seeded run draws from it.
         self._jitter = random.Random()
 
+    def pinned_to(self, fingerprint: str) -> "RewardClient":
+        """Return a client like this one that takes answers of the reward with this fingerprint only."""
+        return RewardClient(**{**self.__getstate__(), "expected_fingerprint": fingerprint})
+
     @property
     def stats(self) -> ClientStats:
         """A copy of the statistics since they were last drained."""

@@ -21,13 +21,7 @@ from vlm_rewards.errors import (
 from vlm_rewards.reward_model import RewardDescription
 from vlm_rewards.service.http.errors import HttpError, library_error
 from vlm_rewards.service.http.wire import MEDIA_TYPE, pack, unpack
-from vlm_rewards.service.schema import (
-    EmbedResult,
-    ScoreResult,
-    check_all_goals_request,
-    check_request,
-    check_request_frames,
-)
+from vlm_rewards.service.schema import EmbedResult, ScoreResult
 
 # The caller's own token, where none is given.
 TOKEN_VARIABLE = "VLM_REWARDS_TOKEN"
@@ -45,13 +39,16 @@ class HttpTransport:
     Connections are kept and shared by threads. They are made at the first call, in the process that calls.
     """
 
-    def __init__(self, base_url: str, model: str, token: str | None = None) -> None:
+    def __init__(
+        self, base_url: str, model: str, token: str | None = None, token_variable: str = TOKEN_VARIABLE
+    ) -> None:
         """Names the service.
 
         Args:
             base_url: of the gateway, such as `http://127.0.0.1:8765`.
             model: as `GET /v1/models` lists it.
-            token: bearer token; None takes the environment variable VLM_REWARDS_TOKEN, if that is set.
+            token: bearer token; None takes that of the environment of whichever process calls.
+            token_variable: the environment variable that may hold one.
 
         Raises:
             ConfigError: no http address.
@@ -65,6 +62,7 @@ class HttpTransport:
         self.base_url = str(base_url).rstrip("/")
         self.model = model
         self._token = token
+        self._token_variable = token_variable
         self._lock = threading.Lock()
         self._client: httpx2.Client | None = None
 
@@ -74,17 +72,14 @@ class HttpTransport:
 
     def score(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float) -> ScoreResult:
         """Scores frames; see `Transport.score`."""
-        check_request(frames, goal_ids)
         return self._score(frames, {"goal_per_image": list(goal_ids)}, timeout_s)
 
     def score_all(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float) -> ScoreResult:
         """Scores frames against all goals; see `Transport.score_all`."""
-        check_all_goals_request(frames, goal_ids)
         return self._score(frames, {"goals": list(goal_ids)}, timeout_s)
 
     def embed(self, frames: npt.NDArray[np.uint8], timeout_s: float) -> EmbedResult:
         """Embeds frames; see `Transport.embed`."""
-        check_request_frames(frames)
         body = self._post("/v1/embed", frames, {}, timeout_s)
         arrays, values = self._unpacked(body, "embeddings")
         return EmbedResult(arrays["embeddings"], values["fingerprint"])
@@ -128,7 +123,7 @@ class HttpTransport:
         headers = {"X-Timeout-S": f"{min(max(timeout_s, 0.001), _LONGEST_TIMEOUT_S):.3f}"}
         if content is not None:
             headers["Content-Type"] = MEDIA_TYPE
-        token = self._token or os.environ.get(TOKEN_VARIABLE)
+        token = self._token or os.environ.get(self._token_variable)
         if token:
             headers["Authorization"] = f"Bearer {token}"
         try:
@@ -181,7 +176,12 @@ class HttpTransport:
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"base_url": self.base_url, "model": self.model, "token": self._token}
+        return {
+            "base_url": self.base_url,
+            "model": self.model,
+            "token": self._token,
+            "token_variable": self._token_variable,
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(**state)  # type: ignore[misc]
