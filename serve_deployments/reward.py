@@ -7,7 +7,6 @@ import re
 import time
 import warnings
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, Literal
 
 import ray
@@ -28,7 +27,6 @@ from vlm_rewards.service import RewardUserConfig
 from vlm_rewards.service.deployment import RewardDeployment
 from vlm_rewards.strict_config import StrictConfig
 
-_ROOT = Path(__file__).resolve().parent.parent
 _POLL_S = 0.1
 
 # How often in seconds replicas report their load, and over how long it is averaged: together with `upscale_delay_s`
@@ -99,7 +97,8 @@ class RewardAppArgs(StrictConfig):
 
     Attributes:
         reward: what to compute.
-        task_set: the goals, inline or as the path of a YAML file (from the working directory or the repository root).
+        task_set: the goals: inline, the name of a packaged task set such as `open_common_apps`, or the path of a .yaml
+            file.
         num_cpus: reserved for each replica, may be fractional. Serve replicas share the cluster with env runners:
             what is reserved here is not available to them.
         num_gpus: reserved for each replica, may be fractional.
@@ -134,23 +133,11 @@ class RewardAppArgs(StrictConfig):
         """Returns the task set itself.
 
         Raises:
-            ConfigError: its file is missing or wrong.
+            ConfigError: there is none of this name, or its file is missing or wrong.
         """
         if isinstance(self.task_set, TaskSet):
             return self.task_set
-        return read_task_set(self.task_set)
-
-
-def read_task_set(file: str) -> TaskSet:
-    """Reads a task set's YAML file, from the working directory or else from the repository root.
-
-    Raises:
-        ConfigError: the file is missing or wrong.
-    """
-    path = Path(file)
-    if not path.exists() and (_ROOT / path).exists():
-        path = _ROOT / path
-    return TaskSet.from_yaml(path)
+        return TaskSet.named_or_from_yaml(self.task_set)
 
 
 def build_app(args: RewardAppArgs, encoder: Encoder | None = None) -> serve.Application:
