@@ -48,8 +48,8 @@ class DataConfig(StrictConfig):
 
     Attributes:
         dataset: folder written by `experiments.collect`.
-        task_sets: by family, the task set's YAML file, from the working directory or the repository root. Goals and
-            negatives of a family's states are those of its own task set.
+        task_sets: by family, the name of a packaged task set or the path of a .yaml file. Goals and negatives of a
+            family's states are those of its own task set.
         families: those to use; None takes all of `task_sets`.
         limit: trajectories to use, evenly spread over the dataset; None takes all.
     """

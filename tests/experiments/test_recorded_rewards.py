@@ -20,7 +20,7 @@ from vlm_rewards.service.deploying import deploy
 from vlm_rewards.service.serving import RewardAppArgs
 
 TAU, BETA = 0.05, 0.9
-TASK_SET = TaskSet.from_yaml(Path(__file__).parents[2] / "envs/android/task_sets/open_common_apps.yaml")
+TASK_SET = TaskSet.named("open_common_apps")
 FOLDER = Path(vlm_rewards.__file__).parent / "checkpoints" / "pocket-android"
 APP = "recorded-rewards"
 

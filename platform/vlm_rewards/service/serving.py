@@ -1,6 +1,5 @@
 """How a reward is served: the one schema of Serve YAML, of presets that deploy, and of programs."""
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -11,7 +10,6 @@ from vlm_rewards.reward_model import RewardConfig
 from vlm_rewards.strict_config import StrictConfig
 
 # In a checkout the repository's root: replicas of `serve deploy` do not run there.
-_ROOT = Path(__file__).resolve().parents[3]
 
 
 class ReplicaLimits(StrictConfig):
@@ -84,7 +82,7 @@ class RewardAppArgs(ServingArgs):
 
     Attributes:
         reward: What to compute.
-        task_set: The goals, inline or as the path of a YAML file (from the working directory or the repository root).
+        task_set: The goals, inline, by the name of a packaged task set, or as the path of a YAML file.
     """
 
     reward: RewardConfig
@@ -101,7 +99,7 @@ class RewardAppArgs(ServingArgs):
         Raises:
             ConfigError: its file is missing or wrong.
         """
-        return self.task_set if isinstance(self.task_set, TaskSet) else read_task_set(self.task_set)
+        return self.task_set if isinstance(self.task_set, TaskSet) else TaskSet.named_or_from_yaml(self.task_set)
 
 
 def check_device(reward: RewardConfig, num_gpus: float) -> None:
@@ -115,15 +113,3 @@ def check_device(reward: RewardConfig, num_gpus: float) -> None:
             f"reward.device is {reward.device!r} and no GPU is reserved for it; set num_gpus (0.25 lets four share "
             "one), or reward.device=cpu"
         )
-
-
-def read_task_set(file: str) -> TaskSet:
-    """Read a task set's YAML file, from the working directory or else from the repository root.
-
-    Raises:
-        ConfigError: the file is missing or wrong.
-    """
-    path = Path(file)
-    if not path.exists() and (_ROOT / path).exists():
-        path = _ROOT / path
-    return TaskSet.from_yaml(path)
