@@ -6,13 +6,12 @@ python -m experiments.precision agree --preset pocket-android
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from experiments.shared.command_line import clear_errors
 from experiments.shared.preset_files import load_preset, preset_names
-from vlm_rewards.errors import ConfigError
 
 app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False, no_args_is_help=True)
 # Of no pretraining's renderings, and of no recorded dataset.
@@ -58,7 +57,7 @@ def agree(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change one setting: --set precisions=[bf16]. Repeatable."),
     ] = None,
-    runtime: Annotated[str, typer.Option(help="Of the image tower: openvino or torch.")] = "openvino",
+    runtime: Annotated[Literal["openvino", "torch"], typer.Option(help="Of the image tower.")] = "openvino",
 ) -> None:
     """Compare a model's rewards in faster precisions with those of fp32 on [bold]recorded frames[/bold].
 
@@ -69,8 +68,6 @@ def agree(
         from experiments.offline.agreement import AgreementConfig, find_agreements
         from vlm_rewards.encoders.proof.agreement import LARGEST_AP_CHANGE, LEAST_EQUAL
 
-        if runtime not in ("openvino", "torch"):
-            raise ConfigError(f"unknown runtime {runtime!r}; use openvino or torch")
         config = AgreementConfig(**load_preset("agree", preset, overrides or []))
         for found in find_agreements(config, runtime):
             verdict = "agrees with fp32" if found.passed else "REFUSED"
