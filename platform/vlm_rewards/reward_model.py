@@ -74,7 +74,18 @@ class RewardConfig(StrictConfig):
 
     def load_encoder(self) -> Encoder:
         """Loads the encoder that these settings name; see `vlm_rewards.encoders.load_encoder`."""
-        return load_encoder(self.model, self.device, self.precision, self.encoder, self.compiled)
+        return load_encoder(
+            self.model, self.device, self.precision, self.encoder, self.compiled, reward=self.agreement_key
+        )
+
+    @property
+    def agreement_key(self) -> str:
+        """Hex sha256 of what makes rewards of embeddings: by it `agreement.json` knows a reward again."""
+        values = {
+            "template": PromptTemplate.named(self.template).text,
+            **self.model_dump(mode="json", include={"negatives", "tau", "beta", "head"}),
+        }
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     def prompts(self, task_set: TaskSet) -> dict[str, tuple[str, ...]]:
         """Returns the set L of each goal: its own prompt first, then its negatives, for forms that use them.

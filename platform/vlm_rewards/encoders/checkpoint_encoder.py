@@ -67,18 +67,19 @@ class CheckpointEncoder(ABC):
         """Folder in which the checkpoint's int8 tower and agreements lie."""
         return records_folder(self.source, self.parts)
 
-    def agreeing(self, runtime: str, graph: str = "") -> tuple[Precision, ...]:
+    def agreeing(self, runtime: str, reward: str, graph: str = "") -> tuple[Precision, ...]:
         """Returns the precisions whose rewards were found to agree with fp32's; see `AgreementRecord`.
 
         Args:
             runtime: `torch` or `openvino`.
+            reward: `RewardConfig.agreement_key` of the reward in use; empty where it is not known.
             graph: hex sha256 of the int8 tower; empty where there is none.
 
         Raises:
             SelfCheckError: the record is damaged.
         """
         record = AgreementRecord.read(self.records)
-        return record.passed(runtime, self.parts, graph) if record else ()
+        return record.passed(runtime, self.parts, graph, reward) if record else ()
 
     def _prepare_towers(self, dtype: torch.dtype) -> None:
         """Brings the towers on torch to where and how they compute.

@@ -263,7 +263,8 @@ class RewardClient:
         if result.fingerprint != expected:
             raise RewardServiceError(
                 f"the reward changed under this run: expected fingerprint {expected[:12]}, the service answered with "
-                f"{result.fingerprint[:12]}; restore its model, prompts, tau and beta, or start a new run"
+                f"{result.fingerprint[:12]}; restore its model, prompts, tau, beta and precision ('auto' may choose "
+                "another one on another machine), or start a new run"
             )
 
     def _in_range(self, scores: npt.NDArray[np.float32]) -> bool:
