@@ -10,9 +10,9 @@ import numpy.typing as npt
 from pydantic import Field, field_validator, model_validator
 
 from vlm_rewards.embedding_cache import EmbeddingCache, distinct_frames, frame_keys
-from vlm_rewards.encoders import Encoder, EncoderKind, Precision, check_clips, load_encoder
+from vlm_rewards.encoders import Encoder, EncoderKind, Precision, ReadsTexts, check_clips, load_encoder
 from vlm_rewards.errors import ConfigError, NonFiniteRewardError
-from vlm_rewards.goals import NegativesSpec, PromptTemplate, TaskSet
+from vlm_rewards.goals import NegativesSpec, PromptTemplate, TaskSet, check_prompts
 from vlm_rewards.heads import FramePooling, HeadConfig, RewardForm, check_temperature, check_threshold, pool, rewards_of
 from vlm_rewards.strict_config import StrictConfig, near_matches
 
@@ -195,7 +195,7 @@ class RewardModel:
             cache: asked before a frame is encoded. Hand it on to a model with other prompts and the same encoder.
 
         Raises:
-            ConfigError: unusable settings, or negatives that contain the goal.
+            ConfigError: unusable settings, negatives that contain the goal, or goals that the model cannot tell apart.
             CheckpointError: the model is no usable dual encoder.
             SelfCheckError: the model's weights are not the recorded ones.
             NonFiniteRewardError: a prompt's embedding is not finite.
@@ -214,6 +214,11 @@ class RewardModel:
                 f"precision {config.precision!r} overflows: try fp32 or load another checkpoint"
             )
         row = {prompt: index for index, prompt in enumerate(distinct)}
+        bare = template.bare()
+        readings = {}
+        if isinstance(self.encoder, ReadsTexts):
+            readings = dict(zip([*distinct, bare], self.encoder.read_texts([*distinct, bare]), strict=True))
+        check_prompts(self._prompts, dict(zip(distinct, embeddings, strict=True)), readings, bare, config.model)
         self._texts = {
             goal_id: embeddings[[row[prompt] for prompt in prompts]] for goal_id, prompts in self._prompts.items()
         }

@@ -1,9 +1,11 @@
 """Rewards from a gateway, over HTTP: for programs that are on no Ray cluster."""
 
+import ipaddress
 import json
 import os
 import threading
 import time
+import urllib.request
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
@@ -21,7 +23,7 @@ from vlm_rewards.errors import (
 from vlm_rewards.reward_model import RewardDescription
 from vlm_rewards.service.http.errors import HttpError, library_error
 from vlm_rewards.service.http.wire import MEDIA_TYPE, pack, unpack
-from vlm_rewards.service.schema import EmbedResult, ScoreResult
+from vlm_rewards.service.schema import EmbedResult, ScoreResult, count_frames
 
 # The caller's own token, where none is given.
 TOKEN_VARIABLE = "VLM_REWARDS_TOKEN"
@@ -31,6 +33,15 @@ _CONNECTIONS = 64
 
 # Seconds; what a caller means who waits without end.
 _LONGEST_TIMEOUT_S = 86400.0
+
+# Bytes of an answer without arrays: descriptions, errors, and the goals that come back.
+_LONGEST_TEXT = 8 * 2**20
+
+# Bytes of one number, of which an answer has two where there are scores: the score and its reward.
+_NUMBER_BYTES = 4
+
+# Numbers of one embedding, and more than any model has.
+_LONGEST_EMBEDDING = 2**16
 
 
 class HttpTransport:
@@ -63,6 +74,7 @@ class HttpTransport:
         self.model = model
         self._token = token
         self._token_variable = token_variable
+        self._host = url.host
         self._lock = threading.Lock()
         self._client: httpx2.Client | None = None
 
@@ -72,15 +84,15 @@ class HttpTransport:
 
     def score(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float) -> ScoreResult:
         """Scores frames; see `Transport.score`."""
-        return self._score(frames, {"goal_per_image": list(goal_ids)}, timeout_s)
+        return self._score(frames, {"goal_per_image": list(goal_ids)}, len(frames), timeout_s)
 
     def score_all(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float) -> ScoreResult:
         """Scores frames against all goals; see `Transport.score_all`."""
-        return self._score(frames, {"goals": list(goal_ids)}, timeout_s)
+        return self._score(frames, {"goals": list(goal_ids)}, len(frames) * len(goal_ids), timeout_s)
 
     def embed(self, frames: npt.NDArray[np.uint8], timeout_s: float) -> EmbedResult:
         """Embeds frames; see `Transport.embed`."""
-        body = self._post("/v1/embed", frames, {}, timeout_s)
+        body = self._post("/v1/embed", frames, {}, count_frames(frames) * _LONGEST_EMBEDDING, timeout_s)
         arrays, values = self._unpacked(body, "embeddings")
         return EmbedResult(arrays["embeddings"], values["fingerprint"])
 
@@ -91,7 +103,7 @@ class HttpTransport:
             values = dict(json.loads(body))
             values.pop("name", None)
             return RewardDescription(**values)
-        except (ValueError, TypeError) as error:  # ConfigError is a ValueError
+        except (ValueError, TypeError, RecursionError) as error:  # ConfigError is a ValueError
             raise self._foreign(error) from error
 
     def close(self) -> None:
@@ -101,13 +113,18 @@ class HttpTransport:
         if client is not None:
             client.close()
 
-    def _score(self, frames: npt.NDArray[np.uint8], goals: dict[str, Any], timeout_s: float) -> ScoreResult:
-        body = self._post("/v1/score", frames, goals, timeout_s)
+    def _score(
+        self, frames: npt.NDArray[np.uint8], goals: dict[str, Any], scores: int, timeout_s: float
+    ) -> ScoreResult:
+        body = self._post("/v1/score", frames, goals, 2 * scores, timeout_s)
         arrays, values = self._unpacked(body, "scores")
         return ScoreResult(arrays["scores"], values["fingerprint"])
 
-    def _post(self, path: str, frames: npt.NDArray[np.uint8], values: dict[str, Any], timeout_s: float) -> bytes:
-        return self._request("POST", path, timeout_s, pack({"frames": frames}, {"model": self.model, **values}))
+    def _post(
+        self, path: str, frames: npt.NDArray[np.uint8], values: dict[str, Any], numbers: int, timeout_s: float
+    ) -> bytes:
+        content = pack({"frames": frames}, {"model": self.model, **values})
+        return self._request("POST", path, timeout_s, content, _LONGEST_TEXT + _NUMBER_BYTES * numbers)
 
     def _unpacked(self, body: bytes, array: str) -> tuple[dict[str, npt.NDArray], dict[str, Any]]:
         try:
@@ -118,9 +135,15 @@ class HttpTransport:
             raise self._foreign(KeyError(array))
         return packed
 
-    def _request(self, method: str, path: str, timeout_s: float, content: bytes | None = None) -> bytes:
+    def _request(
+        self, method: str, path: str, timeout_s: float, content: bytes | None = None, most_bytes: int = _LONGEST_TEXT
+    ) -> bytes:
         deadline = time.monotonic() + timeout_s
-        headers = {"X-Timeout-S": f"{min(max(timeout_s, 0.001), _LONGEST_TIMEOUT_S):.3f}"}
+        # Uncompressed: a compressed answer could become anything.
+        headers = {
+            "X-Timeout-S": f"{min(max(timeout_s, 0.001), _LONGEST_TIMEOUT_S):.3f}",
+            "Accept-Encoding": "identity",
+        }
         if content is not None:
             headers["Content-Type"] = MEDIA_TYPE
         token = self._token or os.environ.get(self._token_variable)
@@ -130,9 +153,11 @@ class HttpTransport:
             with self._connected().stream(
                 method, self.base_url + path, content=content, headers=headers, timeout=timeout_s
             ) as response:
-                chunks = []
-                for chunk in response.iter_bytes():
-                    chunks.append(chunk)
+                body = bytearray()
+                for chunk in response.iter_raw():
+                    body += chunk
+                    if len(body) > most_bytes:
+                        raise self._foreign(ValueError(f"more than {most_bytes} bytes"))
                     # The library's timeout is one of silence: an answer that trickles in must end as well.
                     if time.monotonic() > deadline:
                         raise httpx2.ReadTimeout("the answer came too slowly")
@@ -142,22 +167,24 @@ class HttpTransport:
                 "send fewer frames at a time, add replicas, or raise timeout_s"
             ) from error
         except httpx2.ConnectError as error:
+            fix = self._on_the_way() or (
+                "start it with `serve deploy serve_deployments/gateway.yaml`, or correct the address"
+            )
             raise RewardServiceUnavailableError(
-                f"no reward gateway answers at {self.base_url} ({_one_line(error)}); start it with "
-                "`serve deploy serve_deployments/gateway.yaml`, or correct the address"
+                f"no reward gateway answers at {self.base_url} ({_one_line(error)}); {fix}"
             ) from error
         except (httpx2.HTTPError, httpx2.StreamError) as error:
             raise RewardServiceUnavailableError(
-                f"the connection to {self.base_url} broke ({_one_line(error)}); send the request again"
+                f"the connection to {self.base_url} broke ({_one_line(error)}); "
+                + (self._on_the_way() or "send the request again")
             ) from error
-        body = b"".join(chunks)
         if response.status_code == 200:
-            return body
+            return bytes(body)
         try:
             values = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             values = None
-        raise library_error(response.status_code, values)
+        raise library_error(response.status_code, values, self._on_the_way())
 
     def _connected(self) -> httpx2.Client:
         client = self._client
@@ -165,9 +192,24 @@ class HttpTransport:
             with self._lock:
                 if self._client is None:
                     limits = httpx2.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS)
-                    self._client = httpx2.Client(limits=limits)
+                    # No proxy leads to this machine, whatever the environment says of others.
+                    self._client = httpx2.Client(limits=limits, trust_env=not _is_loopback(self._host))
                 client = self._client
         return client
+
+    def _on_the_way(self) -> str:
+        """Names the proxy that the environment puts between, as the tail of an error message; empty without one."""
+        if _is_loopback(self._host) or urllib.request.proxy_bypass(self._host):
+            return ""
+        proxies = urllib.request.getproxies()
+        scheme = self.base_url.partition(":")[0]
+        name = next((name for name in (scheme, "all") if proxies.get(name)), None)
+        if name is None:
+            return ""
+        return (
+            f"the environment's {name}_proxy sends it through {_without_password(proxies[name])}: unset that, or add "
+            f"{self._host} to no_proxy, if the gateway is not behind it"
+        )
 
     def _foreign(self, error: Exception) -> RewardServiceError:
         return RewardServiceError(
@@ -189,3 +231,17 @@ class HttpTransport:
 
 def _one_line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _without_password(url: str) -> str:
+    scheme, separator, rest = url.rpartition("://")
+    return scheme + separator + rest.rpartition("@")[2]
