@@ -28,7 +28,7 @@ from experiments.training.run import REPOSITORY
 from vlm_rewards.errors import VLMRewardsError
 from vlm_rewards.service import HandleTransport
 from vlm_rewards.service.deploying import deployed
-from vlm_rewards.service.served_by import Deploy
+from vlm_rewards.service.served_by import Deploy, connect
 from vlm_rewards.tracking import MlflowRun, flatten, provenance_tags
 
 
@@ -104,7 +104,7 @@ class Study:
         with self._parent_run(resumed) as parent:
             record = resumed or self._begin(parent)
             with ExitStack() as served:
-                trials = self._deploy(record, served)
+                trials = self._serve(record, served)
                 # Only now: who reads it may ask them at once.
                 apps = list(dict.fromkeys(trial.reward_app for trial in trials if trial.reward_app))
                 parent.set_tags({"study.reward_apps": json.dumps(apps)})
@@ -190,20 +190,30 @@ class Study:
             prepared.append(trial.model_copy(update={"train": train, "mlflow_run_id": run.run_id, "reward_app": app}))
         return tuple(prepared)
 
-    def _deploy(self, record: StudyRecord, served: ExitStack) -> list[Trial]:
-        """Serve each distinct reward once, however many trials ask it, and return the trials with what it is."""
-        fingerprints: dict[str, str] = {}
+    def _serve(self, record: StudyRecord, served: ExitStack) -> list[Trial]:
+        """Serve each distinct reward once, or find it, however many trials ask it; return the trials with what it is.
+
+        Raises:
+            ConfigError: an application that runs already serves another reward than a trial's settings name.
+        """
+        fingerprints: dict[str | None, str] = {}
         for trial in record.trials:
-            app, way = trial.reward_app, trial.train.served_by
-            if app is None or app in fingerprints:
+            key, way = trial.service_key(), trial.train.served_by
+            if key is None or key in fingerprints:
                 continue
-            assert isinstance(way, Deploy)
-            self._watcher.stage(f"serving {trial.train.reward_name} as {app}")
             reward, task_set = trial.train.reward_model, task_set_of(trial.train)
-            served.enter_context(deployed(way.app_args(reward, task_set), app, way.start_timeout_s))
-            fingerprints[app] = HandleTransport(app).describe(way.timeout_s).fingerprint
+            if isinstance(way, Deploy):
+                assert trial.reward_app is not None
+                self._watcher.stage(f"serving {trial.train.reward_name} as {trial.reward_app}")
+                args = way.app_args(reward, task_set)
+                served.enter_context(deployed(args, trial.reward_app, way.start_timeout_s))
+                fingerprints[key] = HandleTransport(trial.reward_app).describe(way.timeout_s).fingerprint
+            else:
+                self._watcher.stage(f"looking at what serves {trial.train.reward_name} ({way.kind})")
+                with connect(way, reward, task_set) as client:
+                    fingerprints[key] = client.describe().fingerprint
         return [
-            trial.model_copy(update={"reward_fingerprint": fingerprints.get(trial.reward_app or "")})
+            trial.model_copy(update={"reward_fingerprint": fingerprints.get(trial.service_key())})
             for trial in record.trials
         ]
 

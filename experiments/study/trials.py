@@ -11,7 +11,7 @@ from experiments.study.study_config import EstimateConfig, StudyConfig
 from experiments.training.config import TrainConfig
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.goals import PromptTemplate
-from vlm_rewards.service.served_by import Attach, ServedByKind
+from vlm_rewards.service.served_by import Attach, InProcess, ServedByKind
 from vlm_rewards.strict_config import StrictConfig
 
 
@@ -25,7 +25,7 @@ class Trial(StrictConfig):
         train: The run.
         facts: Of the arm.
         reward_app: The Serve application that the study deploys for it; None where it deploys none.
-        reward_fingerprint: Of what that application serves; None before it is deployed.
+        reward_fingerprint: Of what that application, or another's, serves; None before it was asked.
         mlflow_run_id: Its run, prepared before it begins; empty until then.
     """
 
@@ -49,16 +49,24 @@ class Trial(StrictConfig):
         return self.train.trainer_cpus
 
     def way_to_reward(self) -> ServedByKind:
-        """Return how the trial itself reaches its reward: what the study has deployed for it, it attaches to."""
+        """Return how the trial itself reaches its reward: what the study has deployed for it, it attaches to.
+
+        What the study has compared already, a trial knows by its fingerprint, and loads no weights to compare.
+        """
         served_by = self.train.served_by
         if self.reward_app is None:
-            return served_by
+            pinned = "fingerprint" in type(served_by).model_fields and self.reward_fingerprint is not None
+            return served_by.model_copy(update={"fingerprint": self.reward_fingerprint}) if pinned else served_by
         limits = {name: getattr(served_by, name) for name in ServedByKind.model_fields if name != "kind"}
         return Attach(app=self.reward_app, fingerprint=self.reward_fingerprint, **limits)
 
     def app_key(self) -> str | None:
         """Return what two trials have in common that can share an application; None where the study deploys none."""
-        if not self.train.deploys:
+        return self.service_key() if self.train.deploys else None
+
+    def service_key(self) -> str | None:
+        """Return what two trials have in common that ask one service; None where each computes its own rewards."""
+        if self.train.uses_ground_truth or isinstance(self.train.served_by, InProcess):
             return None
         environment = self.train.environment
         # Seeds share an application: neither they nor the learner are part of the reward.
