@@ -80,11 +80,15 @@ def _run(kind: StudyKind, invocation: Invocation) -> None:
     else:
         folder = StudyFolder.existing(invocation.folder, kind)
     console = StudyConsole()
+    study = Study(kind, config, folder, trials, console)
     try:
-        study = Study(kind, config, folder, trials, console)
         console.stage(f"starting Ray for {config.name} in {folder.path}")
         with ray_session(study.cpus_needed(), study.cpus_wanted()):
             outcome = study.execute()
+    except (KeyboardInterrupt, SystemExit) as error:
+        # Once more, now that no trial is left that could have written since.
+        study.close_trials(str(error) or "the study was interrupted")
+        raise
     finally:
         folder.remove_if_never_begun()
     console.report(config.name, outcome.mlflow_run_id, outcome.tracking_uri)
