@@ -3,6 +3,8 @@
 import logging
 import math
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -37,6 +39,8 @@ def ray_session(num_cpus: float, wanted_cpus: float | None = None) -> Iterator[N
         ConfigError: the cluster cannot be reached, or has fewer CPUs in all than the experiment needs.
     """
     quiet_ray()
+    # Ray puts a handler in the place, which would end the process with status 15 and no word.
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     address = os.environ.get("RAY_ADDRESS")
     if address:
         _connect(address)
@@ -56,6 +60,8 @@ def ray_session(num_cpus: float, wanted_cpus: float | None = None) -> Iterator[N
             logging_level=logging.ERROR,
             runtime_env={"env_vars": WORKER_ENVIRONMENT},
         )
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_sigterm)
     try:
         yield
     finally:

@@ -18,6 +18,7 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 
 from experiments.shared.atomic_files import write_atomically
+from experiments.study.driver_environment import driver_environment
 from experiments.study.offline_table import write_offline_table
 from experiments.study.study_config import StudyConfig, StudyKind
 from experiments.study.study_folder import StudyFolder, StudyRecord
@@ -30,6 +31,7 @@ from vlm_rewards.service import HandleTransport
 from vlm_rewards.service.deploying import deployed
 from vlm_rewards.service.served_by import Deploy, connect
 from vlm_rewards.tracking import MlflowRun, flatten, provenance_tags
+from vlm_rewards.tracking.closing import close_as_killed
 
 
 class StudyFailedError(VLMRewardsError):
@@ -104,15 +106,22 @@ class Study:
         with self._parent_run(resumed) as parent:
             record = resumed or self._begin(parent)
             with ExitStack() as served:
-                trials = self._serve(record, served)
-                # Only now: who reads it may ask them at once.
-                apps = list(dict.fromkeys(trial.reward_app for trial in trials if trial.reward_app))
-                parent.set_tags({"study.reward_apps": json.dumps(apps)})
-                self._watcher.stage(f"running {len(trials)} trials, {self.config.max_concurrent_trials} at once")
-                results = self._tune(trials)
+                try:
+                    trials = self._serve(record, served)
+                    # Only now: who reads it may ask them at once.
+                    apps = list(dict.fromkeys(trial.reward_app for trial in trials if trial.reward_app))
+                    parent.set_tags({"study.reward_apps": json.dumps(apps)})
+                    self._watcher.stage(f"running {len(trials)} trials, {self.config.max_concurrent_trials} at once")
+                    results = self._tune(trials)
+                except (KeyboardInterrupt, SystemExit) as error:
+                    # Before anything else: a job that is stopped is killed three seconds later.
+                    self.close_trials(str(error) or "the study was interrupted")
+                    parent.finish("KILLED", str(error) or "the study was interrupted")
+                    raise
             failed = [f"{_trial(r.config).name}: {_last_line(r.error)}" for r in results if r.error]
             unfinished = [_trial(r.config) for r in results if not r.error and not (r.metrics or {}).get("finished")]
-            self._close_runs(unfinished)
+            reason = "stopped early by ASHA" if self.config.asha else "the study was interrupted"
+            close_as_killed(self._uri, [trial.mlflow_run_id for trial in unfinished], reason)
             if unfinished and self.config.asha is None:
                 raise KeyboardInterrupt
             parent.set_tags({"study.trials": str(len(record.trials)), "study.trials_failed": str(len(failed))})
@@ -122,6 +131,15 @@ class Study:
                     "mend the cause, and try these again with --resume"
                 )
         return StudyOutcome(record.mlflow_run_id, self._uri, record.trials)
+
+    def close_trials(self, reason: str) -> None:
+        """Close the runs of all trials that have not ended, which their own processes may not do any more.
+
+        Args:
+            reason: Kept with them.
+        """
+        if self.folder.has_begun():
+            close_as_killed(self._uri, [trial.mlflow_run_id for trial in self.folder.record().trials], reason)
 
     def _begin(self, parent: MlflowRun) -> StudyRecord:
         self._log_inputs(parent)
@@ -220,7 +238,7 @@ class Study:
     def _tune(self, trials: Sequence[Trial]) -> list[Any]:
         storage = self.config.storage or str(self.folder.tune_folder)
         path = f"{storage}/{self.folder.path.name}"
-        trainable = tune.with_resources(run_trial, _resources)
+        trainable = tune.with_resources(tune.with_parameters(run_trial, environment=driver_environment()), _resources)
         if tune.Tuner.can_restore(path):
             tuner = tune.Tuner.restore(path, trainable=trainable, resume_unfinished=True, resume_errored=True)
         else:
@@ -257,20 +275,6 @@ class Study:
             grace_period=self.config.asha.grace_steps,
             reduction_factor=self.config.asha.reduction_factor,
         )
-
-    def _close_runs(self, trials: Sequence[Trial]) -> None:
-        """Close the runs of trials that Tune ended from outside, which their own process could not."""
-        reason = "stopped early by ASHA" if self.config.asha else "the study was interrupted"
-        for trial in trials:
-            MlflowRun.start(
-                uri=self._uri,
-                experiment=self.config.tracking.experiment,
-                name=trial.name,
-                params={},
-                tags={},
-                spill_folder=self.folder.path,
-                resume_run_id=trial.mlflow_run_id,
-            ).finish("KILLED", reason)
 
 
 def _resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:

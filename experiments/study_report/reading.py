@@ -16,6 +16,7 @@ import numpy as np
 import yaml
 
 from experiments.study_report.records import HELD_OUT, HISTORIES, OfflineRow, Study, Trial
+from vlm_rewards.credentials import with_password
 from vlm_rewards.errors import ConfigError, TrackingError
 from vlm_rewards.evaluation.statistics import Curve
 from vlm_rewards.tracking.mlflow_run import STORE_ERRORS
@@ -45,7 +46,7 @@ class StudyReader:
                 f"there is no MLflow store {database}: run a study first, or name one with --mlflow-uri"
             )
         try:
-            self._client = MlflowClient(tracking_uri=uri)
+            self._client = MlflowClient(tracking_uri=with_password(uri))
             self._experiments = [experiment.experiment_id for experiment in self._client.search_experiments()]
         except STORE_ERRORS as error:
             raise TrackingError(

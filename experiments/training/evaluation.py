@@ -35,8 +35,13 @@ class Evaluation:
         folder: The run's.
     """
 
-    def __init__(self, config: TrainConfig, folder: RunFolder) -> None:
+    def __init__(self, config: TrainConfig, folder: RunFolder, output: Path | None = None) -> None:
         """Check that there is something to evaluate, and that the environment can be built.
+
+        Args:
+            config: The run's settings, with what this evaluation changes.
+            folder: The run's.
+            output: Folder that the evaluation's own goes into; None takes the run's.
 
         Raises:
             ConfigError: the run has no checkpoint, or the environment refuses its options.
@@ -44,6 +49,7 @@ class Evaluation:
         # Frames are scored for the films alone: no service, and no Ray, for so few.
         self.config = config.model_copy(update={"served_by": config.served_by.without_ray()})
         self.folder = folder
+        self._output = output or folder.path
         state = folder.restorable(lambda warning: logging.getLogger(__name__).warning(warning))
         if state is None or state.checkpoint is None:
             raise ConfigError(f"the run in {folder.path} has no checkpoint yet; train on with --resume {folder.path}")
@@ -62,7 +68,7 @@ class Evaluation:
         assert self._state.checkpoint is not None
         quiet_ray()
         module = RLModule.from_checkpoint(self.folder.path / self._state.checkpoint / _MODULE)
-        folder = RunFolder.create(self.folder.path, "evaluation", config.model_dump(mode="json")).path
+        folder = RunFolder.create(self._output, "evaluation", config.model_dump(mode="json")).path
         try:
             with Bars() as bars, self._start_tracking(folder) as run, self._client() as client:
                 bars.say(f"evaluating the agent of {self._state.env_steps:,} steps …")

@@ -61,7 +61,7 @@ def test_a_dry_run_prints_the_settings_as_checked(tmp_path):
     [
         (["--preset", "shape"], "unknown preset 'shape'; did you mean 'shapes'?"),
         (["--preset", "shapes", "--set", "training.stepps=3"], "did you mean 'steps'"),
-        (["--preset", "shapes", "--set", "training.steps=-3"], "training: TrainingConfig.steps"),
+        (["--preset", "shapes", "--set", "training.steps=-3"], "PretrainConfig.training.steps: must be greater than"),
         (["--preset", "shapes", "--set", "data.source=a.b:c"], "cannot import the caption source 'a.b:c'"),
     ],
 )
