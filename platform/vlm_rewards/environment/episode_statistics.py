@@ -18,7 +18,7 @@ class EpisodeStatistics(RecordEpisodeStatistics):
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Step the environment; see `VectorEnv.step`."""
-        result = super().step(actions)
+        result: tuple[Any, Any, Any, Any, dict[str, Any]] = super().step(actions)
         if self.env.metadata.get("autoreset_mode") == AutoresetMode.SAME_STEP:
             over = self.prev_dones
             self.episode_returns[over] = 0
