@@ -1,4 +1,4 @@
-"""Figure 5: held-out ground-truth return of agents whose rewards differ in the prompt template alone.
+"""Figure 5: held-out success rate of agents whose rewards differ in the prompt template alone.
 
 python -m experiments.prompts --preset smoke
 python -m experiments.prompts --preset open_common
@@ -6,11 +6,7 @@ python -m experiments.prompts --preset open_common
 
 from experiments.study.command import study_app
 
-app = study_app(
-    "prompts",
-    "Train one agent for [bold]each prompt template[/bold] of the reward (the paper's figure 5). Results go to MLflow; "
-    "`python -m experiments.report` draws them.",
-)
+app = study_app("prompts")
 
 if __name__ == "__main__":
     app()

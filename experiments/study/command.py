@@ -9,23 +9,24 @@ import typer
 from experiments.shared.command_line import clear_errors, stop_on_sigterm
 from experiments.shared.job_storage import OUTPUT_VARIABLE, lasting_folder
 from experiments.shared.preset_files import load_preset, preset_names, with_shortcuts
-from experiments.study.study_config import StudyConfig, StudyKind
+from experiments.study.study_config import StudyConfig
+from experiments.study_report.kinds import STUDY_KINDS
 from vlm_rewards.errors import ConfigError
 
 
-def study_app(kind: StudyKind, summary: str) -> typer.Typer:
+def study_app(kind: str) -> typer.Typer:
     """Return the command of one kind of study; its presets lie in `experiments/presets/studies/KIND`.
 
     Args:
-        kind: Which figure of the paper.
-        summary: Help text.
+        kind: Name of an entry of `experiments.study_report.kinds`, which says what the command is for.
     """
+    summary = STUDY_KINDS[kind].summary
     app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
     app.command(help=summary)(_command(kind))
     return app
 
 
-def _command(kind: StudyKind) -> Callable[..., None]:
+def _command(kind: str) -> Callable[..., None]:
     folder = f"studies/{kind}"
     names = preset_names(folder)
 
@@ -79,7 +80,7 @@ def _command(kind: StudyKind) -> Callable[..., None]:
     return study
 
 
-def _run(kind: StudyKind, config: StudyConfig | None, output: Path, resume: Path | None, dry_run: bool) -> None:
+def _run(kind: str, config: StudyConfig | None, output: Path, resume: Path | None, dry_run: bool) -> None:
     # Imported here: `--help` and a misspelt preset should not wait for ray and torch.
     from experiments.study.progress import StudyConsole
     from experiments.study.study_folder import StudyFolder
