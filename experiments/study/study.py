@@ -20,7 +20,7 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 from experiments.shared.atomic_files import write_atomically
 from experiments.study.driver_environment import driver_environment
 from experiments.study.offline_table import write_offline_table
-from experiments.study.study_config import StudyConfig, StudyKind
+from experiments.study.study_config import StudyConfig
 from experiments.study.study_folder import StudyFolder, StudyRecord
 from experiments.study.trial_run import run_trial
 from experiments.study.trials import Trial, app_cpus
@@ -73,12 +73,12 @@ class Study:
     """
 
     def __init__(
-        self, kind: StudyKind, config: StudyConfig, folder: StudyFolder, trials: Sequence[Trial], watcher: StudyWatcher
+        self, kind: str, config: StudyConfig, folder: StudyFolder, trials: Sequence[Trial], watcher: StudyWatcher
     ) -> None:
         self.config = config
         self.folder = folder
         self.trials = tuple(trials)
-        self._kind: StudyKind = kind
+        self._kind = kind
         self._watcher = watcher
         # Written down when the folder was made: a resumed study must find its runs again.
         assert config.tracking.uri is not None
