@@ -34,7 +34,9 @@ def calibrate(
     family: Annotated[list[str] | None, typer.Option(help="Use only this family of goals; repeatable.")] = None,
     limit: Annotated[int | None, typer.Option(help="Use this many trajectories, evenly spread.")] = None,
     precision: Annotated[float | None, typer.Option(help="Precision to reach.")] = None,
-    transport: Annotated[str | None, typer.Option(help="serve (Ray Serve and Ray Data) or in_process.")] = None,
+    transport: Annotated[
+        str | None, typer.Option(help="Short for --set served_by.kind=KIND: deploy, in_process, attach, http.")
+    ] = None,
     output: Annotated[
         Path, typer.Option(help="Folder that run folders, embeddings and MLflow's store go into.")
     ] = Path("runs"),
@@ -67,7 +69,7 @@ def calibrate(
             "reward.model": model,
             "search": search,
             "precision": precision,
-            "service.transport": transport,
+            "served_by.kind": transport,
             "tracking.uri": mlflow_uri,
         }
         config = CalibrateConfig(**with_shortcuts(load_preset("calibrate", preset, overrides or []), shortcuts))

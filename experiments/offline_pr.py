@@ -36,7 +36,9 @@ def offline_pr(
     ] = None,
     family: Annotated[list[str] | None, typer.Option(help="Use only this family of goals; repeatable.")] = None,
     limit: Annotated[int | None, typer.Option(help="Use this many trajectories, evenly spread.")] = None,
-    transport: Annotated[str | None, typer.Option(help="serve (Ray Serve and Ray Data) or in_process.")] = None,
+    transport: Annotated[
+        str | None, typer.Option(help="Short for --set served_by.kind=KIND: deploy, in_process, attach, http.")
+    ] = None,
     output: Annotated[
         Path, typer.Option(help="Folder that run folders, embeddings and MLflow's store go into.")
     ] = Path("runs"),
@@ -72,7 +74,7 @@ def offline_pr(
                 "data.limit": limit,
                 "models": model,
                 "prompts": prompts,
-                "service.transport": transport,
+                "served_by.kind": transport,
                 "tracking.uri": mlflow_uri,
             }
             config = OfflinePRConfig(**with_shortcuts(values, shortcuts))

@@ -33,7 +33,9 @@ def relabel(
         Path | None, typer.Option(help="Reward preset, such as experiments.calibrate writes; replaces the reward.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="Packaged name, folder or hub id.")] = None,
-    transport: Annotated[str | None, typer.Option(help="serve (Ray Serve) or in_process.")] = None,
+    transport: Annotated[
+        str | None, typer.Option(help="Short for --set served_by.kind=KIND: deploy, in_process, attach, http.")
+    ] = None,
     mlflow_uri: Annotated[
         str | None, typer.Option(help="MLflow server or store; a sqlite file beside the new dataset by default.")
     ] = None,
@@ -61,7 +63,7 @@ def relabel(
         shortcuts = {
             "data.dataset": dataset and str(dataset),
             "reward.model": model,
-            "service.transport": transport,
+            "served_by.kind": transport,
             "tracking.uri": mlflow_uri,
         }
         config = RelabelConfig(**with_shortcuts(values, shortcuts))
@@ -73,7 +75,6 @@ def relabel(
 
         stop_on_sigterm()
         work = Relabelling(config, out)
-        cpus = config.service.replicas * config.service.num_cpus
         run = MlflowRun.start(
             uri=config.tracking.uri or default_uri(out.parent),
             experiment=config.tracking.experiment,
@@ -83,7 +84,7 @@ def relabel(
             spill_folder=out.parent,
             resume_run_id=work.run_id,
         )
-        with Bars() as bars, run, ray_for(config.service.transport, cpus):
+        with Bars() as bars, run, ray_for(config.served_by):
             outcome = work.execute(lambda done, total: bars.show("relabelling", done, total), run.run_id)
             run.log_metrics(
                 {

@@ -87,7 +87,7 @@ def _train(
         with Console(config) as console:
             training = Training(config, folder, console)
             console.stage("starting Ray")
-            with ray_session(training.cpus_needed()):
+            with ray_session(training.cpus_needed(), training.cpus_wanted()):
                 outcome = training.execute()
     finally:
         folder.remove_if_never_started()

@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,9 +24,11 @@ from experiments.study.study_folder import StudyFolder, StudyRecord
 from experiments.study.trial_run import run_trial
 from experiments.study.trials import Trial, app_cpus
 from experiments.training.environments import task_set_of
-from experiments.training.run import REPOSITORY, reward_app_args
-from serve_deployments.reward import deploy, undeploy
+from experiments.training.run import REPOSITORY
 from vlm_rewards.errors import VLMRewardsError
+from vlm_rewards.service import HandleTransport
+from vlm_rewards.service.deploying import deployed
+from vlm_rewards.service.served_by import Deploy
 from vlm_rewards.tracking import MlflowRun, flatten, provenance_tags
 
 
@@ -79,7 +82,6 @@ class Study:
         assert config.tracking.uri is not None
         self._uri = config.tracking.uri
         self._provenance = provenance_tags(REPOSITORY)
-        self._apps: list[str] = []
 
     def cpus_needed(self) -> float:
         """Return the CPUs without which nothing could start: the shared applications and the largest trial."""
@@ -88,7 +90,7 @@ class Study:
     def cpus_wanted(self) -> float:
         """Return the CPUs with which as many trials as allowed run side by side."""
         largest = sorted((trial.cpus for trial in self.trials), reverse=True)[: self.config.max_concurrent_trials]
-        return app_cpus(self.trials) + sum(largest)
+        return app_cpus(self.trials, most=True) + sum(largest)
 
     def execute(self) -> StudyOutcome:
         """Run to the end. Ray must be running.
@@ -101,15 +103,13 @@ class Study:
         resumed = self.folder.record() if self.folder.has_begun() else None
         with self._parent_run(resumed) as parent:
             record = resumed or self._begin(parent)
-            try:
-                self._deploy(record)
+            with ExitStack() as served:
+                trials = self._deploy(record, served)
                 # Only now: who reads it may ask them at once.
-                parent.set_tags({"study.reward_apps": json.dumps(self._apps)})
-                self._watcher.stage(f"running {len(record.trials)} trials, {self.config.max_concurrent_trials} at once")
-                results = self._tune(record)
-            finally:
-                for app in self._apps:
-                    undeploy(app)
+                apps = list(dict.fromkeys(trial.reward_app for trial in trials if trial.reward_app))
+                parent.set_tags({"study.reward_apps": json.dumps(apps)})
+                self._watcher.stage(f"running {len(trials)} trials, {self.config.max_concurrent_trials} at once")
+                results = self._tune(trials)
             failed = [f"{_trial(r.config).name}: {_last_line(r.error)}" for r in results if r.error]
             unfinished = [_trial(r.config) for r in results if not r.error and not (r.metrics or {}).get("finished")]
             self._close_runs(unfinished)
@@ -190,16 +190,24 @@ class Study:
             prepared.append(trial.model_copy(update={"train": train, "mlflow_run_id": run.run_id, "reward_app": app}))
         return tuple(prepared)
 
-    def _deploy(self, record: StudyRecord) -> None:
-        """Serve each distinct reward once, however many trials ask it."""
-        served = {trial.reward_app: trial for trial in record.trials if trial.reward_app}
-        for app, trial in served.items():
-            assert app is not None
+    def _deploy(self, record: StudyRecord, served: ExitStack) -> list[Trial]:
+        """Serve each distinct reward once, however many trials ask it, and return the trials with what it is."""
+        fingerprints: dict[str, str] = {}
+        for trial in record.trials:
+            app, way = trial.reward_app, trial.train.served_by
+            if app is None or app in fingerprints:
+                continue
+            assert isinstance(way, Deploy)
             self._watcher.stage(f"serving {trial.train.reward_name} as {app}")
-            self._apps.append(app)
-            deploy(reward_app_args(trial.train, task_set_of(trial.train)), app)
+            reward, task_set = trial.train.reward_model, task_set_of(trial.train)
+            served.enter_context(deployed(way.app_args(reward, task_set), app, way.start_timeout_s))
+            fingerprints[app] = HandleTransport(app).describe(way.timeout_s).fingerprint
+        return [
+            trial.model_copy(update={"reward_fingerprint": fingerprints.get(trial.reward_app or "")})
+            for trial in record.trials
+        ]
 
-    def _tune(self, record: StudyRecord) -> list[Any]:
+    def _tune(self, trials: Sequence[Trial]) -> list[Any]:
         storage = self.config.storage or str(self.folder.tune_folder)
         path = f"{storage}/{self.folder.path.name}"
         trainable = tune.with_resources(run_trial, _resources)
@@ -208,7 +216,7 @@ class Study:
         else:
             tuner = tune.Tuner(
                 trainable,
-                param_space={"trial": tune.grid_search([trial.model_dump(mode="json") for trial in record.trials])},
+                param_space={"trial": tune.grid_search([trial.model_dump(mode="json") for trial in trials])},
                 tune_config=tune.TuneConfig(
                     max_concurrent_trials=self.config.max_concurrent_trials,
                     scheduler=self._scheduler(),
@@ -220,7 +228,7 @@ class Study:
                     storage_path=storage,
                     failure_config=tune.FailureConfig(max_failures=self.config.max_failures),
                     checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
-                    callbacks=self._watcher.callbacks(len(record.trials)),
+                    callbacks=self._watcher.callbacks(len(trials)),
                     verbose=0,
                 ),
             )
@@ -256,8 +264,16 @@ class Study:
 
 
 def _resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
-    """Return a bundle for the learner and one for each env runner of a trial."""
-    return tune.PlacementGroupFactory([{"CPU": 1.0}] * _trial(config).cpus)
+    """Return a bundle for a trial's own process, one for each learner and one for each env runner."""
+    train = _trial(config).train
+    sampling, gpus = train.sampling, train.env_runner_gpus
+    learners = [{"CPU": 1.0, "GPU": sampling.num_gpus_per_learner}] * sampling.num_learners
+    # Without learners of their own, the trial's process learns; without env runners it computes the reward too.
+    own = 0.0 if learners else sampling.num_gpus_per_learner
+    own += 0.0 if sampling.num_env_runners else gpus
+    runners = [{"CPU": 1.0, "GPU": gpus}] * sampling.num_env_runners
+    bundles = [{"CPU": 1.0, "GPU": own}, *learners, *runners]
+    return tune.PlacementGroupFactory([{k: v for k, v in bundle.items() if v} for bundle in bundles])
 
 
 def _folder_name(trial: Any) -> str:

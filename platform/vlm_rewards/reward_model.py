@@ -10,9 +10,9 @@ import numpy.typing as npt
 from pydantic import Field, field_validator, model_validator
 
 from vlm_rewards.embedding_cache import EmbeddingCache, distinct_frames, frame_keys
-from vlm_rewards.encoders import Encoder, EncoderKind, Precision, check_clips, load_encoder
+from vlm_rewards.encoders import Encoder, EncoderKind, Precision, ReadsTexts, check_clips, load_encoder
 from vlm_rewards.errors import ConfigError, NonFiniteRewardError
-from vlm_rewards.goals import NegativesSpec, PromptTemplate, TaskSet
+from vlm_rewards.goals import NegativesSpec, PromptTemplate, TaskSet, check_prompts
 from vlm_rewards.heads import FramePooling, HeadConfig, RewardForm, check_temperature, check_threshold, pool, rewards_of
 from vlm_rewards.strict_config import StrictConfig, near_matches
 
@@ -74,7 +74,53 @@ class RewardConfig(StrictConfig):
 
     def load_encoder(self) -> Encoder:
         """Loads the encoder that these settings name; see `vlm_rewards.encoders.load_encoder`."""
-        return load_encoder(self.model, self.device, self.precision, self.encoder, self.compiled)
+        return load_encoder(
+            self.model, self.device, self.precision, self.encoder, self.compiled, reward=self.agreement_key
+        )
+
+    @property
+    def agreement_key(self) -> str:
+        """Hex sha256 of what makes rewards of embeddings: by it `agreement.json` knows a reward again."""
+        values = {
+            "template": PromptTemplate.named(self.template).text,
+            **self.model_dump(mode="json", include={"negatives", "tau", "beta", "head"}),
+        }
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+    def prompts(self, task_set: TaskSet) -> dict[str, tuple[str, ...]]:
+        """Returns the set L of each goal: its own prompt first, then its negatives, for forms that use them.
+
+        Raises:
+            ConfigError: there are no such negatives, or they contain the goal.
+        """
+        template = PromptTemplate.named(self.template)
+        # Made for all forms, so that negatives which cannot be used are told by any.
+        prompts = {
+            goal.id: (template.fill(goal), *self.negatives.captions(goal, task_set, template))
+            for goal in task_set.all_goals
+        }
+        return prompts if self.head.uses_negatives else {goal_id: own[:1] for goal_id, own in prompts.items()}
+
+    def fingerprint(self, task_set: TaskSet, encoder_fingerprint: str) -> str:
+        """Returns the fingerprint of this reward by an encoder of that fingerprint; needs no weights.
+
+        It covers what rewards depend on and nothing else: the cosine, for one, knows neither tau nor beta.
+        """
+        head = self.head
+        parts: dict[str, Any] = {
+            "head": head.form,
+            "encoder": encoder_fingerprint,
+            "prompts": self.prompts(task_set),
+        }
+        if head.uses_negatives:
+            parts["tau"] = self.tau
+        if head.terminates:
+            parts["beta"] = self.beta
+        if head.form == "goal_baseline":
+            parts |= {"alpha": head.alpha, "baseline": head.baseline}
+        if head.frames != FramePooling():
+            parts["frames"] = head.frames.model_dump()
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 class RewardDescription(StrictConfig):
@@ -149,7 +195,7 @@ class RewardModel:
             cache: asked before a frame is encoded. Hand it on to a model with other prompts and the same encoder.
 
         Raises:
-            ConfigError: unusable settings, or negatives that contain the goal.
+            ConfigError: unusable settings, negatives that contain the goal, or goals that the model cannot tell apart.
             CheckpointError: the model is no usable dual encoder.
             SelfCheckError: the model's weights are not the recorded ones.
             NonFiniteRewardError: a prompt's embedding is not finite.
@@ -157,15 +203,8 @@ class RewardModel:
         self.config = config
         self.task_set = task_set
         self.cache = cache
-        template = PromptTemplate.named(config.template)
-        # The goal comes first in its own list: row 0 of `softmax_binary`.
-        self._prompts = {
-            goal.id: (template.fill(goal), *config.negatives.captions(goal, task_set, template))
-            for goal in task_set.all_goals
-        }
+        self._prompts = config.prompts(task_set)
         self.encoder = encoder or config.load_encoder()
-        if not config.head.uses_negatives:
-            self._prompts = {goal_id: prompts[:1] for goal_id, prompts in self._prompts.items()}
         baselines = [config.head.baseline] if config.head.baseline else []
         distinct = sorted({prompt for prompts in self._prompts.values() for prompt in prompts}.union(baselines))
         embeddings = self.encoder.embed_texts(distinct)
@@ -175,13 +214,18 @@ class RewardModel:
                 f"precision {config.precision!r} overflows: try fp32 or load another checkpoint"
             )
         row = {prompt: index for index, prompt in enumerate(distinct)}
+        bare = template.bare()
+        readings = {}
+        if isinstance(self.encoder, ReadsTexts):
+            readings = dict(zip([*distinct, bare], self.encoder.read_texts([*distinct, bare]), strict=True))
+        check_prompts(self._prompts, dict(zip(distinct, embeddings, strict=True)), readings, bare, config.model)
         self._texts = {
             goal_id: embeddings[[row[prompt] for prompt in prompts]] for goal_id, prompts in self._prompts.items()
         }
         self._baseline = embeddings[row[baselines[0]]] if baselines else None
         for texts in self._texts.values():
             config.head.scores(texts[:1], texts, self._baseline, config.tau)  # a goal that is the baseline is refused
-        self.fingerprint = self._fingerprint()
+        self.fingerprint = config.fingerprint(task_set, self.encoder.fingerprint)
 
     @property
     def beta(self) -> float:
@@ -225,7 +269,7 @@ class RewardModel:
         if len(goal_ids) != len(frames):
             raise ConfigError(f"{len(frames)} frames came with {len(goal_ids)} goal ids; send one id a frame")
         self._check_goals(goal_ids)
-        return self.score_embeddings(self.embed(frames), goal_ids)
+        return self.score_embeddings(self._embed(frames), goal_ids)
 
     def score_all(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str]) -> npt.NDArray[np.float32]:
         """Returns the score of each frame for each goal; frames are embedded once.
@@ -242,13 +286,8 @@ class RewardModel:
             ConfigError: unknown goal.
             NonFiniteRewardError: a score is not finite.
         """
-        check_clips(frames)
         self._check_goals(goal_ids)
-        images = self.embed(frames)
-        columns = {goal_id: self.score_embeddings(images, [goal_id] * len(images)) for goal_id in set(goal_ids)}
-        if not columns:
-            return np.zeros((len(frames), 0), np.float32)
-        return np.stack([columns[goal_id] for goal_id in goal_ids], axis=1)
+        return self.score_all_embeddings(self.embed(frames), goal_ids)
 
     def reward(self, scores: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Maps scores to rewards, float32 of the same shape; see `RewardDescription.reward`."""
@@ -262,9 +301,12 @@ class RewardModel:
         Raises:
             InvalidFrameError: frames of another dtype or shape.
         """
-        if check_clips(frames).ndim == 5:
+        return self._embed(check_clips(frames))
+
+    def _embed(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        if frames.ndim == 5:
             clips = frames[:, self.config.head.frames.frames_of(frames.shape[1])]
-            images = self.embed(clips.reshape(-1, *clips.shape[2:]))
+            images = self._embed(clips.reshape(-1, *clips.shape[2:]))
             return pool(images.reshape(*clips.shape[:2], self.encoder.embedding_dim))
         if not len(frames):
             return np.zeros((0, self.encoder.embedding_dim), np.float32)
@@ -312,6 +354,27 @@ class RewardModel:
             )
         return scores
 
+    def score_all_embeddings(self, images: npt.NDArray[np.float32], goal_ids: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Returns the score of each embedded frame for each goal: the cheap half of `score_all`.
+
+        Args:
+            images: float32 (N, D), as `embed` gives.
+            goal_ids: G ids; one that comes again costs nothing.
+
+        Returns:
+            float32 (N, G), in the head's score range.
+
+        Raises:
+            VLMRewardsError: as for `score_embeddings`.
+        """
+        scores = np.zeros((len(images), len(goal_ids)), np.float32)
+        columns: dict[str, npt.NDArray[np.float32]] = {}
+        for column, goal_id in enumerate(goal_ids):
+            if goal_id not in columns:
+                columns[goal_id] = self.score_embeddings(images, [goal_id] * len(images))
+            scores[:, column] = columns[goal_id]
+        return scores
+
     def describe(self) -> RewardDescription:
         """Returns what a client needs to know."""
         return RewardDescription(
@@ -334,17 +397,3 @@ class RewardModel:
             if goal_id not in self._prompts:
                 hint = near_matches(str(goal_id), self._prompts)
                 raise ConfigError(f"unknown goal {goal_id!r} in task set {self.task_set.name!r}; {hint}")
-
-    def _fingerprint(self) -> str:
-        """Covers what rewards depend on and nothing else: the cosine, for one, knows neither tau nor beta."""
-        config, head = self.config, self.config.head
-        parts: dict[str, Any] = {"head": head.form, "encoder": self.encoder.fingerprint, "prompts": self._prompts}
-        if head.uses_negatives:
-            parts["tau"] = config.tau
-        if head.terminates:
-            parts["beta"] = config.beta
-        if head.form == "goal_baseline":
-            parts |= {"alpha": head.alpha, "baseline": head.baseline}
-        if head.frames != FramePooling():
-            parts["frames"] = head.frames.model_dump()
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

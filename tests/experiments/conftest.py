@@ -170,7 +170,8 @@ def options(painted: Path, tmp_path: Path) -> list[str]:
     path.write_text(
         f"data: {{dataset: {painted}, task_sets: {task_sets}}}\n"
         f"reward: {{model: fake, template: '{TEMPLATE}', tau: 0.05, beta: 0.5}}\n"
-        "service: {transport: in_process, request_frames: 16}\n"
+        "served_by: {kind: in_process}\n"
+        "request_frames: 16\n"
     )
     return ["--preset", str(path)]
 

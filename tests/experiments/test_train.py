@@ -152,7 +152,7 @@ def test_what_tracking_costs_is_told(finished):
 
 def test_the_same_seed_gives_the_same_table_whatever_the_transport_and_the_faults(finished, tmp_path, with_store):
     _, folder, *_ = finished
-    done = invoke(app, *SHORT, "--output", with_store(tmp_path), "--set", "service.transport=in_process")
+    done = invoke(app, *SHORT, "--output", with_store(tmp_path), "--set", "served_by={kind: in_process}")
     assert done.exit_code == 0, done.output
     assert (tmp_path / "smoke-1" / "evaluation.csv").read_text() == (folder / "evaluation.csv").read_text()
 
@@ -219,7 +219,7 @@ def test_the_agent_to_compare_with_trains_on_ground_truth_without_any_reward_mod
 
 
 def test_a_killed_run_resumes_to_its_end(ray_session, tmp_path, with_store):
-    quick = ("--set", "service.transport=in_process", "--set", "evaluation.videos=0", "--set", "evaluation.episodes=10")
+    quick = ("--set", "served_by={kind: in_process}", "--set", "evaluation.videos=0", "--set", "evaluation.episodes=10")
     process = start(*SHORT, "--output", with_store(tmp_path), *quick)
     folder = tmp_path / "smoke-1"
     try:

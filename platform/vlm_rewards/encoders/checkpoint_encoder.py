@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from vlm_rewards.encoders.checkpoint import Checkpoint
-from vlm_rewards.encoders.encoder import Precision, check_frames
+from vlm_rewards.encoders.encoder import Precision, TextReading, check_frames
 from vlm_rewards.encoders.fingerprint import combined, fingerprint_parts
 from vlm_rewards.encoders.passes import Passes
 from vlm_rewards.encoders.proof.agreement import AgreementRecord
@@ -67,18 +67,19 @@ class CheckpointEncoder(ABC):
         """Folder in which the checkpoint's int8 tower and agreements lie."""
         return records_folder(self.source, self.parts)
 
-    def agreeing(self, runtime: str, graph: str = "") -> tuple[Precision, ...]:
+    def agreeing(self, runtime: str, reward: str, graph: str = "") -> tuple[Precision, ...]:
         """Returns the precisions whose rewards were found to agree with fp32's; see `AgreementRecord`.
 
         Args:
             runtime: `torch` or `openvino`.
+            reward: `RewardConfig.agreement_key` of the reward in use; empty where it is not known.
             graph: hex sha256 of the int8 tower; empty where there is none.
 
         Raises:
             SelfCheckError: the record is damaged.
         """
         record = AgreementRecord.read(self.records)
-        return record.passed(runtime, self.parts, graph) if record else ()
+        return record.passed(runtime, self.parts, graph, reward) if record else ()
 
     def _prepare_towers(self, dtype: torch.dtype) -> None:
         """Brings the towers on torch to where and how they compute.
@@ -144,6 +145,15 @@ class CheckpointEncoder(ABC):
             self._embed_text_pass(list(texts[i : i + _TEXTS_PER_PASS])) for i in range(0, len(texts), _TEXTS_PER_PASS)
         ]
         return np.concatenate(passes) if passes else np.zeros((0, self.embedding_dim), np.float32)
+
+    def read_texts(self, texts: Sequence[str]) -> list[TextReading]:
+        """Returns what the tokenizer makes of each text; see `ReadsTexts.read_texts`."""
+        if not texts:
+            return []
+        whole = self._tokenizer(list(texts), verbose=False)["input_ids"]
+        words = self._tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+        unknown = self._tokenizer.unk_token_id
+        return [TextReading(tuple(all_), len(own), own.count(unknown)) for all_, own in zip(whole, words, strict=True)]
 
     def _embed_text_pass(self, texts: list[str]) -> npt.NDArray[np.float32]:
         padding: dict[str, Any] = (

@@ -45,6 +45,7 @@ def load_encoder(
     encoder: EncoderKind = "auto",
     compiled: bool = False,
     self_check: bool = True,
+    reward: str = "",
 ) -> Encoder:
     """Loads a frozen dual encoder and lets it prove itself.
 
@@ -57,6 +58,8 @@ def load_encoder(
             installed and torch everywhere else.
         compiled: see `TransformersEncoder`; for torch only.
         self_check: off only to record what a new checkpoint gives.
+        reward: `RewardConfig.agreement_key` of the reward in use: `auto` then asks whether that one agrees. Without
+            it, or where it was never compared, all rewards that were compared must.
 
     Raises:
         ConfigError: unknown model, device, precision or encoder, or one that this machine lacks.
@@ -79,11 +82,11 @@ def load_encoder(
         encoder = "openvino" if device == "cpu" and not compiled and openvino_is_installed() else "torch"
     loaded: CheckpointEncoder
     if encoder == "torch":
-        loaded = TransformersEncoder(Checkpoint.load(source), device, precision, compiled)
+        loaded = TransformersEncoder(Checkpoint.load(source), device, precision, compiled, reward)
     elif device != "cpu" or compiled:
         raise ConfigError(f"encoder 'openvino' runs on device 'cpu' without compiled, not {device!r}; use 'torch'")
     else:
-        loaded = OpenVINOEncoder(Checkpoint.load(source), precision)
+        loaded = OpenVINOEncoder(Checkpoint.load(source), precision, reward=reward)
     if self_check:
         check_encoder(loaded, Path(loaded.source) if Path(loaded.source).is_dir() else None)
     return loaded
