@@ -142,9 +142,9 @@ def write_model_size(folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
+def store(tmp_path_factory, with_store):
     """One store with three studies; `curves` was run twice, and its newest run has failed and running trials."""
-    folder = tmp_path_factory.mktemp("store")
+    folder = with_store(tmp_path_factory.mktemp("store"))
     StudyWriter(folder, "learning_curves", "curves", "An older run").close()
     write_model_size(folder)
     empty = StudyWriter(folder, "prompts", "barren")
