@@ -78,7 +78,7 @@ def _check_cpus(num_cpus: float) -> None:
     if available < num_cpus:
         raise ConfigError(
             f"the experiment needs {num_cpus:g} CPUs and the Ray cluster has {available:g} in all: "
-            "add nodes, or lower sampling.num_env_runners or service.num_cpus"
+            "add nodes, or lower sampling.num_env_runners or served_by.num_cpus"
         )
 
 

@@ -1,7 +1,7 @@
 """What all encoders over a checkpoint share: its text tower, its identity, and how frames reach the image tower."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,6 +18,12 @@ from vlm_rewards.encoders.quantised_graph import records_folder
 from vlm_rewards.errors import CheckpointError, ConfigError
 
 _TEXTS_PER_PASS = 64
+
+# Two sentences that differ at their ends alone.
+_ENDS = ("a photo of a dog", "a photo of a red")
+
+# Least difference of one number between embeddings of two sentences; those of packaged models differ by 0.01 and more.
+_APART = 1e-6
 
 
 class CheckpointEncoder(ABC):
@@ -120,14 +126,22 @@ class CheckpointEncoder(ABC):
         """
         try:
             self.embedding_dim = image_dim()
-            texts = self.embed_texts(["a"])
-        except (RuntimeError, ValueError, IndexError, TypeError) as error:
-            reason = " ".join(str(error).split())[:200]
+            texts = self.embed_texts(_ENDS)
+            # The longest text there is has to run too.
+            self._embed_tokens(self._longest_text())
+        except Exception as error:  # what towers raise on inputs that do not fit them is of every kind
+            reason = (" ".join(str(error).split()) or type(error).__name__)[:200]
             raise CheckpointError(f"the towers of {self.source} do not run on their own inputs: {reason}") from error
         if texts.shape[1] != self.embedding_dim:
             raise CheckpointError(
                 f"the towers of {self.source} give embeddings of {self.embedding_dim} and {texts.shape[1]} numbers; "
                 "use a checkpoint with one shared space"
+            )
+        first, second = (reading.tokens for reading in self.read_texts(_ENDS))
+        if first != second and np.abs(texts[0] - texts[1]).max() < _APART:
+            raise CheckpointError(
+                f"the text tower of {self.source} gives texts with different ends the same embedding; its tokenizer or "
+                "config.json is not its own: restore the folder's files"
             )
 
     def embed_images(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -168,6 +182,15 @@ class CheckpointEncoder(ABC):
                 f"the prompt {text[:60]!r}... has {longest} tokens, but {self.source} reads {self._max_tokens}; "
                 "shorten it"
             )
+        return self._embed_tokens(tokens)
+
+    def _longest_text(self) -> dict[str, torch.Tensor]:
+        """Returns as many tokens as the text tower reads, special ones at both ends as in any text."""
+        start, *middle, end = self._tokenizer("a", verbose=False)["input_ids"] * 2
+        ids = torch.tensor([[start, *middle[:1] * (self._max_tokens - 2), end][: self._max_tokens]])
+        return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+
+    def _embed_tokens(self, tokens: Mapping[str, torch.Tensor]) -> npt.NDArray[np.float32]:
         inputs = {"input_ids": tokens["input_ids"].to(self._device)}
         if not self._fixed_length:
             inputs["attention_mask"] = tokens["attention_mask"].to(self._device)

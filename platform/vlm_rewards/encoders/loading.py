@@ -23,11 +23,12 @@ def resolve_model(model: str) -> str:
     """Returns the folder or hub id that `model` stands for.
 
     Args:
-        model: name of a packaged model, a folder, or a hub id.
+        model: name of a packaged model, a folder (`~` is the user's), or a hub id.
 
     Raises:
         ConfigError: none of these.
     """
+    model = str(Path(model).expanduser()) if model.startswith("~") else model
     if model in packaged_models():
         return str(PACKAGED_MODELS / model)
     if Path(model).is_dir():
