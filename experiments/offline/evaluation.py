@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from experiments.offline.config import OfflinePRConfig, labelled_models
 from experiments.offline.embedding import embed_states, reward_client, store_folder
+from experiments.offline.goal_confusions import goal_confusions, write_goal_confusion
 from experiments.offline.prompt_sets import load_prompt_set
 from experiments.offline.report import markdown, parameters_of, plain_name, summary_table, write_csv
 from experiments.offline.rewards import FamilyRewards, load_text_encoder, negatives_label, open_states, vary
@@ -24,6 +25,7 @@ from vlm_rewards.evaluation.offline.confusion import GoalConfusion, worst_first
 from vlm_rewards.evaluation.offline.dataset import decode_frames
 from vlm_rewards.evaluation.offline.embedding_store import EmbeddingStore
 from vlm_rewards.evaluation.offline.figures import SizePoint, plot_average_precision, plot_precision_recall
+from vlm_rewards.evaluation.offline.measure_figures import plot_goal_confusion, plot_measures
 from vlm_rewards.goals import NegativesSpec
 from vlm_rewards.reward_model import RewardConfig
 from vlm_rewards.service import RewardClient
@@ -156,6 +158,7 @@ class OfflineEvaluation:
         assert self._folder is not None
         config, states, rewards = self._config, self._dataset.states, self._rewards[cell.key]
         scores = rewards.score(states, images)
+        goals = goal_confusions(rewards, states, images)
         found = {}
         families = list(self._task_sets)
         for name in [ALL, *families] if len(families) > 1 else families:
@@ -167,6 +170,8 @@ class OfflineEvaluation:
                 config.resamples,
                 config.seed,
                 dense=not cell.reward.head.terminates,
+                embeddings=images[rows],
+                confusions=list(goals.values()) if name == ALL else [goals[name]],
             )
         done = _read_json(self._folder.path / "children.json")
         if cell.key in done:
@@ -175,6 +180,8 @@ class OfflineEvaluation:
         folder.mkdir(parents=True, exist_ok=True)
         _write_scores(folder / "scores.parquet", self._dataset, scores)
         write_confusion(folder / "confusion.csv", self._dataset, images, scores, rewards)
+        write_goal_confusion(folder / "goal_confusion.csv", goals)
+        plot_goal_confusion(goals, folder / "goal_confusion.png", cell.key.replace("|", ", "))
         with MlflowRun.start(
             uri=uri,
             experiment=config.tracking.experiment,
@@ -245,6 +252,13 @@ class OfflineEvaluation:
                 paths.append(self._folder.path / name)
                 title = f"{self._dataset.name}: {first[families[0]].trajectories:,} trajectories, beta swept"
                 plot_precision_recall(curves, shown, columns, paths[-1], title, base_rates)
+        paths.append(self._folder.path / "measures.png")
+        rows = {}
+        for cell in self._cells():
+            name = cell.label if len(self._templates) == 1 else f"{cell.label}, {cell.template}"
+            rows[name, negatives_label(cell.negatives)] = measures[cell.key][families[0]].row()
+        title = f"{self._dataset.name}, {families[0]}: {first[families[0]].trajectories:,} trajectories"
+        plot_measures(rows, paths[-1], title)
         sizes = {label: size for label, size in self._parameters.items() if size}
         if len(self._labels) > 1 and len(self._templates) == 1 and len(sizes) == len(self._labels):
             paths.append(self._folder.path / "average_precision.png")

@@ -105,3 +105,20 @@ def precision_and_recall(rewards: npt.NDArray, labels: npt.NDArray) -> tuple[flo
     fired, labels = np.asarray(rewards) > 0, np.asarray(labels, bool)
     hits = float((fired & labels).sum())
     return hits / fired.sum() if fired.any() else np.nan, hits / labels.sum() if labels.any() else np.nan
+
+
+def negative_predictive_value(rewards: npt.NDArray, labels: npt.NDArray) -> float:
+    """Return how often a state without a reward has not reached its goal (Altman and Bland 1994).
+
+    Where it is low, an agent that succeeds is left unpaid; where few states reach their goal it is high for any reward,
+    and tells less than recall.
+
+    Args:
+        rewards: (N,), positive where the state is rewarded.
+        labels: bool (N,).
+
+    Returns:
+        A number in [0, 1]; NaN where every state is rewarded.
+    """
+    unpaid, labels = ~(np.asarray(rewards) > 0), np.asarray(labels, bool)
+    return float((unpaid & ~labels).sum() / unpaid.sum()) if unpaid.any() else np.nan
