@@ -79,7 +79,7 @@ def relabel(
             experiment=config.tracking.experiment,
             name=out.name,
             params=work.params(),
-            tags={**provenance_tags(Path(__file__).parent), "study": "relabel"},
+            tags={**provenance_tags(Path(__file__).parent), "command": "relabel"},
             spill_folder=out.parent,
             resume_run_id=work.run_id,
         )

@@ -43,7 +43,7 @@ _SHORT = {
 
 
 def parameters_of(model: str) -> int | None:
-    """Returns how many numbers a model's weights have, where they are in a folder; None elsewhere."""
+    """Return how many numbers a model's weights have, where they are in a folder; None elsewhere."""
     if model == "fake":
         return None
     from safetensors import safe_open
@@ -58,12 +58,12 @@ def parameters_of(model: str) -> int | None:
 
 
 def plain_name(label: str) -> str:
-    """Returns a label as file names and MLflow's keys may have it."""
+    """Return a label as file names and MLflow's keys may have it."""
     return "".join(c if c.isalnum() or c in "._-" else "_" for c in label)
 
 
 def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Writes rows of equal keys."""
+    """Write rows of equal keys."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
@@ -71,7 +71,7 @@ def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def markdown(rows: Sequence[dict[str, Any]]) -> str:
-    """Returns the main columns as a Markdown table."""
+    """Return the main columns as a Markdown table."""
     names = [name for name in _SHORT if name in rows[0]]
     lines = [" | ".join(_SHORT[name] for name in names), " | ".join("---" for _ in names)]
     lines += [" | ".join(markdown_text(_shown(row[name], 3)) for name in names) for row in rows]
@@ -79,7 +79,7 @@ def markdown(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def summary_table(rows: Sequence[dict[str, Any]]) -> Any:
-    """Returns the numbers a person looks at first, for the terminal."""
+    """Return the numbers a person looks at first, for the terminal."""
     from rich.table import Table
 
     names = ["model", "template", "negatives", "family"]

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from vlm_rewards.evaluation.offline.goal_confusion import GoalTrajectoryConfusion
+from vlm_rewards.evaluation.plain_text import plain
 
 MEASURES = {
     "average_precision": ("average precision", (0, 1), True),
@@ -107,8 +108,3 @@ def plot_goal_confusion(confusions: Mapping[str, GoalTrajectoryConfusion], path:
         figure.colorbar(picture, ax=axes, shrink=0.6, label="mean score")
     figure.suptitle(plain(title), fontsize=10)
     figure.savefig(path)
-
-
-def plain(text: str) -> str:
-    """Return a text for matplotlib in which a dollar sign begins no formula."""
-    return text.replace("$", r"\$")

@@ -37,32 +37,33 @@ class OfflineMeasures:
     """One row of the offline table.
 
     Attributes:
-        states: number of states.
-        trajectories: number of trajectories.
-        positives: states that have reached their goal.
-        curve: precision and recall over beta.
-        roc: the ROC curve and its area.
-        average_precision: in [0, 1].
+        states: Number of states.
+        trajectories: Number of trajectories.
+        positives: States that have reached their goal.
+        curve: Precision and recall over beta.
+        roc: The ROC curve and its area.
+        average_precision: In [0, 1].
         average_precision_interval: 95 %, over trajectories.
-        calibration_error: expected calibration error, in [0, 1]; NaN where scores are no probabilities.
-        beta: threshold of the reward that the rest is of.
-        precision: of the reward at `beta`, in [0, 1]; NaN where it never fires.
+        calibration_error: Expected calibration error, in [0, 1]; NaN where scores are no probabilities.
+        beta: Threshold of the reward that what follows is measured of.
+        precision: Precision of the reward at `beta`, in [0, 1]; NaN where it never fires.
         precision_interval: 95 %, over trajectories.
-        recall: of the reward at `beta`, in [0, 1].
+        recall: Recall of the reward at `beta`, in [0, 1].
         recall_interval: 95 %, over trajectories.
         epic: EPIC distance of the reward to the ground truth, in [0, 1]; NaN where it never fires.
-        epic_best: the least EPIC distance that any beta reaches.
+        epic_best: The least EPIC distance that any beta reaches.
         dard: DARD distance of the score to the ground truth, in [0, 1]; NaN without embeddings.
-        negative_predictive_value: of the reward at `beta`, in [0, 1]; NaN where it always fires.
-        value_order_correlation: rank correlation of score and time within successes, in [-1, 1].
+        negative_predictive_value: Share of the states unrewarded at `beta` that have not reached their goal, in [0, 1];
+            NaN where the reward always fires.
+        value_order_correlation: Rank correlation of score and time within successes, in [-1, 1].
         time_kendall_tau: Kendall's tau of the same, in [-1, 1].
-        value_spearman: rank correlation of score and value within goals, in [-1, 1].
+        value_spearman: Rank correlation of score and value within goals, in [-1, 1].
         value_kendall: Kendall's tau of the same, in [-1, 1].
-        success_gap: highest score of successes over that of failures, in the units of the score.
-        preference_accuracy: how often a success scores higher than a failure at the same goal, in [0, 1].
-        own_goal_first: share of successes whose own goal scores highest of its family, in [0, 1]; NaN where scores
+        success_gap: Highest score of successes over that of failures, in the units of the score.
+        preference_accuracy: How often a success scores higher than a failure at the same goal, in [0, 1].
+        own_goal_first: Share of successes whose own goal scores highest of its family, in [0, 1]; NaN where scores
             under other goals were not given.
-        own_goal_gap: score of the own goal over the others', in the units of the score; NaN as above.
+        own_goal_gap: Score of the own goal over the others', in the units of the score; NaN as above.
     """
 
     states: int
@@ -92,7 +93,7 @@ class OfflineMeasures:
     own_goal_gap: float = np.nan
 
     def row(self) -> dict[str, float]:
-        """Returns the numbers of a table row."""
+        """Return the numbers of a table row."""
         return {
             "trajectories": self.trajectories,
             "states": self.states,
@@ -135,21 +136,21 @@ def measure(
     embeddings: npt.NDArray | None = None,
     confusions: Sequence[GoalTrajectoryConfusion] = (),
 ) -> OfflineMeasures:
-    """Measures one reward.
+    """Measure one reward.
 
     Args:
         scores: float32 (N,), of any head; probabilities where the calibration error is to mean something.
-        states: the N states.
-        beta: threshold of the reward.
-        resamples: of the bootstrap over trajectories.
-        seed: of the bootstrap.
-        dense: whether the reward is the score itself, not whether it is above `beta`: for the EPIC distance.
+        states: The N states.
+        beta: Threshold of the reward.
+        resamples: Resamples of the bootstrap over trajectories.
+        seed: Seed of the bootstrap.
+        dense: Whether the reward is the score itself, not whether it is above `beta`: for the EPIC distance.
         embeddings: float32 (N, D), of the states' frames, by which states are near for the DARD distance; None leaves
             that out.
-        confusions: of the families that the states are of.
+        confusions: Goals against trajectories of each family that the states are of.
 
     Raises:
-        ConfigError: scores and states do not fit, or there are no positive or no negative labels.
+        ConfigError: Scores and states do not fit, or there are no positive or no negative labels.
     """
     scores = np.asarray(scores, np.float32)
     labels, clusters = states.goal_achieved, states.trajectory
