@@ -22,8 +22,14 @@ from experiments.shared.run_folder import RunFolder
 from vlm_rewards.credentials import URI_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = sorted(path.stem for path in Path(experiments.__file__).parent.glob("*.py") if not path.stem.startswith("_"))
-COMMANDS: dict[str, Command] = {name: importlib.import_module(f"experiments.{name}").command for name in NAMES}
+MODULE_NAMES = sorted(
+    path.stem for path in Path(experiments.__file__).parent.glob("*.py") if not path.stem.startswith("_")
+)
+MODULES = {name: importlib.import_module(f"experiments.{name}") for name in MODULE_NAMES}
+COMMANDS: dict[str, Command] = {
+    name: module.command for name, module in MODULES.items() if isinstance(getattr(module, "command", None), Command)
+}
+NAMES = sorted(COMMANDS)
 #: Answers at this address are refused at once, wherever the tests run.
 DEAD = "http://127.0.0.1:9"
 
@@ -91,6 +97,7 @@ def untouched(monkeypatch):
 
 
 def test_every_module_of_the_folder_is_a_command():
+    assert NAMES == MODULE_NAMES, "a module beside the commands that is none in the frame"
     assert len(NAMES) >= 12
     for name, command in COMMANDS.items():
         assert command.name == name
@@ -105,7 +112,7 @@ def test_help_shows_the_frames_options_and_the_presets(name, monkeypatch):
     if COMMANDS[name].schema is not None:
         assert "--set" in result.output
     if COMMANDS[name].preset is not None:
-        folder = Path(experiments.__file__).parent / "presets" / (COMMANDS[name].presets or name)
+        folder = FOLDER / "presets" / (COMMANDS[name].presets or name)
         presets = [path.stem for path in folder.glob("*.yaml")]
         assert presets
         assert all(preset in result.output for preset in presets)
