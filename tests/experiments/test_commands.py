@@ -22,9 +22,8 @@ from experiments.shared.run_folder import RunFolder
 from vlm_rewards.credentials import URI_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
-MODULE_NAMES = sorted(
-    path.stem for path in Path(experiments.__file__).parent.glob("*.py") if not path.stem.startswith("_")
-)
+FOLDER = Path(experiments.__file__).parent
+MODULE_NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
 MODULES = {name: importlib.import_module(f"experiments.{name}") for name in MODULE_NAMES}
 COMMANDS: dict[str, Command] = {
     name: module.command for name, module in MODULES.items() if isinstance(getattr(module, "command", None), Command)
@@ -304,8 +303,8 @@ def store(tmp_path_factory) -> Path:
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
-        ("train", ["--preset", "smoke", "--steps", "1000000"]),
-        ("prompts", ["--smoke", "--set", "arms={D: {}}", "--steps", "1000000"]),
+        ("train", ["--preset", "smoke", "--steps", "1000000", "--set", "reward={kind: ground_truth}"]),
+        ("prompts", ["--smoke", "--steps", "1000000", "--set", "arms={T: {settings: {reward: {kind: ground_truth}}}}"]),
         ("pretrain_clip", ["--preset", "shapes", "--set", "training.steps=100000"]),
     ],
 )
