@@ -17,11 +17,11 @@ from envs.android.captions import random_captioned_screen
 from experiments.datasets.rows import SCHEMA, png
 from experiments.offline.config import RelabelConfig
 from experiments.offline.relabelling import Relabelling
-from serve_deployments.reward import read_task_set
 from vlm_rewards.encoders import load_encoder
 from vlm_rewards.evaluation.offline.dataset import decode_frames
+from vlm_rewards.goals import TaskSet
 
-TASK_SET = "envs/android/task_sets/open_common_apps.yaml"
+TASK_SET = "open_common_apps"
 # As `experiments.relabel` asks for them.
 REQUEST_FRAMES = 256
 
@@ -34,7 +34,7 @@ def write_screens(folder: Path, states: int, size: tuple[int, int]) -> Path:
         states: how many.
         size: (height, width) of the frames.
     """
-    goals, rows, seen, seed = read_task_set(TASK_SET).goals, [], set(), 0
+    goals, rows, seen, seed = TaskSet.named(TASK_SET).goals, [], set(), 0
     while len(rows) < states:
         frame = random_captioned_screen(np.random.default_rng([5, seed]), *size).frame
         seed += 1
@@ -80,7 +80,8 @@ def _row(name: str, model: str, states: int, rounds: int) -> Row:
         config = RelabelConfig(
             data={"dataset": str(dataset), "task_sets": {"open_common_apps": TASK_SET}},
             reward={"model": model, "template": "D", "tau": 0.05, "beta": 0.9},
-            service={"transport": "in_process", "request_frames": REQUEST_FRAMES},
+            served_by={"kind": "in_process"},
+            request_frames=REQUEST_FRAMES,
         )
         for turn in range(rounds + 1):
             start, spent = time.monotonic(), time.process_time()

@@ -128,7 +128,7 @@ def make_env(goal: str) -> gym.Env:
 def packaged_model() -> RewardModel:
     """Returns the reward that serve_deployments/gateway.yaml serves as reward-pocket."""
     config = RewardConfig(model="pocket-android", negatives=NegativesSpec(kind="goals_and_states"), tau=0.05, beta=0.9)
-    return RewardModel(config, TaskSet.from_yaml("envs/android/task_sets/open_common_apps.yaml"))
+    return RewardModel(config, TaskSet.named("open_common_apps"))
 
 
 def train(

@@ -55,7 +55,7 @@ command = Command(
         Option("--family", "Use only this family of goals; repeatable.", list[str], sets="data.families"),
         Option("--limit", "Use this many trajectories, evenly spread.", int, sets="data.limit"),
         Option("--precision", "Precision to reach.", float, sets="precision"),
-        Option("--transport", "serve (Ray Serve and Ray Data) or in_process.", sets="service.transport"),
+        Option("--transport", "How the reward is served: in_process, deploy, attach or http.", sets="served_by.kind"),
         Option(
             "--reward-file", "Where the reward preset goes; RUN_FOLDER/reward.yaml by default.", is_results_path=True
         ),

@@ -53,7 +53,7 @@ command = Command(
         ),
         Option("--family", "Use only this family of goals; repeatable.", list[str], sets="data.families"),
         Option("--limit", "Use this many trajectories, evenly spread.", int, sets="data.limit"),
-        Option("--transport", "serve (Ray Serve and Ray Data) or in_process.", sets="service.transport"),
+        Option("--transport", "How the reward is served: in_process, deploy, attach or http.", sets="served_by.kind"),
     ),
     reopen=run_settings,
     again="continue with --resume RUN_FOLDER",

@@ -6,11 +6,7 @@ python -m experiments.prompts --preset open_common
 
 from experiments.study.command import study_command
 
-command = study_command(
-    "prompts",
-    "Train one agent for [bold]each prompt template[/bold] of the reward (the paper's figure 5). Results go to MLflow; "
-    "`python -m experiments.report` draws them.",
-)
+command = study_command("prompts")
 
 app = command.app()
 

@@ -56,7 +56,6 @@ def _relabel(invocation: Invocation) -> None:
     config: RelabelConfig = invocation.config
     out = invocation.output
     work = Relabelling(config, out)
-    cpus = config.service.replicas * config.service.num_cpus
     run = MlflowRun.start(
         uri=invocation.mlflow_uri,
         experiment=config.tracking.experiment,
@@ -66,7 +65,7 @@ def _relabel(invocation: Invocation) -> None:
         spill_folder=out.parent,
         resume_run_id=work.run_id,
     )
-    with Bars() as bars, run, ray_for(config.service.transport, cpus):
+    with Bars() as bars, run, ray_for(config.served_by):
         outcome = work.execute(lambda done, total: bars.show("relabelling", done, total), run.run_id)
         run.log_metrics(
             {
@@ -97,7 +96,7 @@ command = Command(
         Option("--dataset", "Folder of the dataset to relabel; it is not changed.", sets="data.dataset"),
         Option("--reward-file", "Reward preset, such as experiments.calibrate writes; replaces the reward."),
         Option("--model", "Packaged name, folder or hub id.", sets="reward.model"),
-        Option("--transport", "serve (Ray Serve) or in_process.", sets="service.transport"),
+        Option("--transport", "How the reward is served: in_process, deploy, attach or http.", sets="served_by.kind"),
     ),
     output=Output(
         help="Folder of the new dataset; one that was cut off is continued.",

@@ -46,7 +46,7 @@ def _train(invocation: Invocation) -> None:
         with Console(config) as console:
             training = Training(config, folder, console)
             console.stage("starting Ray")
-            with ray_session(training.cpus_needed()):
+            with ray_session(training.cpus_needed(), training.cpus_wanted()):
                 outcome = training.execute()
     finally:
         folder.remove_if_never_started()

@@ -60,7 +60,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--task-set", default="open_common_apps", help="a file in task_sets, or the path of one")
+    parser.add_argument("--task-set", default="open_common_apps", help="a packaged task set or a .yaml file")
     args = parser.parse_args()
     cases = [
         (args.task_set, layout, frames, args.steps, args.seed)

@@ -61,7 +61,7 @@ class OpenAppEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
         """Starts a phone.
 
         Args:
-            task_set: name of a file in envs/android/task_sets, path of a task set YAML, or a task set.
+            task_set: Name of a packaged task set, path of a task set YAML, or a task set.
             split: `train` or `held_out`: the goals that episodes draw from.
             backend: `embedded`, a simulated phone in this process, or `emulator`, a real emulator.
             layout: `fixed`, as on one's own phone, or `shuffled`: icons are placed anew in each episode. Embedded only.

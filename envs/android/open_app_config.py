@@ -12,7 +12,6 @@ from vlm_rewards.goals import Goal, TaskSet
 from vlm_rewards.strict_config import near_matches
 
 _HERE = Path(__file__).parent
-_TASK_SETS = _HERE / "task_sets"
 TASK_PATH = _HERE / "tasks" / "open_app.textproto"
 
 BACKENDS = ("embedded", "emulator")
@@ -84,7 +83,7 @@ class OpenAppConfig:
         if not _is_int(max_episode_steps) or max_episode_steps < 1:
             raise ConfigError(f"max_episode_steps must be a whole number of at least 1 (got {max_episode_steps!r})")
         options = _emulator_options(backend, layout, emulator)
-        tasks = load_task_set(task_set) if isinstance(task_set, str) else task_set
+        tasks = TaskSet.named_or_from_yaml(task_set) if isinstance(task_set, str) else task_set
         goals = tasks.split(split) if goal_id is None else (tasks.goal(goal_id),)
         if not goals:
             raise ConfigError(f"task set {tasks.name!r} has no goals in split {split!r}; use another split")
@@ -103,20 +102,6 @@ class OpenAppConfig:
             content=content,
             emulator=options,
         )
-
-
-def load_task_set(name: str) -> TaskSet:
-    """Reads a task set by the name of its file in envs/android/task_sets, or by path.
-
-    Raises:
-        ConfigError: there is none, or it is not valid.
-    """
-    if Path(name).suffix in (".yaml", ".yml"):
-        return TaskSet.from_yaml(name)
-    known = {path.stem: path for path in _TASK_SETS.glob("*.yaml")}
-    if name not in known:
-        raise ConfigError(f"unknown task set {name!r}; {near_matches(name, known)} (or give the path of a .yaml file)")
-    return TaskSet.from_yaml(known[name])
 
 
 def _smallest_app_set(task_set: TaskSet) -> AppCatalogue:

@@ -170,7 +170,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--episodes", type=int, default=300, help="scripted episodes for each layout")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--task-set", default="open_common_apps", help="a file in task_sets, or the path of one")
+    parser.add_argument("--task-set", default="open_common_apps", help="a packaged task set or a .yaml file")
     parser.add_argument("--split", choices=("train", "held_out"), default="train")
     args = parser.parse_args()
     failed = False

@@ -12,10 +12,11 @@ import numpy as np
 import typer
 
 from envs.playhouse.env import PlayhouseEnv
-from envs.playhouse.pictures import colours_sheet, homes_sheet, save_gif, save_png, things_sheet
+from envs.playhouse.pictures import save_gif, save_png
 from envs.playhouse.policies import POLICIES, make_policy
 from envs.playhouse.presets import FAMILIES, load_preset, preset_names
 from envs.playhouse.renderer import live_contexts
+from envs.playhouse.sheets import colours_sheet, homes_sheet, things_sheet
 from envs.playhouse.task_sets import write_task_sets
 from vlm_rewards.errors import VLMRewardsError
 

@@ -1,6 +1,6 @@
 """Captioned pictures of the playhouse, for training contrastive models.
 
-Captions say what a view shows, as image captions do; the forms are data in `task_sets/captions.yaml`, and geometry
+Captions say what a view shows, as image captions do; the forms are data in `wording/captions.yaml`, and geometry
 decides which of them are true. As the source of `experiments.pretrain_clip` it is named
 `envs.playhouse.captions:random_captioned_view`. No trajectory, reward or instruction enters: things and eyes are put
 where the picture wants them.

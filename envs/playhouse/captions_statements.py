@@ -1,6 +1,6 @@
 """What a view shows, as true captions, and as pairs of a true caption and a false one that is close to it.
 
-The forms are data in `task_sets/captions.yaml`; geometry decides which of them are true.
+The forms are data in `wording/captions.yaml`; geometry decides which of them are true.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from envs.playhouse.ground_truth import AT_REST, BESIDE, SAME_LEVEL
 from envs.playhouse.scene import Thing
 from vlm_rewards.strict_config import read_yaml
 
-_PATH = Path(__file__).parent / "task_sets" / "captions.yaml"
+_PATH = Path(__file__).parent / "wording" / "captions.yaml"
 #: A thing whose lowest corner is below this height, in metres, stands on the floor.
 _FLOOR = 0.06
 #: Pairs of a true and a false caption that a view offers.
@@ -38,7 +38,7 @@ _FLIPS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Statement:
-    """A fact about one thing or two, by slot; `kind` is a key of `task_sets/captions.yaml`."""
+    """A fact about one thing or two, by slot; `kind` is a key of `wording/captions.yaml`."""
 
     kind: str
     slot: int | None = None

@@ -22,6 +22,7 @@ from envs.playhouse.goals import PlayhouseGoal
 from envs.playhouse.ground_truth import GroundTruth
 from envs.playhouse.home import generate_home
 from envs.playhouse.model import PlayhouseModel, build_model
+from envs.playhouse.pictures import dashboard
 from envs.playhouse.presets import FAMILIES, Family, Preset, home_seeds, load_preset
 from envs.playhouse.renderer import MAX_SIZE, Renderer
 from envs.playhouse.scene import Scene
@@ -177,9 +178,13 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
 
     def render(self) -> np.ndarray:
         """A picture for people, uint8 (480, 800, 3): the agent's view, the home from above, and the goal."""
-        from envs.playhouse.pictures import dashboard
-
-        return dashboard(self)
+        held = self.agent.held
+        holding = (
+            "nothing" if held is None else f"a {self.scene.things[held].colour} {self.scene.things[held].category}"
+        )
+        state = "reached" if self.success else "not reached yet"
+        note = f"step {self.steps}   holding {holding}   goal {state}"
+        return dashboard(self.view((400, 400)), self.map(400), self.instruction, note)
 
     @property
     def instruction(self) -> str:

@@ -1,4 +1,4 @@
-"""Goals of the three families, as structure; their words are data in `task_sets/wording.yaml`."""
+"""Goals of the three families, as structure; their words are data in `wording/goals.yaml`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from vlm_rewards.errors import ConfigError
 from vlm_rewards.goals import Goal
 from vlm_rewards.strict_config import read_yaml
 
-WORDING_PATH = Path(__file__).parent / "task_sets" / "wording.yaml"
+WORDING_PATH = Path(__file__).parent / "wording" / "goals.yaml"
 
 #: (category, colour) of a thing; the colour is None where any will do.
 Pair = tuple[str, str | None]

@@ -1,12 +1,12 @@
 """Training and held-out goals by preset and family, fixed by name and version.
 
-The packaged sets are files, so that they never change unnoticed; `python -m envs.playhouse task-sets` writes
-them. Held-out goals name colour-object pairs that no training episode ever shows.
+The packaged sets are files of the library, so that they never change unnoticed and a reward model needs no home;
+`python -m envs.playhouse task-sets` writes them. Held-out goals name colour-object pairs that no training episode ever
+shows.
 """
 
 from __future__ import annotations
 
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,8 @@ from envs.playhouse.catalog.category import Category
 from envs.playhouse.goals import Pair, PlayhouseGoal, empty_captions, wording_version
 from envs.playhouse.presets import FAMILIES, Family, Preset, preset_names
 from vlm_rewards.goals import TaskSet
+from vlm_rewards.goals.task_set import TASK_SETS
 
-FOLDER = Path(__file__).parent / "task_sets"
 #: Share of the colours of each category that is held out.
 HELD_OUT_SHARE = 0.2
 #: Goals of Pick and Place in the two splits; there are far more pairs of pairs than anyone needs.
@@ -60,7 +60,7 @@ def draw_task_set(preset: Preset, family: Family, categories: tuple[str, ...]) -
     goals = splits["train"] + splits["held_out"]
     captions = dict.fromkeys([*empty_captions(), *(caption for goal in goals for caption in goal.not_yet_captions())])
     return TaskSet(
-        name=f"playhouse_{family}_{preset.name}",
+        name=_name(preset, family),
         version=wording_version(),
         goals=tuple(goal.worded() for goal in splits["train"]),
         held_out=tuple(goal.worded() for goal in splits["held_out"]),
@@ -71,22 +71,21 @@ def draw_task_set(preset: Preset, family: Family, categories: tuple[str, ...]) -
 def load_task_set(preset: Preset, family: Family, pack: dict[str, Category] | None = None) -> TaskSet:
     """The packaged task set of a preset and family, or a drawn one for presets and packs of your own."""
     if preset.name in preset_names() and not pack:
-        return _packaged(preset.name, family)
+        return TaskSet.named(_name(preset, family))
     return draw_task_set(preset, family, preset.category_names(tuple(pack or ())))
 
 
-@lru_cache(maxsize=16)
-def _packaged(preset_name: str, family: Family) -> TaskSet:
-    return TaskSet.from_yaml(FOLDER / f"{family}_{preset_name}.yaml")
+def _name(preset: Preset, family: Family) -> str:
+    return f"playhouse_{family}_{preset.name}"
 
 
-def write_task_sets(presets: list[Preset], folder: Path = FOLDER) -> list[Path]:
+def write_task_sets(presets: list[Preset], folder: Path = TASK_SETS) -> list[Path]:
     """Write the task sets of all families of these presets; returns the files."""
     paths = []
     for preset in presets:
         for family in FAMILIES:
             task_set = draw_task_set(preset, family, preset.category_names())
-            path = folder / f"{family}_{preset.name}.yaml"
+            path = folder / f"{task_set.name}.yaml"
             body = yaml.safe_dump(task_set.model_dump(mode="json"), sort_keys=False, width=110, default_flow_style=None)
             path.write_text(f"# Written by: python -m envs.playhouse task-sets\n{body}", encoding="utf-8")
             paths.append(path)

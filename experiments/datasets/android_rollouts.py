@@ -25,7 +25,7 @@ class AndroidCollectConfig(StrictConfig):
     Attributes:
         name: of the dataset.
         domain: "android".
-        task_set: of `envs/android/task_sets`; its name becomes the dataset's family. Goals of both splits take turns.
+        task_set: of the library, by name; its name becomes the dataset's family. Goals of both splits take turns.
         content: what the screens show, "train" or "eval".
         layout: of the launcher, "fixed" or "shuffled".
         trajectories: how many.

@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.offline.config import DataConfig
-from serve_deployments.reward import read_task_set
 from vlm_rewards.encoders import Encoder
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.offline import LabelledDataset
@@ -31,7 +30,7 @@ def open_states(config: DataConfig) -> tuple[LabelledDataset, dict[str, TaskSet]
     for family in families:
         if family not in config.task_sets:
             raise ConfigError(f"data.task_sets has no family {family!r}; {near_matches(family, config.task_sets)}")
-    task_sets = {family: read_task_set(config.task_sets[family]) for family in families}
+    task_sets = {family: TaskSet.named_or_from_yaml(config.task_sets[family]) for family in families}
     dataset = LabelledDataset.open(config.dataset)
     if config.families is None and set(dataset.families) - set(task_sets):
         absent = sorted(set(dataset.families) - set(task_sets))[0]

@@ -15,11 +15,14 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 from vlm_rewards.errors import ConfigError, VLMRewardsError
+
+if TYPE_CHECKING:
+    from vlm_rewards.service.served_by import ServedByKind
 
 
 class Terminated(SystemExit):
@@ -69,13 +72,18 @@ def stop_on_sigterm() -> None:
     signal.signal(signal.SIGTERM, _stop)
 
 
-def ray_for(transport: str, num_cpus: float) -> Any:
-    """Returns a context with Ray for `serve`, and none for `in_process`."""
-    if transport == "in_process":
+def ray_for(served_by: "ServedByKind", beside: float = 0.0) -> Any:
+    """Return a context with Ray where the way to the reward uses it, and without where it does not.
+
+    Args:
+        served_by: The way to the reward.
+        beside: CPUs for what runs beside the reward's replicas.
+    """
+    if not served_by.uses_ray:
         return nullcontext()
     from experiments.shared.ray_session import ray_session
 
-    return ray_session(num_cpus)
+    return ray_session(served_by.least_cpus + beside, served_by.most_cpus + beside)
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:

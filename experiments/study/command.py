@@ -6,7 +6,8 @@ from typing import Any
 
 from experiments.shared.command import Command, Invocation, Option
 from experiments.shared.job_storage import results_folder
-from experiments.study.study_config import StudyConfig, StudyKind
+from experiments.study.study_config import StudyConfig
+from experiments.study_report.kinds import STUDY_KINDS
 from vlm_rewards.credentials import without_password
 from vlm_rewards.errors import ConfigError
 
@@ -14,16 +15,15 @@ from vlm_rewards.errors import ConfigError
 _STORAGES = ("s3", "gs", "hdfs", "abfs", "abfss")
 
 
-def study_command(kind: StudyKind, summary: str) -> Command:
+def study_command(kind: str) -> Command:
     """Return the command of one kind of study; its presets lie in `experiments/presets/studies/KIND`.
 
     Args:
-        kind: Which figure of the paper.
-        summary: Help text.
+        kind: Name of an entry of `experiments.study_report.kinds`, which says what the command is for.
     """
     return Command(
         name=kind,
-        help=summary,
+        help=STUDY_KINDS[kind].summary,
         work=lambda invocation: _run(kind, invocation),
         schema=lambda values: StudyConfig,
         preset="smoke",
@@ -45,7 +45,7 @@ def study_command(kind: StudyKind, summary: str) -> Command:
     )
 
 
-def _reopened(kind: StudyKind) -> Callable[[Path], dict[str, Any]]:
+def _reopened(kind: str) -> Callable[[Path], dict[str, Any]]:
     def reopen(path: Path) -> dict[str, Any]:
         from experiments.study.study_folder import StudyFolder
 
@@ -63,7 +63,7 @@ def _show(invocation: Invocation) -> None:
     StudyConsole().plan(plan_trials(config), config.estimate, config.max_concurrent_trials)
 
 
-def _run(kind: StudyKind, invocation: Invocation) -> None:
+def _run(kind: str, invocation: Invocation) -> None:
     from experiments.shared.ray_session import ray_session
     from experiments.study.progress import StudyConsole
     from experiments.study.study import Study

@@ -1,6 +1,6 @@
 """What a study is made of: the schema of `experiments/presets/studies/KIND/*.yaml`."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 
@@ -9,7 +9,6 @@ from vlm_rewards.strict_config import StrictConfig
 
 # MLflow's rule for the names of parameters, which arms and tasks become.
 Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[\w .:/-]+$")]
-StudyKind = Literal["learning_curves", "model_size", "prompts"]
 
 
 class TaskConfig(StrictConfig):

@@ -54,7 +54,7 @@ def run_trial(config: dict[str, Any], environment: Mapping[str, str] | None = No
             trial.train,
             folder,
             TrialWatcher(),
-            reward_app=trial.reward_app,
+            served_by=trial.way_to_reward(),
             mlflow_run_id=trial.mlflow_run_id,
             spill_folder=trial_dir,
             on_checkpoint=report,

@@ -1,7 +1,5 @@
 """Labelled screens of the phone: the same format, made again bit by bit, and right by another judge."""
 
-from pathlib import Path
-
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -13,7 +11,7 @@ from vlm_rewards.evaluation.offline.dataset import decode_frames
 from vlm_rewards.goals import NegativesSpec, TaskSet
 from vlm_rewards.reward_model import RewardConfig, RewardModel
 
-GOALS = Path(__file__).resolve().parents[2] / "envs" / "android" / "task_sets" / "open_common_apps.yaml"
+GOALS = TaskSet.named("open_common_apps")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +54,7 @@ def test_the_packaged_model_agrees_with_the_labels(screens):
     config = RewardConfig(
         model="pocket-android", template="D", negatives=NegativesSpec(kind="goals_and_states"), tau=0.05, beta=0.9
     )
-    model = RewardModel(config, TaskSet.from_yaml(GOALS))
+    model = RewardModel(config, GOALS)
     frames = decode_frames(png for batch in dataset.batches(64) for png in batch["image"])
     scores = model.score(frames, list(dataset.states.goal_id))
     found = measure(scores, dataset.states, config.beta, resamples=50)

@@ -3,8 +3,6 @@
 The ground truth is the phone's own state. Template D, negatives with states, tau 0.05, beta 0.9.
 """
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -16,14 +14,14 @@ from vlm_rewards.goals import TaskSet
 from vlm_rewards.heads import threshold
 from vlm_rewards.reward_model import RewardConfig, RewardModel
 
-TASK_SET = Path(__file__).parents[2] / "envs" / "android" / "task_sets" / "open_common_apps.yaml"
+TASK_SET = TaskSet.named("open_common_apps")
 
 
 @pytest.fixture(scope="module")
 def model() -> RewardModel:
     negatives = {"kind": "goals_and_states"}
     config = RewardConfig(model="pocket-android", template="D", negatives=negatives, tau=0.05, beta=0.9)
-    return RewardModel(config, TaskSet.from_yaml(TASK_SET))
+    return RewardModel(config, TASK_SET)
 
 
 def rewards(model: RewardModel, frames: list[np.ndarray]) -> np.ndarray:

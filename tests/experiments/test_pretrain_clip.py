@@ -32,7 +32,8 @@ def test_the_packaged_model_has_its_preset():
     assert "pocket-android" in preset_names("pretrain_clip")
 
 
-def test_a_run_prints_its_accuracy_and_leaves_a_model(tmp_path):
+def test_a_run_prints_its_accuracy_and_leaves_a_model(tmp_path, with_store):
+    with_store(tmp_path)
     result = small(tmp_path / "run")
     assert result.exit_code == 0, result.output
     assert "Zero-shot accuracy on 60 held-out images" in result.output

@@ -2,7 +2,6 @@
 
 import json
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,7 +18,7 @@ from vlm_rewards.rllib.metrics import METRICS_KEY
 from vlm_rewards.rllib.rl_module import GoalConditionedModule, GoalModuleConfig
 from vlm_rewards.service import InProcessTransport, RewardClient
 
-TASK_SET = TaskSet.from_yaml(Path(__file__).parents[2] / "envs/android/task_sets/open_common_apps.yaml")
+TASK_SET = TaskSet.named("open_common_apps")
 STEPS = 128
 pytestmark = pytest.mark.long
 

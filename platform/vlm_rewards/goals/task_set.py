@@ -1,5 +1,7 @@
 """The goals of one environment."""
 
+from functools import lru_cache
+from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, model_validator
@@ -9,6 +11,9 @@ from vlm_rewards.goals.goal import Goal
 from vlm_rewards.strict_config import StrictConfig, near_matches
 
 Split = Literal["train", "held_out"]
+
+# Files named after the task set in them.
+TASK_SETS = Path(__file__).parent / "task_sets"
 
 
 class TaskSet(StrictConfig):
@@ -67,3 +72,35 @@ class TaskSet(StrictConfig):
         if split == "held_out":
             return self.held_out
         raise ConfigError(f"unknown split {split!r}; use 'train' or 'held_out'")
+
+    @classmethod
+    def named(cls, name: str) -> "TaskSet":
+        """Returns a task set that comes with the library, such as `open_common_apps`; see `packaged_task_sets`.
+
+        Raises:
+            ConfigError: there is none of this name.
+        """
+        if name not in packaged_task_sets():
+            hint = near_matches(name, packaged_task_sets())
+            raise ConfigError(f"unknown task set {name!r}; {hint} (TaskSet.from_yaml reads a file of your own)")
+        return _packaged(name)
+
+    @classmethod
+    def named_or_from_yaml(cls, source: str | Path) -> "TaskSet":
+        """Returns the task set that a setting means: the path of a .yaml file, or else a name for `named`.
+
+        Raises:
+            ConfigError: there is none, or the file is not valid.
+        """
+        is_file = Path(source).suffix in (".yaml", ".yml")
+        return cls.from_yaml(source) if is_file else cls.named(str(source))
+
+
+def packaged_task_sets() -> list[str]:
+    """Returns the names of the task sets that come with the library."""
+    return sorted(path.stem for path in TASK_SETS.glob("*.yaml"))
+
+
+@lru_cache(maxsize=16)
+def _packaged(name: str) -> TaskSet:
+    return TaskSet.from_yaml(TASK_SETS / f"{name}.yaml")

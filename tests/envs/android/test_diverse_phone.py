@@ -12,13 +12,12 @@ from envs.android.device import EVAL_SEED_START, Phone
 from envs.android.device.contact_sheet import contact_sheet
 from envs.android.device.screens import kind_of
 from envs.android.env import OpenAppEnv
-from envs.android.open_app_config import load_task_set
 from envs.android.selftest import KINDS, ScriptWriter, run_scripts
 from vlm_rewards.environment.goal_tokens import tokenize
 from vlm_rewards.errors import ConfigError
-from vlm_rewards.goals import PAPER_TEMPLATES, NegativesSpec, PromptTemplate
+from vlm_rewards.goals import PAPER_TEMPLATES, NegativesSpec, PromptTemplate, TaskSet
 
-TASKS = load_task_set("open_diverse_apps")
+TASKS = TaskSet.named("open_diverse_apps")
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +117,7 @@ def test_the_goals_are_the_fifty_and_the_splits_share_none() -> None:
     assert not train & held_out
     assert train | held_out == {app.name for app in DIVERSE_APPS}
     assert len({goal.id for goal in TASKS.all_goals}) == 50
-    assert not train & {goal.subject for goal in load_task_set("open_common_apps").all_goals}
+    assert not train & {goal.subject for goal in TaskSet.named("open_common_apps").all_goals}
     # Held-out goals are neither all in one place nor all of one sort.
     pages = [
         {DIVERSE_CATALOGUE.apps[i].name for i in page if i is not None}
@@ -128,7 +127,7 @@ def test_the_goals_are_the_fifty_and_the_splits_share_none() -> None:
 
 
 def test_no_two_instructions_look_the_same_to_the_policy() -> None:
-    goals = [*TASKS.all_goals, *load_task_set("open_common_apps").all_goals]
+    goals = [*TASKS.all_goals, *TaskSet.named("open_common_apps").all_goals]
     assert len({tokenize(goal.instruction).tobytes() for goal in goals}) == len(goals)
 
 

@@ -7,7 +7,8 @@ from android_env.proto import task_pb2
 from google.protobuf import text_format
 
 from envs.android.apps import APPS, CATALOGUE, COMMON_APPS
-from envs.android.open_app_config import TASK_PATH, load_task_set
+from envs.android.open_app_config import TASK_PATH
+from vlm_rewards.goals import TaskSet
 
 TASK = text_format.Parse(TASK_PATH.read_text(), task_pb2.Task())
 
@@ -47,14 +48,14 @@ def test_the_task_leaves_episodes_to_the_adapter():
 
 
 def test_the_common_apps_are_the_train_goals_and_every_goal_is_installed():
-    tasks = load_task_set("open_common_apps")
+    tasks = TaskSet.named("open_common_apps")
     assert [goal.subject for goal in tasks.goals] == [app.name for app in COMMON_APPS]
     assert all(goal.subject in CATALOGUE.by_name for goal in tasks.all_goals)
     assert {goal.id for goal in tasks.held_out}.isdisjoint(goal.id for goal in tasks.goals)
 
 
 def test_every_app_that_is_no_goal_has_a_caption_among_the_states_not_yet_achieved():
-    tasks = load_task_set("open_common_apps")
+    tasks = TaskSet.named("open_common_apps")
     goals = {goal.subject for goal in tasks.all_goals}
     captions = " ".join(tasks.unachieved_captions)
     assert [app.name for app in APPS if app.name not in goals and app.name not in captions] == []

@@ -3,10 +3,11 @@ import pytest
 from envs.playhouse.errors import ImpossibleGoalError, UnknownNameError
 from envs.playhouse.goals import PlayhouseGoal
 from envs.playhouse.presets import FAMILIES, load_preset, preset_names
-from envs.playhouse.task_sets import FOLDER, held_out_pairs, load_task_set, pairs_of, write_task_sets
+from envs.playhouse.task_sets import held_out_pairs, load_task_set, pairs_of, write_task_sets
 from vlm_rewards.environment.goal_tokens import tokenize
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.goals import PromptTemplate
+from vlm_rewards.goals.task_set import TASK_SETS
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_goals_that_cannot_be_are_refused(goal_id, error, message):
 
 def test_the_packaged_task_sets_are_the_drawn_ones(tmp_path):
     for path in write_task_sets([load_preset(name) for name in preset_names()], tmp_path):
-        assert path.read_text() == (FOLDER / path.name).read_text(), "wording or names changed: raise the version"
+        assert path.read_text() == (TASK_SETS / path.name).read_text(), "wording or names changed: raise the version"
 
 
 @pytest.mark.parametrize("family", FAMILIES)

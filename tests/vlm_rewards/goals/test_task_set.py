@@ -1,7 +1,7 @@
 import pytest
 
 from vlm_rewards.errors import ConfigError
-from vlm_rewards.goals import Goal, TaskSet
+from vlm_rewards.goals import Goal, TaskSet, packaged_task_sets
 
 YAML = """
 name: apps
@@ -59,3 +59,19 @@ def test_an_unknown_goal_gets_near_matches(task_set):
 def test_an_unknown_split_is_refused(task_set):
     with pytest.raises(ConfigError, match="'train' or 'held_out'"):
         task_set.split("test")
+
+
+@pytest.mark.parametrize("name", packaged_task_sets())
+def test_a_packaged_task_set_is_found_by_the_name_it_has(name):
+    assert TaskSet.named(name).name == name
+
+
+def test_a_setting_means_a_packaged_task_set_or_a_file(tmp_path):
+    (tmp_path / "set.yaml").write_text(YAML)
+    assert TaskSet.named_or_from_yaml(str(tmp_path / "set.yaml")).name == "apps"
+    assert TaskSet.named_or_from_yaml("open_common_apps") == TaskSet.named("open_common_apps")
+
+
+def test_an_unknown_packaged_task_set_gets_near_matches():
+    with pytest.raises(ConfigError, match="unknown task set 'open_comon_apps'; did you mean 'open_common_apps'"):
+        TaskSet.named("open_comon_apps")
