@@ -43,7 +43,7 @@ class CaptionedImage:
 
 
 def contrasts_of(drawn: CaptionedFrame) -> tuple[tuple[str, str], ...]:
-    """Returns a source's pairs of a true caption and a false one for an image, what tells most first; most give none."""
+    """Returns a source's pairs of a true caption and a false one, the most telling ones first; most give none."""
     return tuple(getattr(drawn, "contrasts", ()))
 
 
