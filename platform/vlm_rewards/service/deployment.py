@@ -10,7 +10,11 @@ from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from ray import serve
+
+from vlm_rewards.extras import needs_extra
+
+with needs_extra("serve"):
+    from ray import serve
 
 from vlm_rewards.embedding_cache import CacheStats, EmbeddingCache
 from vlm_rewards.encoders import Encoder
