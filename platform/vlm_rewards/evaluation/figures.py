@@ -7,6 +7,7 @@ import numpy as np
 
 from vlm_rewards.evaluation.curve_point import CurvePoint
 from vlm_rewards.evaluation.plain_text import plain
+from vlm_rewards.extras import needs_extra
 
 REWARD_COLOUR, TRUTH_COLOUR, PRECISION_COLOUR = "#1f77b4", "#d95f02", "#4d4d4d"
 
@@ -28,7 +29,8 @@ def plot_learning_curve(
         has_reward_model: False for an agent that trained on ground truth: only that is drawn.
     """
     # A figure of its own, not pyplot's: no global state, and no display is needed.
-    from matplotlib.figure import Figure
+    with needs_extra("offline"):
+        from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 5.2 if has_reward_model else 4), dpi=130, layout="constrained")
     panels = figure.subplots(

@@ -8,6 +8,7 @@ import numpy as np
 
 from vlm_rewards.evaluation.offline.precision_recall import PrecisionRecallCurve
 from vlm_rewards.evaluation.plain_text import plain
+from vlm_rewards.extras import needs_extra
 
 # Points drawn of a curve: more cannot be seen.
 _POINTS = 400
@@ -32,8 +33,9 @@ def plot_precision_recall(
         base_rates: Share of positive states of each row: the precision of a reward without skill, drawn dotted.
     """
     # A figure of its own, not pyplot's: no global state, and no display is needed.
-    from matplotlib import colormaps
-    from matplotlib.figure import Figure
+    with needs_extra("offline"):
+        from matplotlib import colormaps
+        from matplotlib.figure import Figure
 
     figure = Figure(figsize=(0.6 + 3.9 * len(columns), 1.1 + 3.2 * len(rows)), dpi=130, layout="constrained")
     panels = figure.subplots(len(rows), len(columns), sharex=True, sharey=True, squeeze=False)
@@ -101,7 +103,8 @@ def plot_average_precision(
         title: Headline of the figure.
         base_rates: Share of positive states of each row: the average precision of a reward without skill.
     """
-    from matplotlib.figure import Figure
+    with needs_extra("offline"):
+        from matplotlib.figure import Figure
 
     figure = Figure(figsize=(0.6 + 3.1 * len(rows), 3.9), dpi=130, layout="constrained")
     panels = figure.subplots(1, len(rows), sharex=True, sharey=True, squeeze=False)[0]
