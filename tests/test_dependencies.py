@@ -53,6 +53,7 @@ ROOMS = {
     f"{LIBRARY}/service/http/docs_page.py": "serve",
     f"{LIBRARY}/service/http/envelope.py": "serve",
     f"{LIBRARY}/service/http/local_server.py": "serve",
+    f"{LIBRARY}/service/http/requests.py": "serve",
     f"{LIBRARY}/service/http/steps.py": "serve",
     f"{LIBRARY}/service/observability.py": "serve",
     f"{LIBRARY}/service/transports/handle.py": "serve",
