@@ -7,8 +7,9 @@ from experiments.model_size import app
 from experiments.shared.preset_files import load_preset, preset_names
 from experiments.study.offline_table import write_offline_table
 from experiments.study.study_config import StudyConfig
-from experiments.study.trials import app_cpus, plan_trials, seconds_of
+from experiments.study.trials import app_cpus, plan_trials, resources_of, seconds_of
 from vlm_rewards.errors import ConfigError
+from vlm_rewards.service.served_by import Attach
 
 KINDS = ("learning_curves", "model_size", "prompts")
 
@@ -145,3 +146,41 @@ def test_a_storage_that_cannot_be_is_refused_before_ray_starts(storage, message,
     assert done.exit_code == 2, done.output
     assert message in done.stderr
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_trial_asks_for_the_cpus_and_gpus_of_its_learners_and_env_runners():
+    def bundles(**settings):
+        values = load_preset("studies/model_size", "smoke")
+        values["settings"] |= settings
+        (trial, *_) = plan_trials(StudyConfig(**values))
+        return resources_of(trial)
+
+    assert bundles() == [{"CPU": 1}]
+    assert bundles(sampling={"num_env_runners": 2, "num_gpus_per_learner": 0.5}) == [
+        {"CPU": 1, "GPU": 0.5},
+        {"CPU": 1},
+        {"CPU": 1},
+    ]
+    many = {"num_env_runners": 1, "num_learners": 2, "num_gpus_per_learner": 1}
+    on_gpus = {"kind": "in_process", "num_gpus": 0.25}
+    assert bundles(sampling=many, served_by=on_gpus) == [
+        {"CPU": 1},
+        {"CPU": 1, "GPU": 1},
+        {"CPU": 1, "GPU": 1},
+        {"CPU": 1, "GPU": 0.25},
+    ]
+    # Without env runners the reward is computed where the trial is.
+    assert bundles(served_by=on_gpus) == [{"CPU": 1, "GPU": 0.25}]
+
+
+def test_trials_attach_to_what_the_study_deploys_and_know_it_by_its_fingerprint():
+    (trial, *_) = plan_trials(smoke(settings={"served_by": {"kind": "deploy", "timeout_s": 7}}))
+    assert trial.way_to_reward() == trial.train.served_by
+    deployed = trial.model_copy(update={"reward_app": "reward-x", "reward_fingerprint": "0" * 64})
+    assert deployed.way_to_reward() == Attach(app="reward-x", fingerprint="0" * 64, timeout_s=7)
+    (trial, *_) = plan_trials(smoke(settings={"served_by": {"kind": "attach", "app": "reward-y"}}))
+    assert trial.app_key() is None
+    asked = trial.model_copy(update={"reward_fingerprint": "1" * 64})
+    assert asked.way_to_reward() == Attach(app="reward-y", fingerprint="1" * 64)
+    (alone, *_) = plan_trials(smoke(settings={"served_by": {"kind": "in_process"}}))
+    assert alone.service_key() is None
