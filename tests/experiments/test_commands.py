@@ -268,6 +268,22 @@ def test_sigterm_ends_work_as_an_interrupt_does_and_says_how_to_go_on(call, monk
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+def test_a_stop_between_a_runs_start_and_its_work_leaves_it_not_open(call, monkeypatch, store, tmp_path):
+    from vlm_rewards.tracking import MlflowRun
+
+    def work(invocation):
+        uri = invocation.mlflow_uri
+        MlflowRun.start(uri=uri, experiment="gap", name="gap", params={}, tags={}, spill_folder=tmp_path)
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+
+    monkeypatch.setitem(COMMANDS["train"].__dict__, "work", work)
+    call("train", "--output", tmp_path / "results", "--mlflow-uri", f"sqlite:///{store}", code=143)
+    (run,) = [run for run in runs_of(store) if run.info.run_name == "gap"]
+    assert run.info.status == "KILLED"
+    assert "SIGTERM" in run.data.tags["end_reason"]
+
+
 def run_then_sigterm(name: str, arguments: list[str], output: Path, store: Path) -> tuple[int, str, float]:
     """Starts a command, stops it once its run is RUNNING, and returns its status, its words and its last seconds."""
     environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'platform'}", "HF_HUB_OFFLINE": "1"}

@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from experiments.report import app
 from experiments.shared.preset_files import load_preset
-from experiments.study.command import study_app
+from experiments.study.command import study_command
 from experiments.study_report.document import Findings
 from experiments.study_report.kinds import STUDY_KINDS
 from experiments.study_report.reading import StudyReader
@@ -376,7 +376,7 @@ def test_a_kind_of_study_is_added_in_one_place(store, tmp_path, monkeypatch):
     values = load_preset("studies/prompts", "smoke")
     values["arms"] = {"hot": {"settings": {"reward": {"tau": 0.1}}}, "cold": {"settings": {"reward": {"tau": 0.01}}}}
     preset.write_text(yaml.safe_dump(values))
-    command = study_app("temperatures")
+    command = study_command("temperatures").app()
     assert "Train one agent for each temperature." in CliRunner().invoke(command, ["--help"]).output
     planned = CliRunner().invoke(command, ["--preset", str(preset), "--dry-run", "--output", str(tmp_path)])
     assert planned.exit_code == 0, planned.output
