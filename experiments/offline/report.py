@@ -86,7 +86,7 @@ def summary_table(rows: Sequence[dict[str, Any]]) -> Any:
     if len({row["template"] for row in rows}) == 1:
         names.remove("template")
     left = len(names)
-    names += ["average_precision", "roc_auc", "recall_at_precision_0.9", "epic_distance_best", "preference_accuracy"]
+    names += ["average_precision", "roc_auc", "recall_at_precision_0.9", "epic_distance_best"]
     table = Table(title="Offline: agreement of the reward with the truth")
     for name in names:
         table.add_column(_SHORT[name], justify="left" if name in names[:left] else "right")

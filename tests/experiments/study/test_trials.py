@@ -8,10 +8,9 @@ from experiments.shared.preset_files import load_preset, preset_names
 from experiments.study.offline_table import write_offline_table
 from experiments.study.study_config import StudyConfig
 from experiments.study.trials import app_cpus, plan_trials, resources_of, seconds_of
+from experiments.study_report.kinds import STUDY_KINDS
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.service.served_by import Attach
-
-KINDS = ("learning_curves", "model_size", "prompts")
 
 
 def smoke(**changes):
@@ -19,7 +18,7 @@ def smoke(**changes):
 
 
 def test_every_shipped_preset_can_be_planned():
-    for kind in KINDS:
+    for kind in STUDY_KINDS:
         names = preset_names(f"studies/{kind}")
         assert "smoke" in names
         for name in names:

@@ -1,6 +1,6 @@
 """Figures of all measures side by side, and of goals against trajectories."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -92,19 +92,23 @@ def plot_goal_confusion(confusions: Mapping[str, GoalTrajectoryConfusion], path:
 
     shown = {family: found for family, found in confusions.items() if found.trajectories.any()}
     sides = [min(9.0, max(2.6, 0.17 * len(found.goals) + 1.6)) for found in shown.values()] or [2.6]
-    figure = Figure(figsize=(sum(sides) + 1.2, max(sides) + 0.6), dpi=130, layout="constrained")
+    height = max((min(9.0, 0.17 * np.count_nonzero(found.trajectories) + 2) for found in shown.values()), default=2)
+    figure = Figure(figsize=(sum(sides) + 1.2, height + 1.0), dpi=130, layout="constrained")
     panels = figure.subplots(1, max(1, len(shown)), width_ratios=sides, squeeze=False)[0]
     finite = [found.scores[np.isfinite(found.scores)] for found in shown.values()]
     values = np.concatenate(finite) if finite else np.zeros(1)
     low, high = min(0.0, values.min()), max(1.0, values.max())
     for axes, (family, found) in zip(panels, shown.items(), strict=False):
-        picture = axes.imshow(found.scores, cmap="Blues", vmin=low, vmax=high)
-        if len(found.goals) <= _NAMED_GOALS:
-            names: Sequence[str] = [plain(goal) for goal in found.goals]
+        # Goals that nothing reached have no row.
+        reached = np.flatnonzero(found.trajectories)
+        picture = axes.imshow(found.scores[reached], cmap="Blues", vmin=low, vmax=high)
+        names = [plain(goal) for goal in found.goals]
+        if len(names) <= _NAMED_GOALS:
             axes.set_xticks(range(len(names)), names, rotation=90, fontsize=6)
-            axes.set_yticks(range(len(names)), names, fontsize=6)
+            axes.set_yticks(range(len(reached)), [names[row] for row in reached], fontsize=6)
         axes.set(xlabel="goal asked for", ylabel="goal reached")
         axes.set_title(f"{plain(family)}: own goal first in {found.own_first:.2f}", fontsize=9)
-        figure.colorbar(picture, ax=axes, shrink=0.6, label="mean score")
+    if shown:
+        figure.colorbar(picture, ax=panels.tolist(), shrink=0.6, label="mean score")
     figure.suptitle(plain(title), fontsize=10)
     figure.savefig(path)
