@@ -9,6 +9,8 @@ import socket
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_DEDUP_LOGS", "0")
 os.environ.setdefault("MUJOCO_GL", "egl")
+# Serve kills its proxy if that is not up in 5 s, which on busy cores it is not.
+os.environ.setdefault("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", "60")
 
 import pytest
 
