@@ -288,9 +288,9 @@ def run_then_sigterm(name: str, arguments: list[str], output: Path, store: Path)
     """Starts a command, stops it once its run is RUNNING, and returns its status, its words and its last seconds."""
     environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'platform'}", "HF_HUB_OFFLINE": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-m", f"experiments.{name}", *arguments, "--output", str(output)],
+        [sys.executable, "-m", f"experiments.{name}", *arguments, "--output", str(output / "results")],
         cwd=ROOT,
-        env=environment | {URI_VARIABLE: f"sqlite:///{store}"},
+        env=environment | {URI_VARIABLE: f"sqlite:///{store}", OUTPUT_VARIABLE: str(output)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
