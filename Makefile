@@ -41,7 +41,7 @@ $(INSTALLED): pyproject.toml constraints.txt scripts/check_machine.py
 	@command -v $(PYTHON) >/dev/null || { echo "No '$(PYTHON)' found: install Python 3.11 or newer (Debian: apt-get install python3 python3-venv), or name it: make PYTHON=/path/to/python3.11 demo" >&2; exit 1; }
 	@$(PYTHON) scripts/check_machine.py
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e ".[android,playhouse,openvino,sb3,dev]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e ".[all,dev]"
 	@touch $(INSTALLED)
 
 clean: ## remove the virtual environment (runs/ stays)

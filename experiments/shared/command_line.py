@@ -39,8 +39,15 @@ def clear_errors(again: str | Callable[[], str]) -> Iterator[None]:
     Args:
         again: How to continue after an interruption; a function where that is known only then.
     """
+    known = _open_runs()
     try:
-        yield
+        try:
+            yield
+        except BaseException as error:
+            # A `with` block has closed its own; this is for what comes between a run's start and that.
+            for run in _open_runs() - known:
+                run.__exit__(type(error), error, None)
+            raise
     except ConfigError as error:
         _fail(error, 2)
     except VLMRewardsError as error:
@@ -54,6 +61,12 @@ def clear_errors(again: str | Callable[[], str]) -> Iterator[None]:
         _fail(f"interrupted; {_text(again)}", 130)
     except Terminated as error:
         _fail(f"{error}; {_text(again)}", 128 + signal.SIGTERM)
+
+
+def _open_runs() -> set[Any]:
+    """Return the MLflow runs that are open; none where MLflow's room was never entered, which takes seconds."""
+    room = sys.modules.get("vlm_rewards.tracking.mlflow_run")
+    return room.open_runs() if room is not None else set()
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from experiments.study.offline_table import write_offline_table
 from experiments.study.study_config import StudyConfig
 from experiments.study.study_folder import StudyFolder, StudyRecord
 from experiments.study.trial_run import run_trial
-from experiments.study.trials import Trial, app_cpus
+from experiments.study.trials import Trial, app_cpus, resources_of
 from experiments.training.environments import task_set_of
 from experiments.training.run import REPOSITORY
 from vlm_rewards.errors import VLMRewardsError
@@ -278,16 +278,7 @@ class Study:
 
 
 def _resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
-    """Return a bundle for a trial's own process, one for each learner and one for each env runner."""
-    train = _trial(config).train
-    sampling, gpus = train.sampling, train.env_runner_gpus
-    learners = [{"CPU": 1.0, "GPU": sampling.num_gpus_per_learner}] * sampling.num_learners
-    # Without learners of their own, the trial's process learns; without env runners it computes the reward too.
-    own = 0.0 if learners else sampling.num_gpus_per_learner
-    own += 0.0 if sampling.num_env_runners else gpus
-    runners = [{"CPU": 1.0, "GPU": gpus}] * sampling.num_env_runners
-    bundles = [{"CPU": 1.0, "GPU": own}, *learners, *runners]
-    return tune.PlacementGroupFactory([{k: v for k, v in bundle.items() if v} for bundle in bundles])
+    return tune.PlacementGroupFactory(resources_of(_trial(config)))
 
 
 def _folder_name(trial: Any) -> str:

@@ -129,6 +129,20 @@ def app_cpus(trials: Sequence[Trial], most: bool = False) -> float:
     return sum(cpus.values())
 
 
+def resources_of(trial: Trial) -> list[dict[str, float]]:
+    """Return what Ray shall reserve: a bundle for the trial's own process, for each learner and for each env runner."""
+    sampling, reward_gpus = trial.train.sampling, trial.train.env_runner_gpus
+    # Where there are no learners the trial's process learns, and where there are no env runners it rewards too.
+    own = 0.0 if sampling.num_learners else sampling.num_gpus_per_learner
+    own += 0.0 if sampling.num_env_runners else reward_gpus
+    gpus = [
+        own,
+        *[sampling.num_gpus_per_learner] * sampling.num_learners,
+        *[reward_gpus] * sampling.num_env_runners,
+    ]
+    return [{"CPU": 1.0, "GPU": number} if number else {"CPU": 1.0} for number in gpus]
+
+
 def seconds_of(trial: Trial, estimate: EstimateConfig) -> float | None:
     """Return the seconds that a trial will take, at most; None where nothing is known."""
     limits = []

@@ -34,22 +34,6 @@ class Comparison:
     caption: str
 
 
-MODEL_SIZE = Comparison(
-    "parameters",
-    "parameter count",
-    "parameters",
-    "model",
-    "Figure 4 (right) of the paper, which claims that larger reward models give better agents.",
-)
-PROMPTS = Comparison(
-    "order",
-    "claimed order of templates",
-    "template",
-    "prompt",
-    "Figure 5 of the paper, which claims that descriptions of the achieved state beat action verbs: D best, A worst.",
-)
-
-
 @dataclass(frozen=True)
 class Group:
     """Arms of one task that are compared with each other.

@@ -21,6 +21,10 @@ class ConfigError(VLMRewardsError, ValueError):
     """A setting, goal, model id or YAML key that cannot be used as given."""
 
 
+class MissingExtraError(VLMRewardsError, ImportError):
+    """A part of the library was imported whose extra is not installed."""
+
+
 class CheckpointError(VLMRewardsError):
     """A model folder or hub id that is not a usable dual encoder."""
 

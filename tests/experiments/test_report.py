@@ -18,7 +18,10 @@ from typer.testing import CliRunner
 
 from experiments.report import app
 from experiments.shared.preset_files import load_preset
-from experiments.study.command import study_app
+from experiments.study.command import study_command
+from experiments.study.study_config import StudyConfig
+from experiments.study.study_folder import StudyFolder, StudyRecord
+from experiments.study.trials import plan_trials
 from experiments.study_report.document import Findings
 from experiments.study_report.kinds import STUDY_KINDS
 from experiments.study_report.reading import StudyReader
@@ -372,15 +375,22 @@ def test_a_kind_of_study_is_added_in_one_place(store, tmp_path, monkeypatch):
             ordered_by=("tau",),
         )
     )
-    preset = tmp_path / "taus.yaml"
     values = load_preset("studies/prompts", "smoke")
     values["arms"] = {"hot": {"settings": {"reward": {"tau": 0.1}}}, "cold": {"settings": {"reward": {"tau": 0.01}}}}
+    preset = tmp_path / "taus.yaml"
     preset.write_text(yaml.safe_dump(values))
-    command = study_app("temperatures")
+    command = study_command("temperatures").app()
     assert "Train one agent for each temperature." in CliRunner().invoke(command, ["--help"]).output
-    planned = CliRunner().invoke(command, ["--preset", str(preset), "--dry-run", "--output", str(tmp_path)])
-    assert planned.exit_code == 0, planned.output
-    assert "2 trials" in planned.output
+    shown = CliRunner().invoke(command, ["--preset", str(preset), "--dry-run", "--output", str(tmp_path)])
+    assert shown.exit_code == 0, shown.output
+    assert "2 trials" in shown.output
+    planned = plan_trials(StudyConfig(**values))
+    assert [(trial.arm, trial.train.reward.tau) for trial in planned] == [("hot", 0.1), ("cold", 0.01)]
+    # What the command reads before it plans these: its help, and the folder of a study that is resumed.
+    assert STUDY_KINDS["temperatures"].summary == "Train one agent for each temperature."
+    folder = StudyFolder.create(tmp_path, StudyConfig(**values))
+    folder.write_record(StudyRecord("temperatures", "0" * 32, tuple(planned)))
+    assert StudyFolder.existing(folder.path, "temperatures").record().trials == tuple(planned)
 
     study = StudyWriter(store, "temperatures", "taus", iterations=3)
     study.trial("Find", "hot", 0, {"tau": 0.1}, 0.5, 0.4)

@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from vlm_rewards.encoders import precision_trial
 from vlm_rewards.encoders.user_cache import user_cache, write_whole
 
 _LOG = logging.getLogger(__name__)
@@ -26,6 +25,9 @@ _GAIN = 0.1
 _TIMING_SECONDS = 0.3
 _TRIAL_TIMEOUT_S = 30.0
 _LOCK_TIMEOUT_S = 100.0
+
+# The program of a trial. Not imported: it needs OpenVINO, and this module is there without.
+_TRIAL = Path(__file__).with_name("precision_trial.py")
 
 
 class TrialError(Exception):
@@ -80,7 +82,7 @@ def trial(graph: Path, hint: str) -> float:
     Raises:
         TrialError: the process died, failed, or did not end in time.
     """
-    program = Path(precision_trial.__file__).read_text(encoding="utf-8")
+    program = _TRIAL.read_text(encoding="utf-8")
     command = [sys.executable, "-c", program, str(graph), hint, str(_TIMING_SECONDS)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TRIAL_TIMEOUT_S, check=False)

@@ -102,7 +102,9 @@ def import_openvino() -> types.ModuleType:
         ConfigError: it is not installed.
     """
     if not openvino_is_installed():
-        raise ConfigError("encoder 'openvino' needs the package openvino; install it, or use encoder 'torch'")
+        raise ConfigError(
+            "encoder 'openvino' needs the extra [openvino]: pip install 'vlm-rewards[openvino]', or use encoder 'torch'"
+        )
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     import openvino
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from vlm_rewards.evaluation.curve_point import CurvePoint
+from vlm_rewards.evaluation.plain_text import plain
+from vlm_rewards.extras import needs_extra
 
 REWARD_COLOUR, TRUTH_COLOUR, PRECISION_COLOUR = "#1f77b4", "#d95f02", "#4d4d4d"
 
@@ -27,7 +29,8 @@ def plot_learning_curve(
         has_reward_model: False for an agent that trained on ground truth: only that is drawn.
     """
     # A figure of its own, not pyplot's: no global state, and no display is needed.
-    from matplotlib.figure import Figure
+    with needs_extra("offline"):
+        from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 5.2 if has_reward_model else 4), dpi=130, layout="constrained")
     panels = figure.subplots(
@@ -55,7 +58,7 @@ def plot_learning_curve(
     returns.set(
         ylabel="reward return, success rate" if has_reward_model else "success rate",
         ylim=(-0.02, 1.03),
-        title=title.replace("$", r"\$"),
+        title=plain(title),
     )
     returns.legend(loc="lower right", frameon=False)
     panels[-1].set(xlabel="environment steps (thousands)")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from vlm_rewards.extras import needs_extra
+
 # With more rows than these the names are smaller than a person reads.
 _NAMED_ROWS = 60
 
@@ -19,7 +21,8 @@ def plot_confusions(panels: Mapping[str, tuple[Sequence[str], Sequence[str]]], p
         title: headline of the figure.
     """
     # A figure of its own, not pyplot's: no global state, and no display is needed.
-    from matplotlib.figure import Figure
+    with needs_extra("pretraining"):
+        from matplotlib.figure import Figure
 
     sizes = {heading: len(set(right)) for heading, (right, _) in panels.items()}
     widths = [max(2.6, 0.16 * size) for size in sizes.values()]

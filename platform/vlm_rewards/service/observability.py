@@ -12,7 +12,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from ray.serve.metrics import Counter, Gauge, Histogram
+
+from vlm_rewards.extras import needs_extra
+
+with needs_extra("serve"):
+    from ray.serve.metrics import Counter, Gauge, Histogram
 
 from vlm_rewards.embedding_cache import CacheStats
 from vlm_rewards.errors import VLMRewardsError

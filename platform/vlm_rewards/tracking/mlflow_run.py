@@ -28,6 +28,10 @@ PARAM_LENGTH = 6000
 STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError)
 
 
+# Runs of this process that have not ended: who is stopped between a run's start and its `with` block closes these.
+_OPEN: set["MlflowRun"] = set()
+
+
 class MlflowRun:
     """A run that is closed as FINISHED, FAILED or KILLED, never left RUNNING.
 
@@ -58,6 +62,7 @@ class MlflowRun:
         self._request_seconds = 0.0
         database = sqlite_file(uri)
         self._reserve = DiskReserve(database.with_suffix(".reserve")) if database else None
+        _OPEN.add(self)
 
     @classmethod
     def start(
@@ -131,6 +136,7 @@ class MlflowRun:
         """
         try:
             self._client.update_run(self.run_id, status="SCHEDULED")
+            _OPEN.discard(self)
         except STORE_ERRORS as error:
             raise TrackingError(
                 f"no run could be prepared in the MLflow store {self.uri}: {first_line(error)}"
@@ -181,6 +187,7 @@ class MlflowRun:
         if self._closed:
             return
         self._closed = True
+        _OPEN.discard(self)
         undelivered: Exception | None = None
         try:
             self._deliver(keep=False)
@@ -260,6 +267,11 @@ class MlflowRun:
                 row = {"key": metric.key, "value": metric.value, "step": metric.step, "timestamp": metric.timestamp}
                 file.write(json.dumps(row) + "\n")
         return path
+
+
+def open_runs() -> set[MlflowRun]:
+    """Return the runs of this process that have begun and not ended."""
+    return set(_OPEN)
 
 
 def disk_is_full(error: BaseException) -> bool:

@@ -7,10 +7,10 @@ from experiments.model_size import app
 from experiments.shared.preset_files import load_preset, preset_names
 from experiments.study.offline_table import write_offline_table
 from experiments.study.study_config import StudyConfig
-from experiments.study.trials import app_cpus, plan_trials, seconds_of
+from experiments.study.trials import app_cpus, plan_trials, resources_of, seconds_of
+from experiments.study_report.kinds import STUDY_KINDS
 from vlm_rewards.errors import ConfigError
-
-KINDS = ("learning_curves", "model_size", "prompts")
+from vlm_rewards.service.served_by import Attach
 
 
 def smoke(**changes):
@@ -18,7 +18,7 @@ def smoke(**changes):
 
 
 def test_every_shipped_preset_can_be_planned():
-    for kind in KINDS:
+    for kind in STUDY_KINDS:
         names = preset_names(f"studies/{kind}")
         assert "smoke" in names
         for name in names:
@@ -81,7 +81,8 @@ def test_an_estimate_takes_what_ends_a_trial_first():
     ],
 )
 def test_a_wrong_argument_is_one_clear_line(arguments, message, tmp_path):
-    done = CliRunner().invoke(app, [*arguments, "--output", str(tmp_path)])
+    output = [] if "--resume" in arguments else ["--output", str(tmp_path)]
+    done = CliRunner().invoke(app, [*arguments, *output])
     assert done.exit_code == 2, done.output
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr
@@ -122,3 +123,63 @@ def test_the_offline_table_keeps_the_rows_of_the_arms(tmp_path):
         write_offline_table(source, plan_trials(smoke()), target)
     with pytest.raises(ConfigError, match="cannot read"):
         write_offline_table(tmp_path / "none.csv", plan_trials(smoke()), target)
+
+
+@pytest.mark.parametrize("seeds", [[0, 0], [1, 2, 1], [-1]])
+def test_a_seed_is_no_two_trials(seeds):
+    with pytest.raises(ConfigError, match="seeds must differ"):
+        smoke(seeds=seeds)
+
+
+@pytest.mark.parametrize(
+    ("storage", "message"),
+    [
+        ("local:///tmp/x", "cannot write to local"),
+        ("ftp://host/x", "cannot write to ftp"),
+        ("s3://key:secret@bucket/x", "would be written into records"),
+        ("/proc/studies", "cannot be written"),
+    ],
+)
+def test_a_storage_that_cannot_be_is_refused_before_ray_starts(storage, message, tmp_path):
+    done = CliRunner().invoke(app, ["--smoke", "--output", str(tmp_path / "runs"), "--set", f"storage={storage}"])
+    assert done.exit_code == 2, done.output
+    assert message in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_trial_asks_for_the_cpus_and_gpus_of_its_learners_and_env_runners():
+    def bundles(**settings):
+        values = load_preset("studies/model_size", "smoke")
+        values["settings"] |= settings
+        (trial, *_) = plan_trials(StudyConfig(**values))
+        return resources_of(trial)
+
+    assert bundles() == [{"CPU": 1}]
+    assert bundles(sampling={"num_env_runners": 2, "num_gpus_per_learner": 0.5}) == [
+        {"CPU": 1, "GPU": 0.5},
+        {"CPU": 1},
+        {"CPU": 1},
+    ]
+    many = {"num_env_runners": 1, "num_learners": 2, "num_gpus_per_learner": 1}
+    on_gpus = {"kind": "in_process", "num_gpus": 0.25}
+    assert bundles(sampling=many, served_by=on_gpus) == [
+        {"CPU": 1},
+        {"CPU": 1, "GPU": 1},
+        {"CPU": 1, "GPU": 1},
+        {"CPU": 1, "GPU": 0.25},
+    ]
+    # Without env runners the reward is computed where the trial is.
+    assert bundles(served_by=on_gpus) == [{"CPU": 1, "GPU": 0.25}]
+
+
+def test_trials_attach_to_what_the_study_deploys_and_know_it_by_its_fingerprint():
+    (trial, *_) = plan_trials(smoke(settings={"served_by": {"kind": "deploy", "timeout_s": 7}}))
+    assert trial.way_to_reward() == trial.train.served_by
+    deployed = trial.model_copy(update={"reward_app": "reward-x", "reward_fingerprint": "0" * 64})
+    assert deployed.way_to_reward() == Attach(app="reward-x", fingerprint="0" * 64, timeout_s=7)
+    (trial, *_) = plan_trials(smoke(settings={"served_by": {"kind": "attach", "app": "reward-y"}}))
+    assert trial.app_key() is None
+    asked = trial.model_copy(update={"reward_fingerprint": "1" * 64})
+    assert asked.way_to_reward() == Attach(app="reward-y", fingerprint="1" * 64)
+    (alone, *_) = plan_trials(smoke(settings={"served_by": {"kind": "in_process"}}))
+    assert alone.service_key() is None

@@ -155,7 +155,7 @@ def test_where_fp32_itself_cannot_be_timed_it_is_used_and_one_line_says_why(own_
 )
 def test_a_trial_that_ends_badly_is_an_error_with_its_reason(tmp_path, monkeypatch, program, message, lasting):
     (tmp_path / "program.py").write_text(program)
-    monkeypatch.setattr(module.precision_trial, "__file__", str(tmp_path / "program.py"))
+    monkeypatch.setattr(module, "_TRIAL", tmp_path / "program.py")
     monkeypatch.setattr(module, "_TRIAL_TIMEOUT_S", 0.4 if "sleep" in program else 30.0)
     with pytest.raises(TrialError, match=message) as caught:
         trial(tmp_path / "graph.xml", "f32")

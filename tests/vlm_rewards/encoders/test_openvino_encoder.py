@@ -56,7 +56,7 @@ def test_it_is_the_default_on_a_cpu_and_torch_is_not_far_from_it(pocket_folder):
 def test_without_the_package_torch_is_the_default_and_asking_for_it_is_an_error(pocket_folder, monkeypatch):
     monkeypatch.setattr("vlm_rewards.encoders.image_graph.openvino_is_installed", lambda: False)
     assert isinstance(load_encoder(str(pocket_folder)), TransformersEncoder)
-    with pytest.raises(ConfigError, match="needs the package openvino; install it, or use encoder 'torch'"):
+    with pytest.raises(ConfigError, match=r"vlm-rewards\[openvino\]', or use encoder 'torch'"):
         load_encoder(str(pocket_folder), encoder="openvino")
 
 

@@ -5,7 +5,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy.typing as npt
-from fastapi.responses import Response
+
+from vlm_rewards.extras import needs_extra
+
+with needs_extra("serve"):
+    from fastapi.responses import Response
+
 
 from vlm_rewards.service.http.admission import Share
 from vlm_rewards.service.http.body import JSON

@@ -6,9 +6,13 @@ What a Content-Length says is believed only where it asks for too much.
 import asyncio
 from typing import Any
 
-from fastapi import Request
+from vlm_rewards.extras import needs_extra
+
+with needs_extra("serve"):
+    from fastapi import Request
+    from starlette.requests import ClientDisconnect
+
 from pydantic_core import from_json
-from starlette.requests import ClientDisconnect
 
 from vlm_rewards.service.http.admission import Share
 from vlm_rewards.service.http.errors import HttpError

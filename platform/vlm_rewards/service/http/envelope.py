@@ -11,8 +11,12 @@ import uuid
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from starlette.responses import JSONResponse
-from starlette.types import ASGIApp
+from vlm_rewards.extras import needs_extra
+
+with needs_extra("serve"):
+    from starlette.responses import JSONResponse
+    from starlette.types import ASGIApp
+
 
 from vlm_rewards.service.http.errors import HttpError
 

@@ -6,7 +6,10 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
-import uvicorn
+from vlm_rewards.extras import needs_extra
+
+with needs_extra("serve"):
+    import uvicorn
 
 from vlm_rewards.errors import ConfigError, RewardTimeoutError
 

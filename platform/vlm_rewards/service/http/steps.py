@@ -6,7 +6,11 @@ from collections.abc import Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from fastapi import Request
+from vlm_rewards.extras import needs_extra
+
+with needs_extra("serve"):
+    from fastapi import Request
+
 
 from vlm_rewards.errors import RewardTimeoutError
 from vlm_rewards.service.http.admission import Share

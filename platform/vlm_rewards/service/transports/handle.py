@@ -6,15 +6,19 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
-import grpc
 import numpy as np
 import numpy.typing as npt
-import ray
-from ray import serve
-from ray.exceptions import RayError, RayTaskError
-from ray.serve.exceptions import BackPressureError, RayServeException
-from ray.serve.handle import DeploymentHandle
-from ray.serve.schema import ApplicationStatus, ReplicaState
+
+from vlm_rewards.extras import needs_extra
+
+with needs_extra("serve"):
+    import grpc
+    import ray
+    from ray import serve
+    from ray.exceptions import RayError, RayTaskError
+    from ray.serve.exceptions import BackPressureError, RayServeException
+    from ray.serve.handle import DeploymentHandle
+    from ray.serve.schema import ApplicationStatus, ReplicaState
 
 from vlm_rewards.errors import (
     RewardOverloadedError,
