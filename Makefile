@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 PIP_FLAGS ?=
-# Test files run side by side, each whole file in one process: Ray starts once a process.
+# One process has all tests that need Ray, the others take the rest file by file (tests/scheduling.py).
 TEST_PROCESSES ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
@@ -18,7 +18,7 @@ demo: install ## train an Open App agent from CLIP rewards alone, and show the p
 
 test: install ## run every test
 	@$(PYTHON) scripts/check_machine.py --rendering
-	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder --durations=20
 
 bench: install ## measure encoders, service, scaling and faults: one table, in docs/results/bench.md
 	$(BIN)/python -m benchmarks

@@ -13,13 +13,14 @@ import torch
 from ray import serve
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
 
-from serve_deployments.reward import RewardAppArgs, deploy
 from vlm_rewards.encoders import FakeEncoder
 from vlm_rewards.encoders.quiet import quiet_transformers
 from vlm_rewards.goals import Goal, TaskSet
 from vlm_rewards.pretraining.tokenizer import make_tokenizer
 from vlm_rewards.reward_model import RewardConfig, RewardModel
 from vlm_rewards.service import HandleTransport
+from vlm_rewards.service.deploying import deploy
+from vlm_rewards.service.serving import RewardAppArgs
 
 TASK_SET = TaskSet(
     name="bench", version=1, goals=tuple(Goal(id=f"g{i}", subject=f"S{i}", instruction=f"go {i}") for i in range(8))

@@ -3,8 +3,8 @@
 from benchmarks.apps import deployed, emulated_args
 from benchmarks.faults import kill_replicas, overload, redeployment, wait_for_replicas
 from benchmarks.row import Row, benchmark
-from serve_deployments.reward import ReplicaLimits
 from vlm_rewards.encoders import FakeEncoder
+from vlm_rewards.service.serving import ReplicaLimits
 
 # MiB that a replica may grow by under overload: what may wait in it, once more in flight, and Ray's own buffers.
 WAITING_MB = 64

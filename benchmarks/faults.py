@@ -13,10 +13,11 @@ import numpy as np
 from ray import serve
 
 from benchmarks.apps import Callers, fake_scores, request, running_replicas
-from serve_deployments.reward import RewardAppArgs, build_app
 from vlm_rewards.encoders import Encoder
 from vlm_rewards.errors import VLMRewardsError
 from vlm_rewards.service import HandleTransport, RewardClient
+from vlm_rewards.service.application import build_app
+from vlm_rewards.service.serving import RewardAppArgs
 
 
 @dataclass

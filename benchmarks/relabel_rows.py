@@ -80,7 +80,8 @@ def _row(name: str, model: str, states: int, rounds: int) -> Row:
         config = RelabelConfig(
             data={"dataset": str(dataset), "task_sets": {"open_common_apps": TASK_SET}},
             reward={"model": model, "template": "D", "tau": 0.05, "beta": 0.9},
-            service={"transport": "in_process", "request_frames": REQUEST_FRAMES},
+            served_by={"kind": "in_process"},
+            request_frames=REQUEST_FRAMES,
         )
         for turn in range(rounds + 1):
             start, spent = time.monotonic(), time.process_time()

@@ -1,5 +1,6 @@
 """What the cache gives on a phone's rollouts, and how near the demo's sampling comes to the sum of its parts."""
 
+import copy
 import functools
 import statistics
 import tempfile
@@ -15,11 +16,12 @@ from benchmarks.row import Row, benchmark
 from envs.registry import make_env
 from experiments.shared.preset_files import load_preset
 from experiments.training.config import TrainConfig
-from serve_deployments.reward import RewardAppArgs
 from vlm_rewards.environment.vector_env import RewardVectorEnv
 from vlm_rewards.goals import TaskSet
 from vlm_rewards.reward_model import RewardConfig, RewardModel
-from vlm_rewards.service import HandleTransport, RewardClient
+from vlm_rewards.service import RewardClient
+from vlm_rewards.service.served_by import Deploy, connect
+from vlm_rewards.service.serving import RewardAppArgs
 
 Step = tuple[np.ndarray, list[str]]
 
@@ -103,7 +105,9 @@ def sampling_efficiency(quick: bool) -> list[Row]:
     task_set = task_set_of(envs)
     requests, observations, env_seconds = random_rollout(envs, steps)
 
-    torch.set_num_threads(config.service.torch_threads)
+    way = config.served_by
+    assert isinstance(way, Deploy)
+    torch.set_num_threads(way.torch_threads or 1)
     model = RewardModel(config.reward_model, task_set)
     model.score(*requests[0])
     reward_seconds = []
@@ -113,18 +117,13 @@ def sampling_efficiency(quick: bool) -> list[Row]:
         reward_seconds.append(time.perf_counter() - start)
 
     torch.set_num_threads(threads)
-    service = config.service
-    args = RewardAppArgs(
-        reward=config.reward_model, task_set=task_set, num_cpus=service.num_cpus, torch_threads=service.torch_threads
-    )
-    with deployed("bench-demo", args):
-        client = RewardClient(HandleTransport("bench-demo"))
-        client.describe()
+    # Without its cache, for the parts are measured without one.
+    with connect(way.model_copy(update={"cache_mb": 0}), config.reward_model, task_set) as client:
         call_seconds = served_seconds(client, requests)
         algorithm = config.algorithm.make_config(
             env=functools.partial(make_env, config.environment.id),
             env_kwargs=config.environment.options,
-            client_factory=functools.partial(_client, "bench-demo"),
+            client_factory=functools.partial(copy.copy, client),
             total_env_steps=config.total_env_steps,
             module=config.agent,
             num_envs_per_env_runner=config.sampling.num_envs_per_env_runner,
@@ -156,7 +155,3 @@ def sampling_efficiency(quick: bool) -> list[Row]:
     )
     what = "sampling of the demo: parts measured alone / wall time"
     return [Row("sampling-efficiency", what, sum(parts) / wall, 0.7, ">=", "", note)]
-
-
-def _client(app_name: str) -> RewardClient:
-    return RewardClient(HandleTransport(app_name))

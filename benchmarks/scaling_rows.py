@@ -7,8 +7,8 @@ import time
 
 from benchmarks.apps import Callers, deployed, emulated_args, request, running_replicas
 from benchmarks.row import Row, benchmark
-from serve_deployments.reward import ReplicaLimits
 from vlm_rewards.service import RewardClient
+from vlm_rewards.service.serving import ReplicaLimits
 
 HOLD_S = 0.4
 BATCH = 64

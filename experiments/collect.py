@@ -1,186 +1,87 @@
-"""Collect a fixed offline dataset of labelled trajectories in the playhouse or on the phone, and read it back.
+"""Collect a fixed offline dataset of labelled trajectories in the playhouse or on the phone.
 
     python -m experiments.collect --preset small --out data/playhouse-small
     python -m experiments.collect --preset android_common --out data/android-common
 
-One Parquet row is one step: the picture for the reward model (PNG), the goal, the scripted policy that acted, and
-the ground truth. Rows come in the order of trajectories and steps. `manifest.json` names the files, their
-SHA-256 checksums and one checksum of the decoded contents, which does not depend on how Parquet packs them.
-The same preset and seed give the same contents, bit by bit, on one machine.
+`experiments.datasets.collecting` says what is in it, and reads it back.
 """
 
-from __future__ import annotations
-
-import hashlib
-import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 import typer
-from PIL import Image
 
-from experiments.datasets.android_rollouts import AndroidCollectConfig, android_trajectories
-from experiments.datasets.playhouse_rollouts import CollectConfig, playhouse_trajectories
-from experiments.datasets.rows import SCHEMA
-from experiments.shared.atomic_files import write_atomically
-from experiments.shared.command_line import clear_errors, stop_on_sigterm
-from experiments.shared.preset_files import load_preset, preset_names
-from experiments.shared.progress import Bars
-from vlm_rewards.errors import ConfigError
-from vlm_rewards.evaluation.offline.dataset import decode_frames, read_manifest
+from experiments.shared.command import Command, Invocation, Output
 
 if TYPE_CHECKING:
-    import ray.data
+    from experiments.datasets.collecting import AnyCollectConfig
 
-AnyCollectConfig = CollectConfig | AndroidCollectConfig
+HELP = """Collect [bold]a labelled dataset[/bold] of scripted trajectories, and print its manifest.
 
-
-def load_config(preset: str, overrides: Sequence[str] = ()) -> AnyCollectConfig:
-    """A packaged preset by name, or one from a path that ends in `.yaml`; `domain: android` is for the phone.
-
-    Raises:
-        ConfigError: there is none, or it is not usable.
-    """
-    values = load_preset("collect", preset, overrides)
-    return AndroidCollectConfig(**values) if values.get("domain") == "android" else CollectConfig(**values)
+The same preset and seed give the same contents, bit by bit, on one machine. The manifest comes last: a folder without
+one is no dataset, and is collected again.
+"""
 
 
-def collect(
-    config: AnyCollectConfig,
-    out: Path,
-    shard_trajectories: int = 200,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> dict[str, Any]:
-    """Collect a dataset into a new folder; it counts as a dataset once its manifest is there, which comes last.
+def _schema(values: Mapping[str, Any]) -> "type[AnyCollectConfig]":
+    from experiments.datasets.collecting import config_class
 
-    Args:
-        config: what to collect.
-        out: folder to write; must not hold a dataset yet.
-        shard_trajectories: trajectories a Parquet file.
-        progress: called after each trajectory with how many are done, of how many.
-
-    Returns:
-        The manifest: counts, share of positive steps, checksums.
-
-    Raises:
-        ConfigError: the folder already holds a dataset.
-    """
-    if (out / "manifest.json").exists():
-        raise ConfigError(f"{out} already holds a dataset; name a new folder, or remove it first")
-    out.mkdir(parents=True, exist_ok=True)
-    digest = hashlib.sha256()
-    files: dict[str, str] = {}
-    rows: list[dict[str, Any]] = []
-    steps = positives = successes = trajectories = 0
-
-    def write() -> None:
-        name = f"part-{len(files):04d}.parquet"
-        pq.write_table(pa.Table.from_pylist(rows, schema=SCHEMA), out / name, compression="none")
-        files[name] = hashlib.sha256((out / name).read_bytes()).hexdigest()
-        rows.clear()
-
-    for trajectory in _trajectories(config):
-        for row in trajectory:
-            _update(digest, row)
-        rows += trajectory
-        steps += len(trajectory)
-        positives += sum(row["goal_achieved"] for row in trajectory)
-        successes += trajectory[-1]["is_success"]
-        trajectories += 1
-        progress(trajectories, config.total_trajectories)
-        if trajectories % shard_trajectories == 0:
-            write()
-    if rows:
-        write()
-    manifest = {
-        "config": config.model_dump(mode="json"),
-        "trajectories": trajectories,
-        "steps": steps,
-        "positive_share": round(positives / steps, 6),
-        "success_share": round(successes / trajectories, 6),
-        "content_sha256": digest.hexdigest(),
-        "files": files,
-    }
-    write_atomically(out / "manifest.json", json.dumps(manifest, indent=2) + "\n")
-    return manifest
+    return config_class(values)
 
 
-def read_dataset(folder: str | Path, verify: bool = True) -> ray.data.Dataset:
-    """The dataset as a Ray Data dataset of rows; needs a Ray session.
-
-    Ray Data reads files in parallel and in no fixed order: sort by `trajectory` and `step` where order matters.
-
-    `decode_images` turns a batch's PNG bytes into frames: `read_dataset(path).map_batches(decode_images)`.
-
-    Raises:
-        ConfigError: there is no dataset, or a file is not the one that was written.
-    """
-    import ray.data
-
-    paths = dataset_files(folder, verify)
-    return ray.data.read_parquet([str(path) for path in paths])
+def _store_folder(output: Path, given: Mapping[str, Any]) -> Path:
+    """Beside the dataset: into its folder goes nothing else."""
+    return output.parent
 
 
-def dataset_files(folder: str | Path, verify: bool = True) -> list[Path]:
-    """The Parquet files of a dataset in order, their checksums verified.
+def _collect(invocation: Invocation) -> None:
+    from experiments.datasets.collecting import collect
+    from experiments.shared.progress import Bars
 
-    Raises:
-        ConfigError: there is no dataset, or a file is not the one that was written.
-    """
-    folder = Path(folder)
-    files = read_manifest(folder)["files"]
-    for name, checksum in files.items():
-        path = folder / name
-        if not path.exists() or (verify and hashlib.sha256(path.read_bytes()).hexdigest() != checksum):
-            raise ConfigError(f"{path} is missing or damaged; remove {folder} and collect it again")
-    return [folder / name for name in sorted(files)]
-
-
-def decode_images(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Replace the PNG bytes of a batch's `image` column by frames, uint8 (N, h, w, 3)."""
-    return {**batch, "image": decode_frames(batch["image"])}
+    with Bars(stderr=True) as bars:
+        manifest = collect(
+            invocation.config,
+            invocation.output,
+            progress=lambda done, total: bars.show("trajectories", done, total),
+        )
+    if invocation.mlflow_uri:
+        _record(invocation, manifest)
+    typer.echo(json.dumps({key: value for key, value in manifest.items() if key != "files"}, indent=2))
 
 
-def _trajectories(config: AnyCollectConfig) -> Iterator[list[dict[str, Any]]]:
-    """All trajectories in order."""
-    return android_trajectories(config) if isinstance(config, AndroidCollectConfig) else playhouse_trajectories(config)
+def _record(invocation: Invocation, manifest: dict[str, Any]) -> None:
+    """Keep the dataset's manifest in the MLflow store that was named."""
+    from experiments.shared.provenance import provenance
+    from vlm_rewards.tracking import MlflowRun, flatten
+
+    out = invocation.output
+    with MlflowRun.start(
+        uri=invocation.mlflow_uri,
+        experiment="datasets",
+        name=out.name,
+        params={**flatten(manifest["config"]), "out": str(out)},
+        tags={**provenance(), "content_sha256": manifest["content_sha256"]},
+        spill_folder=out.parent,
+    ) as run:
+        counts = ("trajectories", "steps", "positive_share", "success_share")
+        run.log_metrics({name: manifest[name] for name in counts}, manifest["steps"])
+        run.log_artifact(out / "manifest.json")
 
 
-def _update(digest: hashlib._Hash, row: dict[str, Any]) -> None:
-    """Add a row to the checksum of the contents: pixels, not PNG bytes."""
-    labels = {name: value for name, value in row.items() if name != "image"}
-    digest.update(json.dumps(labels, sort_keys=True).encode())
-    digest.update(np.asarray(Image.open(io.BytesIO(row["image"]))).tobytes())
-
-
-app = typer.Typer(help=__doc__, add_completion=False, pretty_exceptions_enable=False)
-
-
-@app.command()
-def main(
-    preset: Annotated[str, typer.Option(help=f"{', '.join(preset_names('collect'))}, or a YAML file.")] = "small",
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change one setting: --set seed=8. Repeatable."),
-    ] = None,
-    out: Annotated[Path, typer.Option(help="New folder of the dataset.")] = Path("data/playhouse-small"),
-) -> None:
-    """Collect a dataset and print its manifest."""
-    with clear_errors("run the command again"):
-        stop_on_sigterm()
-        with Bars(stderr=True) as bars:
-            manifest = collect(
-                load_config(preset, overrides or []),
-                out,
-                progress=lambda done, total: bars.show("trajectories", done, total),
-            )
-        typer.echo(json.dumps({key: value for key, value in manifest.items() if key != "files"}, indent=2))
-
+command = Command(
+    name="collect",
+    help=HELP,
+    work=_collect,
+    schema=_schema,
+    preset="small",
+    example="seed=8",
+    output=Output(help="New folder of the dataset.", below_root=None, flags=("--output", "--out")),
+    tracks="named",
+    store_folder=_store_folder,
+)
+app = command.app()
 
 if __name__ == "__main__":
     app()

@@ -4,58 +4,74 @@ python -m experiments.evaluate runs/demo-1 --episodes 1000
 python -m experiments.evaluate runs/open_diverse-1 --set environment.evaluation_options.layout=shuffled
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Any
 
-import typer
-import yaml
+from experiments.shared.command import Command, Invocation, Option, Output
+from experiments.shared.job_storage import lasting_folder, results_path
+from experiments.shared.preset_files import apply_override
+from experiments.shared.run_settings import run_settings
 
-from experiments.shared.command_line import clear_errors, stop_on_sigterm
-from experiments.shared.job_storage import lasting_folder
-from experiments.shared.preset_files import apply_override, with_shortcuts
+if TYPE_CHECKING:
+    from experiments.training.config import TrainConfig
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+HELP = """Evaluate a [bold]trained agent[/bold] from its newest checkpoint, beside the random policy.
+
+The table and films go to a folder EVALUATION-N in the run's own, and to MLflow, as a child of the training's run.
+"""
 
 
-@app.command()
-def evaluate(
-    run: Annotated[Path, typer.Argument(help="Folder of a run of experiments.train, or of a study's trial.")],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="KEY=VALUE",
-            help="Change one of the run's settings: --set evaluation.deterministic=false. Repeatable.",
-        ),
-    ] = None,
-    episodes: Annotated[int | None, typer.Option(help="Episodes, shared equally among the goals.")] = None,
-    mlflow_uri: Annotated[
-        str | None, typer.Option(help="MLflow server or store; that of the run's own folder by default.")
-    ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the settings as checked, and stop.")] = False,
-) -> None:
-    """Evaluate a [bold]trained agent[/bold] from its newest checkpoint, beside the random policy.
+def _schema(values: Mapping[str, Any]) -> "type[TrainConfig]":
+    from experiments.training.config import TrainConfig
 
-    The table and films go to a folder EVALUATION-N in the run's own, and to MLflow, as a child of the training's run.
-    """
-    with clear_errors("run the same command again"):
-        # Imported here: `--help` should not wait for ray and torch.
-        from experiments.shared.run_folder import RunFolder
-        from experiments.training.config import TrainConfig
-        from experiments.training.evaluation import Evaluation
+    return TrainConfig
 
-        folder = RunFolder.existing(lasting_folder(run))
-        values = folder.config()
-        for override in overrides or []:
-            apply_override(values, override)
-        shortcuts = {"evaluation.episodes": episodes, "tracking.uri": mlflow_uri}
-        config = TrainConfig(**with_shortcuts(values, shortcuts))
-        if dry_run:
-            typer.echo(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), nl=False)
-            return
-        stop_on_sigterm()
-        Evaluation(config, folder).execute()
 
+def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    values = run_settings(_run(given))
+    for override in given["overrides"] or []:
+        apply_override(values, override)
+    return values
+
+
+def _run(given: Mapping[str, Any]) -> Path:
+    return results_path(given["run"])
+
+
+def _store_folder(output: Path, given: Mapping[str, Any]) -> Path:
+    """The folder that the training's own store lies in: the run's is one of several below it."""
+    return _run(given).parent
+
+
+def _evaluate(invocation: Invocation) -> None:
+    from experiments.shared.run_folder import RunFolder
+    from experiments.training.evaluation import Evaluation
+
+    folder = RunFolder.existing(lasting_folder(_run(invocation.options)))
+    Evaluation(invocation.config, folder, invocation.output).execute()
+
+
+command = Command(
+    name="evaluate",
+    help=HELP,
+    work=_evaluate,
+    schema=_schema,
+    read=_settings,
+    example="evaluation.deterministic=false",
+    options=(
+        Option("run", "Folder of a run of experiments.train, or of a study's trial."),
+        Option("--episodes", "Episodes, shared equally among the goals.", int, sets="evaluation.episodes"),
+    ),
+    output=Output(
+        help="Folder that EVALUATION-N goes into; the run's own by default.",
+        below_root=None,
+        chosen=_run,
+        store="beside the run's folder",
+    ),
+    store_folder=_store_folder,
+)
+app = command.app()
 
 if __name__ == "__main__":
     app()

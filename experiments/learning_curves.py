@@ -4,13 +4,11 @@ python -m experiments.learning_curves --preset smoke
 python -m experiments.learning_curves --preset pocket --dry-run
 """
 
-from experiments.study.command import study_app
+from experiments.study.command import study_command
 
-app = study_app(
-    "learning_curves",
-    "Train on each task family from VLM rewards alone, and follow [bold]VLM return and held-out ground truth[/bold] "
-    "side by side (the paper's figure 3). Results go to MLflow; `python -m experiments.report` draws them.",
-)
+command = study_command("learning_curves")
+
+app = command.app()
 
 if __name__ == "__main__":
     app()

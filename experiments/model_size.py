@@ -4,13 +4,11 @@ python -m experiments.model_size --preset smoke
 python -m experiments.model_size --preset find_small --negatives goals
 """
 
-from experiments.study.command import study_app
+from experiments.study.command import study_command
 
-app = study_app(
-    "model_size",
-    "Train one agent for [bold]each size of reward model[/bold], beside one on the true reward (the paper's figure 4, "
-    "right). Results go to MLflow; `python -m experiments.report` draws them.",
-)
+command = study_command("model_size")
+
+app = command.app()
 
 if __name__ == "__main__":
     app()

@@ -4,13 +4,11 @@ python -m experiments.prompts --preset smoke
 python -m experiments.prompts --preset open_common
 """
 
-from experiments.study.command import study_app
+from experiments.study.command import study_command
 
-app = study_app(
-    "prompts",
-    "Train one agent for [bold]each prompt template[/bold] of the reward (the paper's figure 5). Results go to MLflow; "
-    "`python -m experiments.report` draws them.",
-)
+command = study_command("prompts")
+
+app = command.app()
 
 if __name__ == "__main__":
     app()

@@ -4,44 +4,57 @@ python -m experiments.report model-size
 python -m experiments.report 3f2a... --mlflow-uri http://127.0.0.1:5000 --output reports/model-size
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
 import typer
 
-from experiments.shared.command_line import clear_errors
+from experiments.shared.command import Command, Invocation, Option, Output
+from experiments.shared.job_storage import output_root, results_path
 
-app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+HELP = """Write [bold]report.html[/bold], one page with everything in it, and beside it PNG, CSV and Markdown files.
+
+A study may still run, and trials may have failed: each is listed with its status and end reason.
+"""
 
 
-@app.command()
-def report(
-    study: Annotated[
-        str, typer.Argument(help="Name of a study (its newest run is taken), or the id of its MLflow run.")
-    ],
-    mlflow_uri: Annotated[
-        str | None, typer.Option(help="MLflow server or store; else MLFLOW_TRACKING_URI, else runs/mlflow.db.")
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option(help="Folder for the files; runs/report-STUDY by default. Made if it is not there.")
-    ] = None,
-) -> None:
-    """Write [bold]report.html[/bold], one page with everything in it, and beside it PNG, CSV and Markdown files.
+def _store_folder(output: Path, given: Mapping[str, Any]) -> Path:
+    """Where studies put theirs."""
+    return results_path(output_root())
 
-    A study may still run, and trials may have failed: each is listed with its status and end reason.
-    """
-    with clear_errors("render the report again"):
-        # Imported here: `--help` should not wait for MLflow.
-        from experiments.study_report.document import slug
-        from experiments.study_report.reading import StudyReader
-        from experiments.study_report.writing import write_report
-        from vlm_rewards.tracking.store import chosen_uri
 
-        reader = StudyReader(chosen_uri(mlflow_uri, Path("runs")))
-        found = reader.read(study)
-        page = write_report(reader, found, output or Path("runs") / f"report-{slug(found.name)}")
-        typer.echo(f"{found.counts()}\n{page}")
+def _report(invocation: Invocation) -> None:
+    # Imported here: `--help` should not wait for MLflow.
+    from experiments.study_report.document import slug
+    from experiments.study_report.reading import StudyReader
+    from experiments.study_report.writing import write_report
 
+    reader = StudyReader(invocation.mlflow_uri)
+    found = reader.read(invocation.options["study"])
+    folder = invocation.output
+    if not invocation.output_given:
+        folder /= f"report-{slug(found.name)}"
+    page = write_report(reader, found, folder)
+    typer.echo(f"{found.counts()}\n{page}")
+
+
+def _show(invocation: Invocation) -> None:
+    typer.echo(f"study {invocation.options['study']} of {invocation.mlflow_uri}, into {invocation.output}")
+
+
+command = Command(
+    name="report",
+    help=HELP,
+    work=_report,
+    options=(Option("study", "Name of a study (its newest run is taken), or the id of its MLflow run."),),
+    output=Output(help="Folder for the files, made if it is not there; report-STUDY in the default one."),
+    store_folder=_store_folder,
+    again="render the report again",
+    show=_show,
+    dry_run="Say what would be read and where the report would go, and stop.",
+)
+app = command.app()
 
 if __name__ == "__main__":
     app()

@@ -16,6 +16,7 @@ from vlm_rewards.errors import ConfigError
 from vlm_rewards.rllib.connector import Client, RewardConnector, RewardedStep
 from vlm_rewards.rllib.env_runner import RewardEnvRunner
 from vlm_rewards.rllib.ground_truth_connector import GroundTruthConnector
+from vlm_rewards.rllib.process_memory import keep_freed_memory
 from vlm_rewards.rllib.rl_module import GoalConditionedModule, GoalModuleConfig
 from vlm_rewards.rllib.rllib_env import RLlibRewardVectorEnv
 from vlm_rewards.strict_config import StrictConfig
@@ -79,6 +80,9 @@ def agent_config(
     module: GoalModuleConfig | None = None,
     num_env_runners: int = 0,
     num_envs_per_env_runner: int = 16,
+    num_gpus_per_env_runner: float = 0,
+    num_learners: int = 0,
+    num_gpus_per_learner: float = 0,
     seed: int = 0,
     torch_threads: int | None = None,
     exploring_starts: ExploringStarts | None = None,
@@ -104,6 +108,10 @@ def agent_config(
         num_env_runners: remote processes that sample; 0 samples in the caller's process, which saves the transport of
             episodes and is the fastest on two cores. Asynchronous algorithms need at least one.
         num_envs_per_env_runner: sub-environments stepped together, whose frames share one reward request.
+        num_gpus_per_env_runner: GPUs of each remote env runner, for a reward model that computes in it.
+        num_learners: remote processes that learn, each from an equal share of a batch; 0 learns in the caller's
+            process.
+        num_gpus_per_learner: GPUs of each of them, or of the caller's process; may be fractional.
         seed: of weights, exploration and envs. Equal seeds give equal weights, bit by bit, on one machine with
             equal `torch_threads`; not so for asynchronous algorithms, where it is a race which sample comes first.
         torch_threads: of the learner's process; None leaves them as they are.
@@ -134,13 +142,14 @@ def agent_config(
             env_runner_cls=RewardEnvRunner,
             num_env_runners=num_env_runners,
             num_envs_per_env_runner=num_envs_per_env_runner,
+            num_gpus_per_env_runner=num_gpus_per_env_runner,
             gym_env_vectorize_mode="vector_entry_point",
             env_to_module_connector=_ground_truth_connector
             if client_factory is None
             else partial(_reward_connector, client_factory, recorder),
             sample_timeout_s=sample_timeout_s,
         )
-        .learners(num_learners=0)
+        .learners(num_learners=num_learners, num_gpus_per_learner=num_gpus_per_learner)
         .rl_module(
             rl_module_spec=RLModuleSpec(
                 module_class=GoalConditionedModule,
@@ -148,7 +157,7 @@ def agent_config(
             )
         )
         .training(
-            train_batch_size_per_learner=hyperparameters.train_batch_size,
+            train_batch_size_per_learner=max(1, hyperparameters.train_batch_size // max(1, num_learners)),
             lr=_learning_rate(hyperparameters, total_env_steps),
             gamma=hyperparameters.gamma,
             entropy_coeff=hyperparameters.entropy,
@@ -164,7 +173,7 @@ def agent_config(
         .evaluation(
             evaluation_config=AlgorithmConfig.overrides(_env_to_module_connector=None, env_config=evaluation_env)
         )
-        .callbacks(on_algorithm_init=partial(_set_threads, torch_threads))
+        .callbacks(on_algorithm_init=partial(_prepare_process, torch_threads))
         .debugging(seed=seed)
     )
 
@@ -192,7 +201,8 @@ def _ground_truth_connector(env: Any, spaces: Any, device: Any) -> GroundTruthCo
     return GroundTruthConnector(env=env)
 
 
-def _set_threads(torch_threads: int | None, *, algorithm: Algorithm, **kwargs: Any) -> None:
+def _prepare_process(torch_threads: int | None, *, algorithm: Algorithm, **kwargs: Any) -> None:
+    keep_freed_memory()
     # Ray starts its workers with one thread each, a Tune trial's learner among them.
     if torch_threads is not None:
         torch.set_num_threads(torch_threads)

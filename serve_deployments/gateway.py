@@ -91,7 +91,9 @@ def build_app(args: GatewayArgs) -> serve.Application:
         ray_actor_options={"num_cpus": args.num_cpus},
         # The gateway refuses by itself, with its own error body, long before Serve would with its own.
         max_ongoing_requests=4 * args.limits.max_requests,
-        health_check_period_s=2.0,
+        # As the reward's own: a gateway that is gone is noticed at its next check, not after Serve's half minute.
+        health_check_period_s=0.5,
+        health_check_timeout_s=10.0,
         graceful_shutdown_wait_loop_s=0.1,
         graceful_shutdown_timeout_s=10.0,
         logging_config=LoggingConfig(encoding="JSON", enable_access_log=False),

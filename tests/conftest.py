@@ -1,39 +1,117 @@
 """Fixtures shared by all tests."""
 
+import fcntl
 import logging
 import os
 import random
+import shutil
 import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 # Before ray is imported anywhere: no usage pings, no log prefixes that bury a failing test.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_DEDUP_LOGS", "0")
+# Ray's workers would run at the lowest priority, and wait for whatever else computes: the other process of this run.
+os.environ.setdefault("RAY_worker_niceness", "0")
+# A busy machine needs longer than Serve's 5 s for a proxy; and what autoscaling waits for should come soon.
+os.environ.setdefault("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", "60")
+os.environ.setdefault("RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S", "60")
+os.environ.setdefault("RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S", "0.5")
+os.environ.setdefault("RAY_SERVE_HANDLE_AUTOSCALING_METRIC_PUSH_INTERVAL_S", "0.5")
 os.environ.setdefault("MUJOCO_GL", "egl")
+# Without this a model id that does not exist costs half a minute of the hub client's own retries.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import pytest
 
-
-def pytest_collection_modifyitems(items):
-    """Files of minutes first: begun last, one would keep one process of xdist busy while the others are done."""
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+pytest_plugins = ["pytester", "tests.scheduling", "tests.time_budget"]
 
 
 @pytest.fixture(scope="session")
-def ray_session():
-    """One local Ray session for all tests that need one; starting it takes seconds."""
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of this test run that all of its processes share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_models(shared_folder: Path) -> Path:
+    """The cache of compiled models: of this test run's processes, Ray's workers among them, and of no earlier run."""
+    folder = shared_folder / "compiled-models"
+    os.environ["VLM_REWARDS_CACHE"] = str(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def empty_store(shared_folder: Path) -> Path:
+    """A sqlite file with MLflow's schema and nothing else: making it takes seconds, copying it none. Read only."""
+    from vlm_rewards.tracking.store import default_uri, open_experiment
+
+    folder = shared_folder / "empty-store"
+    with one_at_a_time(folder):
+        if not (folder / "mlflow.db").exists():
+            # Another process must find all of it or nothing.
+            open_experiment(default_uri(folder / "unfinished"), "Default")
+            (folder / "unfinished" / "mlflow.db").rename(folder / "mlflow.db")
+    return folder / "mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def with_store(empty_store: Path) -> Callable[[Path], Path]:
+    """Puts an empty MLflow store where a command with this output folder will look for it; returns the folder."""
+
+    def put(folder: Path) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(empty_store, folder / "mlflow.db")
+        return folder
+
+    return put
+
+
+@contextmanager
+def one_at_a_time(folder: Path) -> Iterator[None]:
+    """Keeps the other processes of this test run out while one makes what all share in `folder`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def ray_session(shared_folder: Path, compiled_models: Path):
+    """One local Ray session, with Serve, for all tests that need one; starting it takes seconds.
+
+    Commands that tests run in this process use it, too. Its four CPUs are a count: Ray asks no processor.
+    """
     import ray
     from ray import serve
 
-    ray.init(
-        address="local",
-        num_cpus=4,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.WARNING,
-        runtime_env={"env_vars": {"OMP_NUM_THREADS": "1"}},
-    )
-    # Serve gets its HTTP proxy when it starts or never, and which test is the first to need it is not known.
-    serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": free_port()})
+    process = os.environ.get("PYTEST_XDIST_WORKER", "alone")
+    with one_at_a_time(shared_folder / "ray"):
+        owner = shared_folder / "ray" / "owner"
+        if owner.exists():
+            pytest.fail(f"Ray's tests run in {owner.read_text()}, not here: mark this one with @pytest.mark.ray", False)
+        owner.write_text(process)
+    # A raylet gives up on its agents after 15 s, which may be too few for a busy machine.
+    for attempt in range(3):
+        try:
+            ray.init(
+                address="local",
+                num_cpus=4,
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.WARNING,
+                runtime_env={"env_vars": {"OMP_NUM_THREADS": "1"}},
+            )
+            # Serve gets its HTTP proxy when it starts or never, and which test is the first to need it is not known.
+            serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": free_port()})
+            break
+        except Exception:
+            ray.shutdown()
+            if attempt == 2:
+                raise
     yield ray
     serve.shutdown()
     ray.shutdown()

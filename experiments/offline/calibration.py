@@ -9,7 +9,7 @@ import numpy.typing as npt
 import yaml
 
 from experiments.offline.config import CalibrateConfig, model_label
-from experiments.offline.embedding import embed_states, reward_client, store_folder
+from experiments.offline.embedding import READER_CPUS, embed_states, store_folder
 from experiments.offline.evaluation import prove, start_run
 from experiments.offline.prompt_sets import load_prompt_set
 from experiments.offline.report import markdown, write_csv
@@ -26,6 +26,7 @@ from vlm_rewards.evaluation.offline.precision_recall import average_precision
 from vlm_rewards.evaluation.offline.thresholds import ThresholdChoice, choose_threshold, softmax_scores
 from vlm_rewards.goals import NegativesSpec, PromptTemplate
 from vlm_rewards.reward_model import RewardConfig
+from vlm_rewards.service.served_by import connect
 from vlm_rewards.tracking import MlflowRun
 from vlm_rewards.tracking.store import default_uri
 
@@ -95,8 +96,7 @@ class Calibration:
         )
         uri = config.tracking.uri or default_uri(self._output)
         run = start_run(folder, uri, config.tracking.experiment, self._params(), "calibrate")
-        cpus = config.service.replicas * config.service.num_cpus + 2
-        with Bars() as bars, run, ray_for(config.service.transport, cpus):
+        with Bars() as bars, run, ray_for(config.served_by, READER_CPUS):
             images = self._embed(bars)
             states = self._dataset.states
             sides = [states.rows_of(side) for side in (self._split.calibration, self._split.test)]
@@ -123,10 +123,8 @@ class Calibration:
         rewards = next(iter(self._variants.values()))
         family, task_set = next(iter(self._task_sets.items()))
         stage = f"embedding by {model_label(config.reward.model)}"
-        with reward_client(config.service, rewards.config, task_set, self._encoder) as client:
-            embed_states(
-                self._dataset, store, client, config.service, lambda done, total: bars.show(stage, done, total)
-            )
+        with connect(config.served_by, rewards.config, task_set, encoder=self._encoder) as client:
+            embed_states(self._dataset, store, client, config, lambda done, total: bars.show(stage, done, total))
             images = store.load(self._dataset.states)
             prove(self._dataset, family, images, rewards, client)
         return images

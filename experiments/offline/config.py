@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator
 
 from experiments.shared.tracking_config import TrackingConfig
 from vlm_rewards.errors import ConfigError
@@ -12,37 +12,29 @@ from vlm_rewards.evaluation.offline import SplitSpec
 from vlm_rewards.goals import NegativesSpec
 from vlm_rewards.heads import check_temperature
 from vlm_rewards.reward_model import RewardConfig
+from vlm_rewards.service.served_by import SERVED_BY, ServedByKind
 from vlm_rewards.strict_config import StrictConfig
 
 BOTH_NEGATIVES = (NegativesSpec(kind="goals"), NegativesSpec(kind="goals_and_states"))
 
 
-class OfflineServiceConfig(StrictConfig):
-    """How frames get to the encoder.
+# Requests are large, and nobody waits for a single one: what is slow is not refused, since the requests under way bound
+# what waits. Of a dataset's frames few come twice.
+_PATIENT = {
+    "timeout_s": 120.0,
+    "deadline_s": 600.0,
+    "max_wait_s": 600.0,
+    "max_batch_frames": 256,
+    "max_in_flight": 3,
+    "cache_mb": 0,
+}
 
-    Attributes:
-        transport: `serve` deploys a Ray Serve application; `in_process` encodes in this process, without Ray.
-        num_cpus: Ray CPUs that one replica asks for.
-        num_gpus: GPUs that one replica asks for.
-        torch_threads: threads of the encoder's arithmetic; in process, of a relabelling alone.
-        replicas: number of replicas.
-        request_frames: frames in one request.
-        max_batch_frames: most frames in one encoder call.
-        readers: requests under way at a time: while one is encoded the others are read and decoded.
-        timeout_s: seconds that one attempt at a request may take.
-        deadline_s: seconds that a request may take with all its retries.
-    """
 
-    transport: Literal["serve", "in_process"] = "serve"
-    num_cpus: float = Field(default=0.5, gt=0)
-    num_gpus: float = Field(default=0, ge=0)
-    torch_threads: int = Field(default=1, ge=1)
-    replicas: int = Field(default=1, ge=1)
-    request_frames: int = Field(default=256, ge=1)
-    max_batch_frames: int = Field(default=256, ge=1)
-    readers: int = Field(default=3, ge=1)
-    timeout_s: float = Field(default=120.0, gt=0)
-    deadline_s: float = Field(default=600.0, gt=0)
+def _parse_served_by(value: Any) -> Any:
+    return SERVED_BY.parse(value, **_PATIENT)
+
+
+PatientServedBy = Annotated[SerializeAsAny[ServedByKind], BeforeValidator(_parse_served_by)]
 
 
 class OfflineTracking(TrackingConfig):
@@ -76,7 +68,9 @@ class OfflineConfig(StrictConfig):
         data: the labelled states.
         reward: what is evaluated, or calibrated; each says what of it is replaced.
         negatives: the sets that are compared, side by side.
-        service: how frames get to the encoder.
+        served_by: the way to the encoder; what `deploy` serves is read by Ray Data, in processes beside the replicas.
+        request_frames: frames in one request. `served_by.max_in_flight` requests are under way at a time: while one is
+            encoded the others are read and decoded.
         resamples: of the bootstrap over trajectories.
         seed: of the bootstrap.
         tracking: where results go.
@@ -86,7 +80,8 @@ class OfflineConfig(StrictConfig):
     data: DataConfig
     reward: RewardConfig
     negatives: tuple[NegativesSpec, ...] = Field(default=BOTH_NEGATIVES, min_length=1)
-    service: OfflineServiceConfig = OfflineServiceConfig()
+    served_by: PatientServedBy = Field(default={"kind": "deploy"}, validate_default=True)
+    request_frames: int = Field(default=256, ge=1)
     resamples: int = Field(default=1000, ge=10)
     seed: int = Field(default=0, ge=0)
     tracking: OfflineTracking = OfflineTracking()
@@ -135,14 +130,16 @@ class RelabelConfig(StrictConfig):
     Attributes:
         data: the trajectories; `limit` is not used: a dataset is relabelled whole.
         reward: what is computed.
-        service: how frames get to the encoder.
+        served_by: the way to the encoder.
+        request_frames: frames in one request.
         part_states: states in one file of the result, the most that a kill can cost.
         tracking: where the run's record goes; without a URI a sqlite file beside the result's folder.
     """
 
     data: DataConfig
     reward: RewardConfig
-    service: OfflineServiceConfig = OfflineServiceConfig()
+    served_by: PatientServedBy = Field(default={"kind": "deploy"}, validate_default=True)
+    request_frames: int = Field(default=256, ge=1)
     part_states: int = Field(default=2048, ge=1)
     tracking: OfflineTracking = OfflineTracking()
 

@@ -2,75 +2,29 @@
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from experiments.offline.config import OfflineServiceConfig
-from vlm_rewards.encoders import Encoder
+from experiments.offline.config import OfflineConfig
 from vlm_rewards.evaluation.offline import LabelledDataset
 from vlm_rewards.evaluation.offline.dataset import decode_frames
 from vlm_rewards.evaluation.offline.embedding_store import EmbeddingStore, state_keys
-from vlm_rewards.goals import TaskSet
-from vlm_rewards.reward_model import RewardConfig, RewardModel
 from vlm_rewards.service import RewardClient
-from vlm_rewards.service.transports import HandleTransport, InProcessTransport
 
 Progress = Callable[[int, int], None]
-APP = "offline"
 
-
-@contextmanager
-def reward_client(
-    service: OfflineServiceConfig, reward: RewardConfig, task_set: TaskSet, encoder: Encoder, app_name: str = APP
-) -> Iterator[RewardClient]:
-    """Serves a reward for the duration, and gives a client for it.
-
-    Args:
-        service: how it is served; for `serve` Ray must run.
-        reward: the reward.
-        task_set: its goals.
-        encoder: used in process; the service loads its own.
-        app_name: of the Serve application.
-    """
-    limits: dict[str, Any] = {
-        "timeout_s": service.timeout_s,
-        "deadline_s": service.deadline_s,
-        "max_in_flight": service.readers,
-    }
-    if service.transport == "in_process":
-        yield RewardClient(InProcessTransport(RewardModel(reward, task_set, encoder)), **limits)
-        return
-    from ray import serve
-
-    from serve_deployments.reward import ReplicaLimits, RewardAppArgs, deploy
-
-    args = RewardAppArgs(
-        reward=reward,
-        task_set=task_set,
-        num_cpus=service.num_cpus,
-        num_gpus=service.num_gpus,
-        torch_threads=service.torch_threads,
-        max_batch_frames=service.max_batch_frames,
-        # What waits is bounded by the readers; a slow encoder is no reason to refuse it.
-        max_wait_s=service.deadline_s,
-        replicas=ReplicaLimits(minimum=service.replicas, maximum=service.replicas),
-    )
-    deploy(args, app_name)
-    try:
-        yield RewardClient(HandleTransport(app_name), **limits)
-    finally:
-        serve.delete(app_name, _blocking=False)
+# CPUs of Ray for what reads and decodes beside the replicas.
+READER_CPUS = 2.0
 
 
 def embed_states(
     dataset: LabelledDataset,
     store: EmbeddingStore,
     client: RewardClient,
-    service: OfflineServiceConfig,
+    config: OfflineConfig,
     progress: Progress,
 ) -> int:
     """Embeds every frame of a dataset that the store does not have yet.
@@ -79,7 +33,8 @@ def embed_states(
         dataset: the frames.
         store: takes the embeddings, a file at a time.
         client: of the service that embeds.
-        service: `serve` reads and decodes with Ray Data, in processes beside the replicas.
+        config: frames a request, and how many are under way. Where the service is Ray's, Ray Data reads and decodes in
+            processes of its own.
         progress: called with the number of states embedded and the number of all.
 
     Returns:
@@ -94,9 +49,9 @@ def embed_states(
     if not len(missing):
         return 0
     done = 0
-    batches = _with_ray_data if service.transport == "serve" else _in_process
+    batches = _with_ray_data if config.served_by.uses_ray else _here
     try:
-        for keys, embeddings, fingerprint in batches(dataset, missing, client, service):
+        for keys, embeddings, fingerprint in batches(dataset, missing, client, config):
             store.add(keys, embeddings, fingerprint)
             done += len(keys)
             progress(total - len(missing) + done, total)
@@ -108,10 +63,10 @@ def embed_states(
 Answers = Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], str]]
 
 
-def _in_process(
-    dataset: LabelledDataset, missing: npt.NDArray[np.int64], client: RewardClient, service: OfflineServiceConfig
+def _here(
+    dataset: LabelledDataset, missing: npt.NDArray[np.int64], client: RewardClient, config: OfflineConfig
 ) -> Answers:
-    for batch in dataset.batches(service.request_frames):
+    for batch in dataset.batches(config.request_frames):
         keys = state_keys(batch["trajectory"], batch["step"])
         rows = np.isin(keys, missing)
         if rows.any():
@@ -120,7 +75,7 @@ def _in_process(
 
 
 def _with_ray_data(
-    dataset: LabelledDataset, missing: npt.NDArray[np.int64], client: RewardClient, service: OfflineServiceConfig
+    dataset: LabelledDataset, missing: npt.NDArray[np.int64], client: RewardClient, config: OfflineConfig
 ) -> Answers:
     import ray
     import ray.data
@@ -135,10 +90,10 @@ def _with_ray_data(
         .map_batches(
             _Embedder,
             fn_constructor_args=(client,),
-            batch_size=service.request_frames,
+            batch_size=config.request_frames,
             # Little is reserved for readers: most of the time they wait for an answer.
             num_cpus=0.1,
-            concurrency=service.readers,
+            concurrency=config.served_by.max_in_flight,
         )
     )
     try:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from experiments.offline.config import OfflinePRConfig, labelled_models
-from experiments.offline.embedding import embed_states, reward_client, store_folder
+from experiments.offline.embedding import READER_CPUS, embed_states, store_folder
 from experiments.offline.prompt_sets import load_prompt_set
 from experiments.offline.report import markdown, parameters_of, plain_name, summary_table, write_csv
 from experiments.offline.rewards import FamilyRewards, load_text_encoder, negatives_label, open_states, vary
@@ -27,6 +27,7 @@ from vlm_rewards.evaluation.offline.figures import SizePoint, plot_average_preci
 from vlm_rewards.goals import NegativesSpec
 from vlm_rewards.reward_model import RewardConfig
 from vlm_rewards.service import RewardClient
+from vlm_rewards.service.served_by import connect
 from vlm_rewards.tracking import MlflowRun, provenance_tags
 from vlm_rewards.tracking.store import default_uri
 
@@ -104,8 +105,7 @@ class OfflineEvaluation:
         folder = self._folder
         uri = config.tracking.uri or default_uri(self._output)
         run = start_run(folder, uri, config.tracking.experiment, self._params(), "offline_pr")
-        cpus = config.service.replicas * config.service.num_cpus + 2
-        with Bars() as bars, run, ray_for(config.service.transport, cpus):
+        with Bars() as bars, run, ray_for(config.served_by, READER_CPUS):
             measures: dict[str, dict[str, OfflineMeasures]] = {}
             for label in self._labels:
                 images = self._embed(label, bars)
@@ -137,12 +137,12 @@ class OfflineEvaluation:
         store = EmbeddingStore(store_folder(self._output), encoder.fingerprint, self._dataset.manifest["files"])
         first = next(cell for cell in self._cells() if cell.label == label)
         family, task_set = next(iter(self._task_sets.items()))
-        with reward_client(config.service, first.reward, task_set, encoder) as client:
+        with connect(config.served_by, first.reward, task_set, encoder=encoder) as client:
             embed_states(
                 self._dataset,
                 store,
                 client,
-                config.service,
+                config,
                 lambda done, total: bars.show(f"embedding by {label}", done, total),
             )
             images = store.load(self._dataset.states)

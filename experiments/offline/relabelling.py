@@ -18,17 +18,16 @@ import pyarrow.parquet as pq
 import torch
 
 from experiments.offline.config import RelabelConfig
-from experiments.offline.embedding import reward_client
 from experiments.offline.rewards import FamilyRewards, load_text_encoder, open_states
 from experiments.shared.atomic_files import write_atomically
 from vlm_rewards.errors import ConfigError, RewardServiceError
 from vlm_rewards.evaluation.offline.dataset import MANIFEST, States, decode_frames
 from vlm_rewards.evaluation.offline.embedding_store import state_keys
 from vlm_rewards.service import RewardClient
+from vlm_rewards.service.served_by import InProcess, connect
 from vlm_rewards.tracking import flatten
 
 STATE_FILE = "relabelling.json"
-APP = "relabel"
 
 
 @dataclass(frozen=True)
@@ -97,9 +96,9 @@ class Relabelling:
         if out.resolve() == Path(config.data.dataset).resolve():
             raise ConfigError("the result cannot go into the dataset's own folder; name another")
         self._dataset, self._task_sets = open_states(config.data)
-        if config.service.transport == "in_process":
+        if isinstance(config.served_by, InProcess):
             # What the encoder leaves free decodes the next frames.
-            torch.set_num_threads(config.service.torch_threads)
+            torch.set_num_threads(config.served_by.torch_threads)
         self._encoder = load_text_encoder(config.reward)
         self._rewards = FamilyRewards(config.reward, self._task_sets, self._encoder)
         self._identity = {
@@ -144,7 +143,7 @@ class Relabelling:
         if left:
             family, task_set = next(iter(self._task_sets.items()))
             reward = self._rewards.models[family].config
-            with reward_client(self._config.service, reward, task_set, self._encoder, APP) as client:
+            with connect(self._config.served_by, reward, task_set, encoder=self._encoder) as client:
                 start = time.monotonic()
                 for piece in self._relabel(left, client):
                     done += piece.end - piece.begin
@@ -158,7 +157,7 @@ class Relabelling:
 
         Requests of the next piece are under way while one is scored and written, so that the encoder never waits.
         """
-        readers = self._config.service.readers
+        readers = self._config.served_by.max_in_flight
         with ThreadPoolExecutor(readers, "relabel-embed") as embed, ThreadPoolExecutor(1, "relabel-write") as write:
             # Lazily: what is read but not yet encoded is bounded by the deque.
             under_way: deque[tuple[Piece, Future[None]]] = deque()
@@ -167,10 +166,10 @@ class Relabelling:
                 for piece in pieces:
                     table = _file(piece.source).slice(piece.begin, piece.end - piece.begin)
                     answers = []
-                    for begin in range(0, len(table), self._config.service.request_frames):
+                    for begin in range(0, len(table), self._config.request_frames):
                         while len(waiting) >= 2 * readers:
                             waiting.popleft().result()
-                        chunk = table["image"].slice(begin, self._config.service.request_frames)
+                        chunk = table["image"].slice(begin, self._config.request_frames)
                         answers.append(embed.submit(self._embed, client, chunk))
                         waiting.append(answers[-1])
                     under_way.append((piece, write.submit(self._score_and_write, piece, table, answers)))

@@ -1,23 +1,43 @@
-"""What the commands share: how they start, and how they end when something is wrong."""
+"""How the commands end: one line where something is wrong, an exit status that says which kind, and signals obeyed.
 
+| status | means |
+|---|---|
+| 0 | done |
+| 1 | something failed |
+| 2 | what was asked for cannot be done |
+| 130 | interrupted from the keyboard |
+| 143 | stopped by SIGTERM |
+"""
+
+import errno
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 from vlm_rewards.errors import ConfigError, VLMRewardsError
 
+if TYPE_CHECKING:
+    from vlm_rewards.service.served_by import ServedByKind
+
+
+class Terminated(SystemExit):
+    """SIGTERM has come: what is written stands, and MLflow is told."""
+
+    def __str__(self) -> str:
+        return "stopped by SIGTERM"
+
 
 @contextmanager
-def clear_errors(again: str) -> Iterator[None]:
-    """Turns what can go wrong into one line and an exit status: 2 for what was asked, 1 for what failed.
+def clear_errors(again: str | Callable[[], str]) -> Iterator[None]:
+    """Turn what can go wrong into one line and an exit status.
 
     Args:
-        again: how to continue after an interruption.
+        again: How to continue after an interruption; a function where that is known only then.
     """
     try:
         yield
@@ -26,31 +46,71 @@ def clear_errors(again: str) -> Iterator[None]:
     except VLMRewardsError as error:
         _fail(error, 1)
     except OSError as error:
-        if error.errno != 28:  # ENOSPC
+        line = _os_error(error, _text(again))
+        if line is None:
             raise
-        _fail(f"the disk is full ({error.filename}): free some space and {again}", 1)
+        _fail(line, 1)
     except KeyboardInterrupt:
-        _fail(f"interrupted; {again}", 130)
+        _fail(f"interrupted; {_text(again)}", 130)
+    except Terminated as error:
+        _fail(f"{error}; {_text(again)}", 128 + signal.SIGTERM)
+
+
+@contextmanager
+def sigterm_stops() -> Iterator[None]:
+    """Let SIGTERM end a command as an interrupt does, for the duration."""
+    before = signal.getsignal(signal.SIGTERM)
+    stop_on_sigterm()
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def stop_on_sigterm() -> None:
-    """Lets SIGTERM end a run as an interrupt does: what is written stands, and MLflow is told."""
+    """Let SIGTERM raise `Terminated` in this process; Ray puts a handler of its own in the place when it starts."""
     signal.signal(signal.SIGTERM, _stop)
 
 
-def ray_for(transport: str, num_cpus: float) -> Any:
-    """Returns a context with Ray for `serve`, and none for `in_process`."""
-    if transport == "in_process":
+def ray_for(served_by: "ServedByKind", beside: float = 0.0) -> Any:
+    """Return a context with Ray where the way to the reward uses it, and without where it does not.
+
+    Args:
+        served_by: The way to the reward.
+        beside: CPUs for what runs beside the reward's replicas.
+    """
+    if not served_by.uses_ray:
         return nullcontext()
     from experiments.shared.ray_session import ray_session
 
-    return ray_session(num_cpus)
+    return ray_session(served_by.least_cpus + beside, served_by.most_cpus + beside)
 
 
-def _stop(number: int, frame: FrameType | None) -> None:
-    sys.exit(128 + number)
+def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    raise Terminated(128 + number)
 
 
-def _fail(error: Any, code: int) -> None:
-    typer.secho(f"error: {error}", fg="red", err=True)
+def _os_error(error: OSError, again: str) -> str | None:
+    """Return one line for what disks and folders do; None for an error that is no disk's."""
+    if error.errno == errno.ENOSPC:
+        return f"the disk is full ({error.filename}): free some space and {again}"
+    if error.errno == errno.EDQUOT:
+        return f"the disk's quota is used up ({error.filename}): free some space and {again}"
+    if error.filename is None or isinstance(error, ConnectionError | TimeoutError):
+        return None
+    return f"{error.filename}: {error.strerror}; check the path and who may write there, and {again}"
+
+
+def _text(again: str | Callable[[], str]) -> str:
+    return again if isinstance(again, str) else again()
+
+
+def _fail(error: Any, code: int) -> NoReturn:
+    text = str(error)
+    if "://" in text:  # an address, which may hold a password
+        from vlm_rewards.credentials import hide_passwords
+
+        text = hide_passwords(text)
+    typer.secho(f"error: {text}", fg="red", err=True)
+    sys.stdout.flush()
     raise typer.Exit(code)

@@ -1,7 +1,14 @@
-"""Folders that outlive a job: under `ray job submit` the working directory is a copy, which Ray deletes."""
+"""Where results live: one answer for all commands, checked before anything begins.
+
+A folder comes from the command line, else from VLM_REWARDS_OUTPUT, else it is `runs`. It must outlive the process:
+under `ray job submit` the working directory is a copy, which Ray deletes, or a folder of an image, which goes with its
+pod.
+"""
 
 import json
 import os
+import re
+import tempfile
 from pathlib import Path
 
 from vlm_rewards.errors import ConfigError
@@ -11,6 +18,67 @@ OUTPUT_VARIABLE = "VLM_REWARDS_OUTPUT"
 
 # Ray's job supervisor sets it for the job's entrypoint and for nothing else.
 _JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"
+_SCHEME = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]+):/")
+# In the addresses that sqlite, MLflow and Ray make of a path these begin something else.
+_ODD = re.compile(r"[?#%\x00-\x1f\x7f]")
+
+
+def output_root() -> Path:
+    """Return the folder that results go into where a command line names none."""
+    return Path(os.environ.get(OUTPUT_VARIABLE) or "runs")
+
+
+def results_path(text: str | Path) -> Path:
+    """Return the absolute path that was named for results; nothing is made or asked of the disk.
+
+    Raises:
+        ConfigError: it is an address or has characters that addresses cannot hold.
+    """
+    text = str(text)
+    address = _SCHEME.match(text)
+    if address is not None:
+        raise ConfigError(
+            f"results go into a folder, and {text} is an address ({address['scheme']}): name a folder on storage that "
+            "the nodes share; a study's checkpoints alone may go elsewhere, with --set storage=s3://bucket/path"
+        )
+    odd = _ODD.search(text)
+    if odd is not None:
+        raise ConfigError(
+            f"the folder {text!r} has {odd.group()!r} in its name, which means something else in the addresses that "
+            "MLflow and Ray make of it: choose another name"
+        )
+    if not text:
+        raise ConfigError("the name of the folder for results is empty: name one, such as runs")
+    return Path(os.path.abspath(Path(text).expanduser()))
+
+
+def results_folder(text: str | Path) -> Path:
+    """Return the absolute folder for results, which can be made and written and outlives this process.
+
+    Nothing is left on the disk.
+
+    Raises:
+        ConfigError: as `results_path`; or the folder lies in a job's working directory, below a file, or where this
+            process may not write.
+    """
+    path = results_path(text)
+    lasting_folder(path)
+    there = path
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        raise ConfigError(f"{path} cannot be made: {there} is a file; name a folder")
+    try:
+        # Asking for permissions alone says yes to root on a disk that takes nothing.
+        with tempfile.TemporaryFile(dir=there):
+            pass
+    except OSError as error:
+        if error.errno == 28:  # ENOSPC: what a full disk means is told where it matters
+            raise
+        raise ConfigError(
+            f"{path} cannot be written ({there}: {error.strerror}): name a folder that you may write to"
+        ) from error
+    return path
 
 
 def lasting_folder(folder: Path) -> Path:
@@ -21,11 +89,24 @@ def lasting_folder(folder: Path) -> Path:
     """
     job = json.loads(os.environ.get(_JOB_VARIABLE, "{}"))
     working_dir = job.get("runtime_env", {}).get("working_dir", "")
-    # local:// is a folder of the image that Ray uses where it is, and leaves alone.
-    is_copy = working_dir and not working_dir.startswith("local://")
-    if is_copy and folder.resolve().is_relative_to(Path.cwd().resolve()):
-        raise ConfigError(
-            f"{folder} lies in this job's copy of the working directory, which Ray deletes: name a folder on storage "
-            f"that the cluster's nodes share, with --output /shared/runs or {OUTPUT_VARIABLE} (--resume: in full)"
-        )
-    return folder
+    here = Path.cwd().resolve()
+    if not working_dir or not folder.resolve().is_relative_to(here) or _is_mounted(folder.resolve(), here):
+        return folder
+    # local:// is a folder of the image that Ray uses where it is.
+    image = working_dir.startswith("local://")
+    place = (
+        "this job's working directory, a folder of the image" if image else "this job's copy of the working directory"
+    )
+    raise ConfigError(
+        f"{folder} lies in {place}, which {'goes with its pod' if image else 'Ray deletes'}: name a folder on storage "
+        f"that the cluster's nodes share, with --output /shared/runs or {OUTPUT_VARIABLE} (--resume: in full)"
+    )
+
+
+def _is_mounted(folder: Path, above: Path) -> bool:
+    """Tell whether `folder` is on a disk of its own that is mounted below `above`."""
+    while folder != above:
+        if os.path.ismount(folder):
+            return True
+        folder = folder.parent
+    return False

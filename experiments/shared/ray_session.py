@@ -1,8 +1,10 @@
-"""Starting Ray for an experiment: in this process on a laptop, the running cluster under `ray job submit`."""
+"""Ray for an experiment: started here on a laptop, the running cluster under `ray job submit`, or what runs already."""
 
 import logging
 import math
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -28,6 +30,8 @@ def quiet_ray() -> None:
 def ray_session(num_cpus: float, wanted_cpus: float | None = None) -> Iterator[None]:
     """Connect to the cluster named by RAY_ADDRESS (set under `ray job submit`), or start one here for the duration.
 
+    A program that has connected to Ray itself, a notebook say, stays connected, and its cluster is used.
+
     Args:
         num_cpus: CPUs that the experiment will ask Ray for. A cluster must have them; a session started here is told
             that it has at least these, so that a laptop with fewer cores runs slowly instead of never.
@@ -37,16 +41,20 @@ def ray_session(num_cpus: float, wanted_cpus: float | None = None) -> Iterator[N
         ConfigError: the cluster cannot be reached, or has fewer CPUs in all than the experiment needs.
     """
     quiet_ray()
+    if ray.is_initialized():
+        _check_cpus(num_cpus)
+        yield
+        return
+    # Ray puts a handler in the place, which would end the process with status 15 and no word.
+    on_sigterm = signal.getsignal(signal.SIGTERM)
     address = os.environ.get("RAY_ADDRESS")
     if address:
         _connect(address)
-        available = ray.cluster_resources().get("CPU", 0)
-        if available < num_cpus:
+        try:
+            _check_cpus(num_cpus)
+        except ConfigError:
             ray.shutdown()
-            raise ConfigError(
-                f"the experiment needs {num_cpus:g} CPUs and the Ray cluster has {available:g} in all: "
-                "add nodes, or lower sampling.num_env_runners or service.num_cpus"
-            )
+            raise
     else:
         ray.init(
             address="local",
@@ -56,11 +64,22 @@ def ray_session(num_cpus: float, wanted_cpus: float | None = None) -> Iterator[N
             logging_level=logging.ERROR,
             runtime_env={"env_vars": WORKER_ENVIRONMENT},
         )
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_sigterm)
     try:
         yield
     finally:
         # A session of our own takes its Serve applications down with it; on a cluster they are others' too.
         ray.shutdown()
+
+
+def _check_cpus(num_cpus: float) -> None:
+    available = ray.cluster_resources().get("CPU", 0)
+    if available < num_cpus:
+        raise ConfigError(
+            f"the experiment needs {num_cpus:g} CPUs and the Ray cluster has {available:g} in all: "
+            "add nodes, or lower sampling.num_env_runners or served_by.num_cpus"
+        )
 
 
 def _connect(address: str) -> None:

@@ -10,11 +10,15 @@ from typing import Any
 import yaml
 
 from experiments.shared.atomic_files import write_atomically
+from experiments.shared.sealed_folder import damage, flush, seal
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.curve_point import CurvePoint
+from vlm_rewards.strict_config import read_yaml
 
 CONFIG_FILE = "config.yaml"
 STATE_FILE = "state.json"
+# The newest, and the one before in case the newest is damaged.
+CHECKPOINTS_KEPT = 2
 
 
 @dataclass(frozen=True)
@@ -99,18 +103,46 @@ class RunFolder:
         return cls(path)
 
     def config(self) -> dict[str, Any]:
-        """Return the settings the run was started with."""
-        return yaml.safe_load((self.path / CONFIG_FILE).read_text())
+        """Return the settings the run was started with.
+
+        Raises:
+            ConfigError: Their file is damaged.
+        """
+        return read_yaml(self.path / CONFIG_FILE)
 
     def state(self) -> RunState | None:
-        """Return where the run stands, or None if it never got to train."""
+        """Return where the run stands, or None if it never got to train.
+
+        Raises:
+            ConfigError: Its file is damaged.
+        """
         path = self.path / STATE_FILE
-        if not path.is_file():
-            return None
-        values = json.loads(path.read_text())
-        values["curve"] = tuple(CurvePoint(**point) for point in values["curve"])
-        values["held_out"] = tuple(HeldOutPoint(**point) for point in values["held_out"])
-        return RunState(**values)
+        return _read_state(path) if path.is_file() else None
+
+    def restorable(self, warn: Callable[[str], None]) -> RunState | None:
+        """Return the newest state whose checkpoint is whole, or None if the run never got to train.
+
+        Args:
+            warn: Told in one line where a damaged checkpoint makes an older one count.
+
+        Raises:
+            ConfigError: There are checkpoints, and none is whole.
+        """
+        state = self.state()
+        if state is None or state.checkpoint is None:
+            return state
+        newest = self.path / state.checkpoint
+        wrong = damage(newest)
+        if wrong is None:
+            return state
+        for older in self._checkpoints():
+            if older != newest and damage(older) is None:
+                warn(f"the newest checkpoint is damaged ({wrong}): going on from {older.name}, the one before")
+                return replace(_read_state(older / STATE_FILE), mlflow_run_id=state.mlflow_run_id)
+        raise ConfigError(
+            f"no checkpoint in {self.path} is whole ({wrong}): copy the folder again, or start a new run; going on "
+            "would start from random weights"
+        )
 
     def remove_if_never_started(self) -> None:
         """Delete the folder of a run that was refused before it began: there is nothing in it to resume."""
@@ -122,10 +154,15 @@ class RunFolder:
         write_atomically(self.path / STATE_FILE, json.dumps(asdict(state)))
 
     def write_checkpoint(self, state: RunState, save: Callable[[Path], Any]) -> RunState:
-        """Write a checkpoint with `save(folder)`, point the state at it, and only then delete the one before.
+        """Write a checkpoint with `save(folder)`, point the state at it, and only then delete old ones.
+
+        The last `CHECKPOINTS_KEPT` stay. Each holds the state that belongs to it and checksums of all its files.
 
         Returns:
             The state as written.
+
+        Raises:
+            OSError: It could not be written; the checkpoint before still counts, and nothing half-written stays.
         """
         name = f"checkpoint-{state.env_steps:09d}"
         target = self.path / name
@@ -133,11 +170,34 @@ class RunFolder:
         for stale in (target, partial):
             if stale.exists():
                 shutil.rmtree(stale)
-        save(partial)
-        partial.rename(target)
         written = replace(state, checkpoint=name)
+        try:
+            save(partial)
+            (partial / STATE_FILE).write_text(json.dumps(asdict(written)))
+            seal(partial)
+        except BaseException:
+            shutil.rmtree(partial, ignore_errors=True)
+            raise
+        partial.rename(target)
+        flush(self.path)
         self.write_state(written)
-        for old in self.path.glob("checkpoint-*"):
-            if old.name != name:
-                shutil.rmtree(old)
+        for old in self._checkpoints()[CHECKPOINTS_KEPT:]:
+            shutil.rmtree(old)
         return written
+
+    def _checkpoints(self) -> list[Path]:
+        """Return the folders of the checkpoints, newest first."""
+        return sorted(self.path.glob("checkpoint-*"), reverse=True)
+
+
+def _read_state(path: Path) -> RunState:
+    try:
+        values = json.loads(path.read_text())
+        values["curve"] = tuple(CurvePoint(**point) for point in values["curve"])
+        values["held_out"] = tuple(HeldOutPoint(**point) for point in values["held_out"])
+        return RunState(**values)
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise ConfigError(
+            f"{path} is damaged or of another version ({type(error).__name__}): bring it back from a copy, or start a "
+            "new run"
+        ) from error

@@ -1,120 +1,112 @@
-"""The command line that the studies share."""
+"""The command that the studies share."""
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Any
 
-import typer
-
-from experiments.shared.command_line import clear_errors, stop_on_sigterm
-from experiments.shared.job_storage import OUTPUT_VARIABLE, lasting_folder
-from experiments.shared.preset_files import load_preset, preset_names, with_shortcuts
-from experiments.study.study_config import StudyConfig, StudyKind
+from experiments.shared.command import Command, Invocation, Option
+from experiments.shared.job_storage import results_folder
+from experiments.study.study_config import StudyConfig
+from experiments.study_report.kinds import STUDY_KINDS
+from vlm_rewards.credentials import without_password
 from vlm_rewards.errors import ConfigError
 
+# What Tune writes to through pyarrow.
+_STORAGES = ("s3", "gs", "hdfs", "abfs", "abfss")
 
-def study_app(kind: StudyKind, summary: str) -> typer.Typer:
+
+def study_command(kind: str) -> Command:
     """Return the command of one kind of study; its presets lie in `experiments/presets/studies/KIND`.
 
     Args:
-        kind: Which figure of the paper.
-        summary: Help text.
+        kind: Name of an entry of `experiments.study_report.kinds`, which says what the command is for.
     """
-    app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
-    app.command(help=summary)(_command(kind))
-    return app
-
-
-def _command(kind: StudyKind) -> Callable[..., None]:
-    folder = f"studies/{kind}"
-    names = preset_names(folder)
-
-    def study(
-        preset: Annotated[
-            str, typer.Option(help=f"Preset name ({', '.join(names)}) or the path of a YAML file.")
-        ] = "smoke",
-        smoke: Annotated[
-            bool, typer.Option("--smoke", help="Short for --preset smoke: minutes, learns nothing.")
-        ] = False,
-        overrides: Annotated[
-            list[str] | None,
-            typer.Option("--set", metavar="KEY=VALUE", help="Change one setting: --set seeds=[0,1,2]. Repeatable."),
-        ] = None,
-        negatives: Annotated[
-            str | None, typer.Option(help="Negative set of all reward models: goals (the paper's) or goals_and_states.")
-        ] = None,
-        steps: Annotated[int | None, typer.Option(help="Environment steps of each trial.")] = None,
-        output: Annotated[
-            Path,
-            typer.Option(envvar=OUTPUT_VARIABLE, help="Folder that study folders and the MLflow sqlite store go into."),
-        ] = Path("runs"),
-        mlflow_uri: Annotated[
-            str | None,
-            typer.Option(
-                help="MLflow server or store; else MLFLOW_TRACKING_URI, else a sqlite file in the output folder."
+    return Command(
+        name=kind,
+        help=STUDY_KINDS[kind].summary,
+        work=lambda invocation: _run(kind, invocation),
+        schema=lambda values: StudyConfig,
+        preset="smoke",
+        presets=f"studies/{kind}",
+        example="seeds=[0,1,2]",
+        options=(
+            Option("--smoke", "Short for --preset smoke: minutes, learns nothing.", bool, chooses="smoke"),
+            Option(
+                "--negatives",
+                "Negative set of all reward models: goals (the paper's) or goals_and_states.",
+                sets="settings.reward.negatives.kind",
             ),
-        ] = None,
-        resume: Annotated[
-            Path | None,
-            typer.Option(help="Continue the study in this folder: what is unfinished goes on; takes no other option."),
-        ] = None,
-        dry_run: Annotated[
-            bool, typer.Option("--dry-run", help="Print the trials with an estimate of time and cost, and stop.")
-        ] = False,
-    ) -> None:
-        with clear_errors("continue with --resume"):
-            if resume is not None:
-                if overrides or smoke or negatives or steps or mlflow_uri:
-                    raise ConfigError("--resume continues a study with its own settings; leave the other options out")
-                _run(kind, None, output, resume, dry_run)
-                return
-            shortcuts = {
-                "settings.reward.negatives.kind": negatives,
-                "settings.total_env_steps": steps,
-                "tracking.uri": mlflow_uri,
-            }
-            values = load_preset(folder, "smoke" if smoke else preset, overrides or [])
-            _run(kind, StudyConfig(**with_shortcuts(values, shortcuts)), output, None, dry_run)
-
-    return study
+            Option("--steps", "Environment steps of each trial.", int, sets="settings.total_env_steps"),
+        ),
+        reopen=_reopened(kind),
+        again="continue with --resume RUN_FOLDER",
+        show=_show,
+        dry_run="Print the trials with an estimate of time and cost, and stop.",
+    )
 
 
-def _run(kind: StudyKind, config: StudyConfig | None, output: Path, resume: Path | None, dry_run: bool) -> None:
+def _reopened(kind: str) -> Callable[[Path], dict[str, Any]]:
+    def reopen(path: Path) -> dict[str, Any]:
+        from experiments.study.study_folder import StudyFolder
+
+        return dict(StudyFolder.existing(path, kind).config().model_dump(mode="json", exclude_unset=True))
+
+    return reopen
+
+
+def _show(invocation: Invocation) -> None:
     # Imported here: `--help` and a misspelt preset should not wait for ray and torch.
     from experiments.study.progress import StudyConsole
-    from experiments.study.study_folder import StudyFolder
     from experiments.study.trials import plan_trials
 
-    console = StudyConsole()
-    folder = StudyFolder.existing(lasting_folder(resume), kind) if resume else None
-    if folder is not None:
-        config = folder.config()
-    assert config is not None
-    trials = plan_trials(config)
-    if dry_run:
-        console.plan(trials, config.estimate, config.max_concurrent_trials)
-        return
+    config: StudyConfig = invocation.config
+    StudyConsole().plan(plan_trials(config), config.estimate, config.max_concurrent_trials)
 
+
+def _run(kind: str, invocation: Invocation) -> None:
     from experiments.shared.ray_session import ray_session
+    from experiments.study.progress import StudyConsole
     from experiments.study.study import Study
+    from experiments.study.study_folder import StudyFolder
+    from experiments.study.trials import plan_trials
+    from experiments.training.preflight import check_before_ray
 
-    if folder is None:
-        config = _with_store(config, lasting_folder(output))
-        folder = StudyFolder.create(output, config)
-    stop_on_sigterm()
+    config = _with_storage(invocation.config)
+    trials = plan_trials(config)
+    if invocation.folder is None:
+        check_before_ray(trial.train for trial in trials)
+        folder = StudyFolder.create(invocation.output, config)
+        invocation.folder = folder.path
+    else:
+        folder = StudyFolder.existing(invocation.folder, kind)
+    console = StudyConsole()
+    study = Study(kind, config, folder, trials, console)
     try:
-        study = Study(kind, config, folder, trials, console)
         console.stage(f"starting Ray for {config.name} in {folder.path}")
         with ray_session(study.cpus_needed(), study.cpus_wanted()):
             outcome = study.execute()
+    except (KeyboardInterrupt, SystemExit) as error:
+        # Once more, now that no trial is left that could have written since.
+        study.close_trials(str(error) or "the study was interrupted")
+        raise
     finally:
         folder.remove_if_never_begun()
     console.report(config.name, outcome.mlflow_run_id, outcome.tracking_uri)
 
 
-def _with_store(config: StudyConfig, output: Path) -> StudyConfig:
-    """Return the settings with the MLflow store written down, so that a resumed study finds its runs again."""
-    from vlm_rewards.tracking.store import chosen_uri
-
-    uri = chosen_uri(config.tracking.uri, output)
-    return config.model_copy(update={"tracking": config.tracking.model_copy(update={"uri": uri})})
+def _with_storage(config: StudyConfig) -> StudyConfig:
+    """Return the settings with a storage that every process finds, or refuse it by name."""
+    storage = config.storage
+    if storage is None:
+        return config
+    scheme, colon, _ = storage.partition("://")
+    if not colon:
+        return config.model_copy(update={"storage": str(results_folder(storage))})
+    if scheme not in _STORAGES:
+        raise ConfigError(f"storage: cannot write to {scheme}://; use a folder or one of {', '.join(_STORAGES)}")
+    if without_password(storage) != storage:
+        raise ConfigError(
+            "storage: an address with a key in it would be written into records: name the key in the environment, "
+            "such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        )
+    return config

@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,16 +18,20 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 
 from experiments.shared.atomic_files import write_atomically
+from experiments.study.driver_environment import driver_environment
 from experiments.study.offline_table import write_offline_table
-from experiments.study.study_config import StudyConfig, StudyKind
+from experiments.study.study_config import StudyConfig
 from experiments.study.study_folder import StudyFolder, StudyRecord
 from experiments.study.trial_run import run_trial
 from experiments.study.trials import Trial, app_cpus
 from experiments.training.environments import task_set_of
-from experiments.training.run import REPOSITORY, reward_app_args
-from serve_deployments.reward import deploy, undeploy
+from experiments.training.run import REPOSITORY
 from vlm_rewards.errors import VLMRewardsError
+from vlm_rewards.service import HandleTransport
+from vlm_rewards.service.deploying import deployed
+from vlm_rewards.service.served_by import Deploy, connect
 from vlm_rewards.tracking import MlflowRun, flatten, provenance_tags
+from vlm_rewards.tracking.closing import close_as_killed
 
 
 class StudyFailedError(VLMRewardsError):
@@ -68,18 +73,17 @@ class Study:
     """
 
     def __init__(
-        self, kind: StudyKind, config: StudyConfig, folder: StudyFolder, trials: Sequence[Trial], watcher: StudyWatcher
+        self, kind: str, config: StudyConfig, folder: StudyFolder, trials: Sequence[Trial], watcher: StudyWatcher
     ) -> None:
         self.config = config
         self.folder = folder
         self.trials = tuple(trials)
-        self._kind: StudyKind = kind
+        self._kind = kind
         self._watcher = watcher
         # Written down when the folder was made: a resumed study must find its runs again.
         assert config.tracking.uri is not None
         self._uri = config.tracking.uri
         self._provenance = provenance_tags(REPOSITORY)
-        self._apps: list[str] = []
 
     def cpus_needed(self) -> float:
         """Return the CPUs without which nothing could start: the shared applications and the largest trial."""
@@ -88,7 +92,7 @@ class Study:
     def cpus_wanted(self) -> float:
         """Return the CPUs with which as many trials as allowed run side by side."""
         largest = sorted((trial.cpus for trial in self.trials), reverse=True)[: self.config.max_concurrent_trials]
-        return app_cpus(self.trials) + sum(largest)
+        return app_cpus(self.trials, most=True) + sum(largest)
 
     def execute(self) -> StudyOutcome:
         """Run to the end. Ray must be running.
@@ -101,18 +105,23 @@ class Study:
         resumed = self.folder.record() if self.folder.has_begun() else None
         with self._parent_run(resumed) as parent:
             record = resumed or self._begin(parent)
-            try:
-                self._deploy(record)
-                # Only now: who reads it may ask them at once.
-                parent.set_tags({"study.reward_apps": json.dumps(self._apps)})
-                self._watcher.stage(f"running {len(record.trials)} trials, {self.config.max_concurrent_trials} at once")
-                results = self._tune(record)
-            finally:
-                for app in self._apps:
-                    undeploy(app)
+            with ExitStack() as served:
+                try:
+                    trials = self._serve(record, served)
+                    # Only now: who reads it may ask them at once.
+                    apps = list(dict.fromkeys(trial.reward_app for trial in trials if trial.reward_app))
+                    parent.set_tags({"study.reward_apps": json.dumps(apps)})
+                    self._watcher.stage(f"running {len(trials)} trials, {self.config.max_concurrent_trials} at once")
+                    results = self._tune(trials)
+                except (KeyboardInterrupt, SystemExit) as error:
+                    # Before anything else: a job that is stopped is killed three seconds later.
+                    self.close_trials(str(error) or "the study was interrupted")
+                    parent.finish("KILLED", str(error) or "the study was interrupted")
+                    raise
             failed = [f"{_trial(r.config).name}: {_last_line(r.error)}" for r in results if r.error]
             unfinished = [_trial(r.config) for r in results if not r.error and not (r.metrics or {}).get("finished")]
-            self._close_runs(unfinished)
+            reason = "stopped early by ASHA" if self.config.asha else "the study was interrupted"
+            close_as_killed(self._uri, [trial.mlflow_run_id for trial in unfinished], reason)
             if unfinished and self.config.asha is None:
                 raise KeyboardInterrupt
             parent.set_tags({"study.trials": str(len(record.trials)), "study.trials_failed": str(len(failed))})
@@ -122,6 +131,15 @@ class Study:
                     "mend the cause, and try these again with --resume"
                 )
         return StudyOutcome(record.mlflow_run_id, self._uri, record.trials)
+
+    def close_trials(self, reason: str) -> None:
+        """Close the runs of all trials that have not ended, which their own processes may not do any more.
+
+        Args:
+            reason: Kept with them.
+        """
+        if self.folder.has_begun():
+            close_as_killed(self._uri, [trial.mlflow_run_id for trial in self.folder.record().trials], reason)
 
     def _begin(self, parent: MlflowRun) -> StudyRecord:
         self._log_inputs(parent)
@@ -190,25 +208,43 @@ class Study:
             prepared.append(trial.model_copy(update={"train": train, "mlflow_run_id": run.run_id, "reward_app": app}))
         return tuple(prepared)
 
-    def _deploy(self, record: StudyRecord) -> None:
-        """Serve each distinct reward once, however many trials ask it."""
-        served = {trial.reward_app: trial for trial in record.trials if trial.reward_app}
-        for app, trial in served.items():
-            assert app is not None
-            self._watcher.stage(f"serving {trial.train.reward_name} as {app}")
-            self._apps.append(app)
-            deploy(reward_app_args(trial.train, task_set_of(trial.train)), app)
+    def _serve(self, record: StudyRecord, served: ExitStack) -> list[Trial]:
+        """Serve each distinct reward once, or find it, however many trials ask it; return the trials with what it is.
 
-    def _tune(self, record: StudyRecord) -> list[Any]:
+        Raises:
+            ConfigError: an application that runs already serves another reward than a trial's settings name.
+        """
+        fingerprints: dict[str | None, str] = {}
+        for trial in record.trials:
+            key, way = trial.service_key(), trial.train.served_by
+            if key is None or key in fingerprints:
+                continue
+            reward, task_set = trial.train.reward_model, task_set_of(trial.train)
+            if isinstance(way, Deploy):
+                assert trial.reward_app is not None
+                self._watcher.stage(f"serving {trial.train.reward_name} as {trial.reward_app}")
+                args = way.app_args(reward, task_set)
+                served.enter_context(deployed(args, trial.reward_app, way.start_timeout_s))
+                fingerprints[key] = HandleTransport(trial.reward_app).describe(way.timeout_s).fingerprint
+            else:
+                self._watcher.stage(f"looking at what serves {trial.train.reward_name} ({way.kind})")
+                with connect(way, reward, task_set) as client:
+                    fingerprints[key] = client.describe().fingerprint
+        return [
+            trial.model_copy(update={"reward_fingerprint": fingerprints.get(trial.service_key())})
+            for trial in record.trials
+        ]
+
+    def _tune(self, trials: Sequence[Trial]) -> list[Any]:
         storage = self.config.storage or str(self.folder.tune_folder)
         path = f"{storage}/{self.folder.path.name}"
-        trainable = tune.with_resources(run_trial, _resources)
+        trainable = tune.with_resources(tune.with_parameters(run_trial, environment=driver_environment()), _resources)
         if tune.Tuner.can_restore(path):
             tuner = tune.Tuner.restore(path, trainable=trainable, resume_unfinished=True, resume_errored=True)
         else:
             tuner = tune.Tuner(
                 trainable,
-                param_space={"trial": tune.grid_search([trial.model_dump(mode="json") for trial in record.trials])},
+                param_space={"trial": tune.grid_search([trial.model_dump(mode="json") for trial in trials])},
                 tune_config=tune.TuneConfig(
                     max_concurrent_trials=self.config.max_concurrent_trials,
                     scheduler=self._scheduler(),
@@ -220,7 +256,7 @@ class Study:
                     storage_path=storage,
                     failure_config=tune.FailureConfig(max_failures=self.config.max_failures),
                     checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
-                    callbacks=self._watcher.callbacks(len(record.trials)),
+                    callbacks=self._watcher.callbacks(len(trials)),
                     verbose=0,
                 ),
             )
@@ -240,24 +276,18 @@ class Study:
             reduction_factor=self.config.asha.reduction_factor,
         )
 
-    def _close_runs(self, trials: Sequence[Trial]) -> None:
-        """Close the runs of trials that Tune ended from outside, which their own process could not."""
-        reason = "stopped early by ASHA" if self.config.asha else "the study was interrupted"
-        for trial in trials:
-            MlflowRun.start(
-                uri=self._uri,
-                experiment=self.config.tracking.experiment,
-                name=trial.name,
-                params={},
-                tags={},
-                spill_folder=self.folder.path,
-                resume_run_id=trial.mlflow_run_id,
-            ).finish("KILLED", reason)
-
 
 def _resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
-    """Return a bundle for the learner and one for each env runner of a trial."""
-    return tune.PlacementGroupFactory([{"CPU": 1.0}] * _trial(config).cpus)
+    """Return a bundle for a trial's own process, one for each learner and one for each env runner."""
+    train = _trial(config).train
+    sampling, gpus = train.sampling, train.env_runner_gpus
+    learners = [{"CPU": 1.0, "GPU": sampling.num_gpus_per_learner}] * sampling.num_learners
+    # Without learners of their own, the trial's process learns; without env runners it computes the reward too.
+    own = 0.0 if learners else sampling.num_gpus_per_learner
+    own += 0.0 if sampling.num_env_runners else gpus
+    runners = [{"CPU": 1.0, "GPU": gpus}] * sampling.num_env_runners
+    bundles = [{"CPU": 1.0, "GPU": own}, *learners, *runners]
+    return tune.PlacementGroupFactory([{k: v for k, v in bundle.items() if v} for bundle in bundles])
 
 
 def _folder_name(trial: Any) -> str:

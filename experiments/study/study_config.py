@@ -1,15 +1,14 @@
 """What a study is made of: the schema of `experiments/presets/studies/KIND/*.yaml`."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from experiments.shared.tracking_config import TrackingConfig
 from vlm_rewards.strict_config import StrictConfig
 
 # MLflow's rule for the names of parameters, which arms and tasks become.
 Name = Annotated[str, Field(min_length=1, max_length=60, pattern=r"^[\w .:/-]+$")]
-StudyKind = Literal["learning_curves", "model_size", "prompts"]
 
 
 class TaskConfig(StrictConfig):
@@ -79,7 +78,7 @@ class StudyConfig(StrictConfig):
         tasks: Task families by name.
         settings: What all trials set over their train presets.
         arms: What is compared, by name.
-        seeds: Of the trials.
+        seeds: Of the trials, each once.
         max_concurrent_trials: Trials that run side by side.
         max_failures: Times that a trial which failed is begun again from its last checkpoint.
         offline_table: CSV of `experiments.offline_pr`, whose average precision is set beside the returns.
@@ -103,3 +102,10 @@ class StudyConfig(StrictConfig):
     storage: str | None = None
     estimate: EstimateConfig = EstimateConfig()
     tracking: StudyTracking = StudyTracking()
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_differ(cls, seeds: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(seeds)) < len(seeds) or min(seeds) < 0:
+            raise ValueError(f"seeds must differ and be 0 or more, or trials would be doubled: {list(seeds)}")
+        return seeds

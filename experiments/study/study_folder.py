@@ -7,7 +7,7 @@ from pathlib import Path
 
 from experiments.shared.atomic_files import write_atomically
 from experiments.shared.run_folder import RunFolder
-from experiments.study.study_config import StudyConfig, StudyKind
+from experiments.study.study_config import StudyConfig
 from experiments.study.trials import Trial
 from vlm_rewards.errors import ConfigError
 
@@ -19,12 +19,12 @@ class StudyRecord:
     """What a study has to find again after its death.
 
     Attributes:
-        kind: Which figure of the paper.
-        mlflow_run_id: The parent run.
-        trials: With the ids of their runs.
+        kind: Name of the kind of study.
+        mlflow_run_id: Id of the parent run.
+        trials: Trials with the ids of their runs.
     """
 
-    kind: StudyKind
+    kind: str
     mlflow_run_id: str
     trials: tuple[Trial, ...]
 
@@ -45,7 +45,7 @@ class StudyFolder:
         return cls(RunFolder.create(parent, config.name, config.model_dump(mode="json")).path)
 
     @classmethod
-    def existing(cls, path: Path, kind: StudyKind) -> "StudyFolder":
+    def existing(cls, path: Path, kind: str) -> "StudyFolder":
         """Open the folder of an earlier study.
 
         Raises:

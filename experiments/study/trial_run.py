@@ -1,5 +1,6 @@
 """The function that Tune runs: one training, in Tune's own process for it."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,6 +10,7 @@ from ray import tune
 from ray.tune import Checkpoint
 
 from experiments.shared.run_folder import RunFolder, RunState
+from experiments.study.driver_environment import take_over
 from experiments.study.trials import Trial
 from experiments.training.run import Training
 from vlm_rewards.rllib.metrics import RolloutMetrics
@@ -24,14 +26,16 @@ class TrialWatcher:
         """Say nothing."""
 
 
-def run_trial(config: dict[str, Any]) -> None:
+def run_trial(config: dict[str, Any], environment: Mapping[str, str] | None = None) -> None:
     """Train, from the last checkpoint that Tune has of this trial, and evaluate.
 
     The run's whole folder is the checkpoint, its MLflow run id included, so a trial can go on on another node.
 
     Args:
         config: `{"trial": ...}`, the fields of a `Trial`.
+        environment: What the study's own environment has for its trials.
     """
+    take_over(environment or {})
     trial = Trial(**config["trial"])
     trial_dir = Path(tune.get_context().get_trial_dir())
     # Not in the trial's own: that is copied to the study's storage at any time, and a run's folder changes meanwhile.
@@ -50,7 +54,7 @@ def run_trial(config: dict[str, Any]) -> None:
             trial.train,
             folder,
             TrialWatcher(),
-            reward_app=trial.reward_app,
+            served_by=trial.way_to_reward(),
             mlflow_run_id=trial.mlflow_run_id,
             spill_folder=trial_dir,
             on_checkpoint=report,

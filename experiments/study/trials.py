@@ -11,6 +11,7 @@ from experiments.study.study_config import EstimateConfig, StudyConfig
 from experiments.training.config import TrainConfig
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.goals import PromptTemplate
+from vlm_rewards.service.served_by import Attach, InProcess, ServedByKind
 from vlm_rewards.strict_config import StrictConfig
 
 
@@ -23,7 +24,8 @@ class Trial(StrictConfig):
         seed: Of everything in it.
         train: The run.
         facts: Of the arm.
-        reward_app: The Serve application that scores its frames; None where none does, or before one is deployed.
+        reward_app: The Serve application that the study deploys for it; None where it deploys none.
+        reward_fingerprint: Of what that application, or another's, serves; None before it was asked.
         mlflow_run_id: Its run, prepared before it begins; empty until then.
     """
 
@@ -33,6 +35,7 @@ class Trial(StrictConfig):
     train: TrainConfig
     facts: dict[str, Any]
     reward_app: str | None = None
+    reward_fingerprint: str | None = None
     mlflow_run_id: str = ""
 
     @property
@@ -45,13 +48,30 @@ class Trial(StrictConfig):
         """CPUs of the trial itself, the shared replicas not counted."""
         return self.train.trainer_cpus
 
+    def way_to_reward(self) -> ServedByKind:
+        """Return how the trial itself reaches its reward: what the study has deployed for it, it attaches to.
+
+        What the study has compared already, a trial knows by its fingerprint, and loads no weights to compare.
+        """
+        served_by = self.train.served_by
+        if self.reward_app is None:
+            pinned = "fingerprint" in type(served_by).model_fields and self.reward_fingerprint is not None
+            return served_by.model_copy(update={"fingerprint": self.reward_fingerprint}) if pinned else served_by
+        limits = {name: getattr(served_by, name) for name in ServedByKind.model_fields if name != "kind"}
+        return Attach(app=self.reward_app, fingerprint=self.reward_fingerprint, **limits)
+
     def app_key(self) -> str | None:
-        """Return what two trials have in common that can share an application; None where nothing is served."""
-        if not self.train.is_served:
+        """Return what two trials have in common that can share an application; None where the study deploys none."""
+        return self.service_key() if self.train.deploys else None
+
+    def service_key(self) -> str | None:
+        """Return what two trials have in common that ask one service; None where each computes its own rewards."""
+        if self.train.uses_ground_truth or isinstance(self.train.served_by, InProcess):
             return None
         environment = self.train.environment
         # Seeds share an application: neither they nor the learner are part of the reward.
-        parts = [self.train.reward_model.model_dump(mode="json"), environment.id, environment.options.get("task_set")]
+        served = [part.model_dump(mode="json") for part in (self.train.reward_model, self.train.served_by)]
+        parts = [*served, environment.id, environment.options.get("task_set")]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:8]
 
 
@@ -103,9 +123,10 @@ def _facts(train: TrainConfig, given: dict[str, Any]) -> dict[str, Any]:
     return {**{key: value for key, value in found.items() if value is not None}, **given}
 
 
-def app_cpus(trials: Sequence[Trial]) -> float:
-    """Return the CPUs of all shared applications together."""
-    return sum({trial.app_key(): trial.train.replica_cpus for trial in trials}.values())
+def app_cpus(trials: Sequence[Trial], most: bool = False) -> float:
+    """Return the CPUs of all shared applications together, with their fewest replicas or as many as there may be."""
+    cpus = {t.app_key(): t.train.most_reward_cpus if most else t.train.least_reward_cpus for t in trials}
+    return sum(cpus.values())
 
 
 def seconds_of(trial: Trial, estimate: EstimateConfig) -> float | None:

@@ -1,14 +1,15 @@
-"""Findings of the studies that compare arms: `model_size` (figure 4, right) and `prompts` (figure 5)."""
+"""Findings of studies that compare arms in an order: figures 4 (right) and 5 of the paper."""
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from experiments.study_report.all_tasks import all_tasks_table
 from experiments.study_report.document import MISSING, Figure, Findings, Table, estimate, interval, number, slug
 from experiments.study_report.figures.arm_panels import Arm, ArmPanels
-from experiments.study_report.learning_curves import band_kinds, finals, held_out_band, random_success
-from experiments.study_report.records import GROUND_TRUTH_ARM, Study
+from experiments.study_report.learning_curves import INTERVALS, band_kinds, finals, held_out_band, random_success
+from experiments.study_report.records import Study
 from vlm_rewards.evaluation.statistics import RankCorrelation, rank_correlation, success_over_seeds
 
 RHO = "\u03c1"
@@ -19,11 +20,11 @@ class Comparison:
     """How a kind of study is told.
 
     Attributes:
-        fact: Of the arms, that their order is claimed by.
-        name: Of that fact, in words.
-        told: The fact that stands beside an arm's name.
-        what: What the arms are.
-        caption: Which figure of the paper it is, and what that claims.
+        fact: Fact of the arms that their order is claimed by.
+        name: Name of that fact, in words.
+        told: Fact that stands beside an arm's name.
+        what: What an arm is.
+        caption: Figure of the paper, and what that claims.
     """
 
     fact: str
@@ -54,10 +55,10 @@ class Group:
     """Arms of one task that are compared with each other.
 
     Attributes:
-        task: Of the environment.
-        negatives: The set that all of them train with; empty where the facts name none.
-        arms: In order, without the reference.
-        title: For figures.
+        task: Name of the task family.
+        negatives: Set of negatives that all of them train with; empty where the facts name none.
+        arms: Names in order, without the references.
+        title: Name in figures and tables.
     """
 
     task: str
@@ -75,7 +76,7 @@ def arm_findings(study: Study, comparison: Comparison) -> Findings:
         panels = _panels(study, group, comparison)
         bands |= band_kinds([arm.held_out for arm in panels.arms])
         figures += _figures(group, panels)
-        for name, arm in zip([*group.arms, GROUND_TRUTH_ARM], panels.arms, strict=False):
+        for name, arm in zip([*group.arms, *_references(study, group)], panels.arms, strict=True):
             row, record = _numbers(study, group, name, arm, comparison)
             rows.append(row)
             records.append(record)
@@ -83,9 +84,8 @@ def arm_findings(study: Study, comparison: Comparison) -> Findings:
         ranks += [(group, name, correlation) for name, correlation in correlations]
         statements += [_statement(group, name, correlation) for name, correlation in correlations]
     caption = (
-        f"{comparison.caption} Ground-truth return on held-out goals: mean over seeds; "
-        f"band: {', '.join(sorted(bands)) or 'none'}. Marks after training carry the same interval, and the "
-        "95 % Wilson interval over episodes where there is one seed."
+        f"{comparison.caption} Success rate by ground truth on held-out goals; lines and bands: "
+        f"{'; '.join(sorted(bands)) or 'none'}. Marks after training: {INTERVALS}."
     )
     if study.offline:
         caption += (
@@ -93,9 +93,12 @@ def arm_findings(study: Study, comparison: Comparison) -> Findings:
             "bootstraps over trajectories."
         )
     summary = Table(
-        "summary", f"Final ground-truth success on held-out goals of each {comparison.what}.", rows, records
+        "summary",
+        f"Final success rate (ground truth) on held-out goals of each {comparison.what}: {INTERVALS}.",
+        rows,
+        records,
     )
-    tables = [summary] if rows else []
+    tables = [*([summary] if rows else []), *all_tasks_table(study)]
     if ranks:
         tables.append(_rank_table(ranks))
     else:
@@ -108,9 +111,8 @@ def _groups(study: Study) -> list[Group]:
     groups = []
     for task in study.tasks:
         by_negatives: dict[str, list[str]] = {}
-        for arm in study.arms(task):
-            if arm != GROUND_TRUTH_ARM:
-                by_negatives.setdefault(str(_facts(study, task, arm).get("negatives") or ""), []).append(arm)
+        for arm in study.compared(task):
+            by_negatives.setdefault(str(_facts(study, task, arm).get("negatives") or ""), []).append(arm)
         for negatives, arms in by_negatives.items():
             title = f"{task}, negatives: {negatives.replace('_', ' ')}" if len(by_negatives) > 1 else task
             groups.append(Group(task, negatives, tuple(arms), title))
@@ -136,12 +138,18 @@ def _panels(study: Study, group: Group, comparison: Comparison) -> ArmPanels:
                 offline={row.negatives: row.value for row in study.offline if (row.arm, row.family) == (name, family)},
             )
         )
-    reference = study.finished(group.task, GROUND_TRUTH_ARM)
-    if reference:
-        final = success_over_seeds(finals(reference))
-        arms.append(Arm("true-reward agent", held_out_band(reference), final, reference=True))
+    references = _references(study, group)
+    for name in references:
+        trials = study.finished(group.task, name)
+        label = "true-reward agent" if len(references) == 1 else f"true-reward agent: {name}"
+        arms.append(Arm(label, held_out_band(trials), success_over_seeds(finals(trials)), reference=True))
     chance = random_success(study, group.task)
     return ArmPanels(group.title, arms, None if math.isnan(chance) else chance)
+
+
+def _references(study: Study, group: Group) -> list[str]:
+    """Return the agents on the true reward that have finished, to be compared with."""
+    return [arm for arm in study.references(group.task) if study.finished(group.task, arm)]
 
 
 def _key(name: str) -> str:
@@ -162,14 +170,16 @@ def _millions(parameters: float) -> str:
 
 
 def _figures(group: Group, panels: ArmPanels) -> list[Figure]:
-    finals = "; ".join(f"{arm.label} {number(arm.final.mean)}" for arm in panels.arms if arm.final)
+    finals = "; ".join(f"{arm.label} {number(arm.final.value)}" for arm in panels.arms if arm.final)
     drawn: list[tuple[str, Callable, str]] = [
-        ("curves", panels.curves, "held-out success over training, a curve an arm"),
-        ("final", panels.final, f"final success: {finals or 'none yet'}"),
+        ("curves", panels.curves, "held-out success rate over training, a curve an arm"),
+        ("final", panels.final, f"final success rate: {finals or 'none yet'}"),
     ]
     if any(arm.offline for arm in panels.arms):
         drawn.append(("offline", panels.offline, "offline average precision of each arm, by set of negatives"))
-        drawn.append(("offline_final", panels.offline_against_final, "final success against offline average precision"))
+        drawn.append(
+            ("offline_final", panels.offline_against_final, "final success rate against offline average precision")
+        )
     return [Figure(f"{slug(group.title)}_{name}", draw, f"{group.title}: {text}.") for name, draw, text in drawn]
 
 
@@ -181,7 +191,7 @@ def _numbers(study: Study, group: Group, name: str, arm: Arm, comparison: Compar
         "arm": name,
         comparison.fact: fact,
         "seeds": arm.final.seeds if arm.final else 0,
-        "held_out_success_rate": arm.final.mean if arm.final else math.nan,
+        "held_out_success_rate": arm.final.value if arm.final else math.nan,
         "held_out_success_rate_low": arm.final.low if arm.final else math.nan,
         "held_out_success_rate_high": arm.final.high if arm.final else math.nan,
         "interval": arm.final.kind if arm.final else "",
@@ -196,7 +206,7 @@ def _numbers(study: Study, group: Group, name: str, arm: Arm, comparison: Compar
         "task": group.title,
         comparison.what: arm.label,
         "seeds": str(record["seeds"]),
-        "held-out success": estimate(arm.final),
+        "success rate, held-out": estimate(arm.final),
         "random": number(record["random_success_rate"]),
     }
     for negatives in sets:
@@ -208,8 +218,8 @@ def _numbers(study: Study, group: Group, name: str, arm: Arm, comparison: Compar
 def _correlations(
     study: Study, group: Group, panels: ArmPanels, comparison: Comparison
 ) -> list[tuple[str, RankCorrelation]]:
-    """Return the rank correlations of a group with its final returns, by what is correlated."""
-    returns = {name: [rate for rate, _, _ in finals(study.finished(group.task, name))] for name in group.arms}
+    """Return the rank correlations of a group with its final success rates, by what is correlated."""
+    rates = {name: [rate for rate, _, _ in finals(study.finished(group.task, name))] for name in group.arms}
     properties: dict[str, dict[str, float]] = {comparison.name: {}}
     for name, arm in zip(group.arms, panels.arms, strict=False):
         fact = _facts(study, group.task, name).get(comparison.fact)
@@ -221,7 +231,7 @@ def _correlations(
                 properties.setdefault(key, {})[name] = value
     found = []
     for what, values in properties.items():
-        correlation = rank_correlation(list(values.values()), [returns[name] for name in values])
+        correlation = rank_correlation(list(values.values()), [rates[name] for name in values])
         if correlation is not None:
             found.append((what, correlation))
     return found
@@ -230,13 +240,19 @@ def _correlations(
 def _statement(group: Group, what: str, found: RankCorrelation) -> str:
     if not math.isfinite(found.rho):
         return (
-            f"{group.title}: all {found.trials} trials ended with the same held-out return; {what} has nothing to rank."
+            f"{group.title}: all {found.trials} trials ended with the same held-out success rate; {what} has nothing "
+            "to rank."
         )
     return (
-        f"{group.title}: {what} against final held-out return, Spearman's {_rho(found)} over {found.trials} trials, "
-        f"p = {number(found.p_value, 3)}; over the means of {found.arms} arms {number(found.arm_rho)}, "
-        f"p = {number(found.arm_p_value, 3)}."
+        f"{group.title}: {what} against final held-out success rate, Spearman's {_rho(found)} over "
+        f"{found.trials} trials, p {_p(found.p_value)}; over the means of {found.arms} arms "
+        f"{number(found.arm_rho)}, p {_p(found.arm_p_value)}."
     )
+
+
+def _p(value: float) -> str:
+    """Return what follows the letter p."""
+    return "< 0.001" if value < 0.001 else f"= {number(value, 3)}"
 
 
 def _rho(found: RankCorrelation) -> str:
@@ -250,12 +266,12 @@ def _rank_table(ranks: Sequence[tuple[Group, str, RankCorrelation]]) -> Table:
     rows = [
         {
             "task": group.title,
-            "final return against": what,
+            "final success rate against": what,
             f"{RHO} over trials": interval(found.rho, found.low, found.high),
-            "p": number(found.p_value, 3),
+            "p": _p(found.p_value).removeprefix("= "),
             "trials": str(found.trials),
             f"{RHO} over arms": number(found.arm_rho),
-            "p over arms": number(found.arm_p_value, 3),
+            "p over arms": _p(found.arm_p_value).removeprefix("= "),
             "arms": str(found.arms),
         }
         for group, what, found in ranks
@@ -280,9 +296,9 @@ def _rank_table(ranks: Sequence[tuple[Group, str, RankCorrelation]]) -> Table:
     test = "exact (all orders)" if exact else "from 100,000 random orders where there are more than nine trials"
     return Table(
         "correlations",
-        "Spearman's rank correlation with the final held-out return. Interval: 95 % percentile bootstrap that draws "
-        f"seeds within each arm. p: two-sided permutation test, {test}. Over arms, the seeds of one arm count once: "
-        "stricter, since four arms can show no less than p = 0.083.",
+        "Spearman's rank correlation with the final held-out success rate. Interval: 95 % percentile bootstrap that "
+        f"draws seeds within each arm. p: two-sided permutation test, {test}. Over arms, the seeds of one arm count "
+        "once: stricter, since four arms can show no less than p = 0.083.",
         rows,
         records,
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from experiments.shared.cells import csv_cell, markdown_text
 from experiments.study_report.figures.theme import Drawing
 from vlm_rewards.evaluation.statistics import Estimate
 
@@ -19,7 +20,7 @@ class Table:
     """A table for people and for programs.
 
     Attributes:
-        name: Of its CSV file.
+        name: Name of its CSV file, without the ending.
         caption: One sentence.
         rows: What people read, by heading; the same headings in each row.
         records: The same with full numbers and plain keys.
@@ -32,11 +33,12 @@ class Table:
 
     def markdown(self) -> str:
         """Return the table as Markdown."""
-        lines = [self.rows[0].keys(), ["---"] * len(self.rows[0]), *(row.values() for row in self.rows)]
-        return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
+        lines = [map(markdown_text, row) for row in (self.rows[0].keys(), *(row.values() for row in self.rows))]
+        rule = ["---"] * len(self.rows[0])
+        return "".join("| " + " | ".join(line) + " |\n" for line in (lines[0], rule, *lines[1:]))
 
     def csv(self) -> str:
-        """Return the records as CSV; what is undefined is empty."""
+        """Return the records as CSV; what is undefined is empty, and no cell is a formula."""
         file = io.StringIO()
         writer = csv.DictWriter(file, list(self.records[0]), lineterminator="\n")
         writer.writeheader()
@@ -49,8 +51,8 @@ class Figure:
     """One panel, with what a reader has to know of it.
 
     Attributes:
-        name: Of its PNG file.
-        drawing: Draws it.
+        name: Name of its PNG file, without the ending.
+        drawing: What draws it.
         description: In words, for those who cannot see it.
     """
 
@@ -92,7 +94,7 @@ def interval(value: float, low: float, high: float, digits: int = 2) -> str:
 
 def estimate(value: Estimate | None) -> str:
     """Return an estimate with its interval for people."""
-    return MISSING if value is None else interval(value.mean, value.low, value.high)
+    return MISSING if value is None else interval(value.value, value.low, value.high)
 
 
 def duration(seconds: float | None) -> str:
@@ -118,4 +120,4 @@ def slug(text: str) -> str:
 def _plain(value: Any) -> Any:
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
-    return f"{value:.6g}" if isinstance(value, float) else value
+    return f"{value:.6g}" if isinstance(value, float) else csv_cell(value)

@@ -3,15 +3,18 @@
 import base64
 import re
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
 
+import jinja2
+from markupsafe import Markup
+
+from experiments.shared.cells import markdown_text
 from experiments.study_report.document import Findings, Table
 from experiments.study_report.records import Study
 from experiments.study_report.trials import Video
 
-STYLE = Path(__file__).with_name("page.css")
-KINDS = {"learning_curves": "Learning curves", "model_size": "Model size", "prompts": "Prompt templates"}
+FOLDER = Path(__file__).parent
+TEMPLATE, STYLE = "page.html.j2", "page.css"
 NUMERIC = re.compile(r"[\d,.\u2212\u2013 ]+(\([\d.\u2212 to]+\))?|\d+ of \d+")
 
 
@@ -33,52 +36,40 @@ def html_page(
         trials: Every trial.
         facts: Provenance, by heading.
     """
-    incomplete = study.planned() != sum(trial.finished for trial in study.trials)
-    parts = [
-        f'<p class="eyebrow">{escape(KINDS[study.kind])}</p>',
-        f"<h1>{escape(study.title)}</h1>",
-        f'<p class="lead{" warning" if incomplete else ""}">{escape(_lead(study))}</p>',
-        _list(findings.statements),
-        '<div class="panels">',
-        *(_picture(figure.description, *pictures[figure.name]) for figure in findings.figures),
-        f'</div><p class="caption">{escape(findings.caption)}</p>',
-        "<h2>Numbers</h2>",
-        *(_table(table) for table in findings.tables),
-    ]
-    if films:
-        parts += [
-            "<h2>Best and worst goals</h2>",
-            '<p class="caption">One evaluation episode each of the trial with the median success among its seeds. '
-            "Its goal stands above the picture.</p>",
-            *_films(films),
-        ]
-    parts += [
-        "<h2>Trials</h2>",
-        _table(trials),
-        "<h2>Provenance</h2>",
-        "<dl>" + "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in facts.items()) + "</dl>",
-    ]
-    if study.preset:
-        parts.append(f"<details><summary>Preset</summary><pre>{escape(study.preset)}</pre></details>")
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(study.title)}</title>\n<style>\n{STYLE.read_text()}</style>\n</head>\n<body>\n"
-        + "\n".join(parts)
-        + "\n</body>\n</html>\n"
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"data_uri": _data_uri, "column_classes": _column_classes}
+    return environment.get_template(TEMPLATE).render(
+        study=study,
+        style=Markup((FOLDER / STYLE).read_text(encoding="utf-8")),
+        lead=_lead(study),
+        incomplete=study.planned() != sum(trial.finished for trial in study.trials),
+        findings=findings,
+        pictures=pictures,
+        films=films,
+        trials=trials,
+        facts=facts,
     )
 
 
 def markdown_page(study: Study, findings: Findings, trials: Table, facts: Mapping[str, str], figure: str) -> str:
     """Return the same as Markdown, without videos; the picture of all figures lies beside it as `figure`."""
-    lines = [f"# {study.title}\n", f"{_lead(study)}\n"]
+    title = markdown_text(study.title)
+    lines = [f"# {title}\n", f"{_lead(study)}\n"]
     if findings.statements:
-        lines.append("".join(f"- {statement}\n" for statement in findings.statements))
+        lines.append("".join(f"- {markdown_text(statement)}\n" for statement in findings.statements))
     if findings.figures:
-        lines += [f"![{study.title}]({figure})\n", f"{findings.caption}\n"]
+        lines += [f"![{title}]({figure})\n", f"{markdown_text(findings.caption)}\n"]
     for table in (*findings.tables, trials):
-        lines += [f"{table.caption}\n", table.markdown()]
-    lines += ["| provenance | |\n| --- | --- |\n" + "".join(f"| {key} | {value} |\n" for key, value in facts.items())]
+        lines += [f"{markdown_text(table.caption)}\n", table.markdown()]
+    told = "".join(f"| {key} | {markdown_text(value)} |\n" for key, value in facts.items())
+    lines += [f"| provenance | |\n| --- | --- |\n{told}"]
     return "\n".join(lines)
 
 
@@ -87,54 +78,14 @@ def _lead(study: Study) -> str:
     return f"{state}{study.counts()}."
 
 
-def _list(statements: Sequence[str]) -> str:
-    return "<ul>" + "".join(f"<li>{escape(statement)}</li>" for statement in statements) + "</ul>" if statements else ""
+def _data_uri(content: bytes, kind: str) -> str:
+    """Return a file as part of a page."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _picture(description: str, light: bytes, dark: bytes) -> str:
-    """Return a figure that follows the reader's colour scheme."""
-    return (
-        f'<figure><picture><source media="(prefers-color-scheme: dark)" srcset="{_png(dark)}">'
-        f'<img src="{_png(light)}" alt="{escape(description)}"></picture></figure>'
-    )
-
-
-def _png(content: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
-
-
-def _films(films: Sequence[Video]) -> list[str]:
-    """Return the videos under a heading a task."""
-    parts = []
-    for task in dict.fromkeys(film.trial.task for film in films):
-        parts.append(f'<h3>{escape(task)}</h3><div class="videos">')
-        for film in films:
-            if film.trial.task == task:
-                title = f"{film.trial.arm}: {film.title}"
-                alt = f"Video of an agent, {task}, {title}"
-                parts.append(
-                    f'<figure><img loading="lazy" src="{film.data_uri()}" alt="{escape(alt)}">'
-                    f"<figcaption>{escape(title)}, seed {escape(film.trial.seed)}</figcaption></figure>"
-                )
-        parts.append("</div>")
-    return parts
-
-
-def _table(table: Table) -> str:
-    """Return a table that scrolls inside itself where it is too wide for the screen."""
-    headings = list(table.rows[0])
-    classes = {heading: _column_class(heading, [row[heading] for row in table.rows]) for heading in headings}
-    head = "".join(f'<th class="{classes[heading]}">{escape(heading)}</th>' for heading in headings)
-    body = "".join(
-        "<tr>"
-        + "".join(f'<td class="{classes[heading]}">{escape(row[heading])}</td>' for heading in headings)
-        + "</tr>\n"
-        for row in table.rows
-    )
-    return (
-        f'<p class="caption">{escape(table.caption)}</p>\n<div class="scroll" tabindex="0" role="region" '
-        f'aria-label="{escape(table.name)}"><table><thead><tr>{head}</tr></thead>\n<tbody>{body}</tbody></table></div>'
-    )
+def _column_classes(table: Table) -> dict[str, str]:
+    """Return how each column is set, by heading."""
+    return {heading: _column_class(heading, [row[heading] for row in table.rows]) for heading in table.rows[0]}
 
 
 def _column_class(heading: str, cells: Sequence[str]) -> str:

@@ -15,7 +15,9 @@ from typing import Any
 import numpy as np
 import yaml
 
+from experiments.study_report.kinds import STUDY_KINDS
 from experiments.study_report.records import HELD_OUT, HISTORIES, OfflineRow, Study, Trial
+from vlm_rewards.credentials import with_password
 from vlm_rewards.errors import ConfigError, TrackingError
 from vlm_rewards.evaluation.statistics import Curve
 from vlm_rewards.tracking.mlflow_run import STORE_ERRORS
@@ -45,7 +47,7 @@ class StudyReader:
                 f"there is no MLflow store {database}: run a study first, or name one with --mlflow-uri"
             )
         try:
-            self._client = MlflowClient(tracking_uri=uri)
+            self._client = MlflowClient(tracking_uri=with_password(uri))
             self._experiments = [experiment.experiment_id for experiment in self._client.search_experiments()]
         except STORE_ERRORS as error:
             raise TrackingError(
@@ -56,10 +58,10 @@ class StudyReader:
         """Return a study.
 
         Args:
-            name: Of the study, whose newest parent run is taken, or the id of a parent run.
+            name: Name of the study, whose newest parent run is taken, or the id of a parent run.
 
         Raises:
-            ConfigError: There is no such study.
+            ConfigError: There is no such study, or it is of an unknown kind.
             TrackingError: The store stopped answering.
         """
         try:
@@ -117,7 +119,7 @@ class StudyReader:
         trials = [self._trial(run) for run in sorted(children, key=lambda run: run.info.start_time)]
         return Study(
             run_id=run_id,
-            kind=tags["study.kind"],
+            kind=STUDY_KINDS[tags["study.kind"]],
             name=name,
             title=tags.get("study.title") or name,
             status=parent.info.status,
@@ -146,6 +148,7 @@ class StudyReader:
             arm=tags.get("study.arm", "?"),
             task=tags.get("study.task", "?"),
             seed=tags.get("study.seed", "?"),
+            reward_kind=run.data.params.get("reward.kind", ""),
             facts=facts if isinstance(facts, dict) else {},
             status=run.info.status,
             end_reason=tags.get("end_reason", ""),
@@ -156,7 +159,7 @@ class StudyReader:
         )
 
     def _final(self, run_id: str, metrics: Mapping[str, float]) -> tuple[float, float, float] | None:
-        """Return success after training with its interval: of the metrics, or else of the table of all goals."""
+        """Return the success rate after training with its interval: from the metrics, or the table of all goals."""
         if "evaluation/success_rate" not in metrics:
             return None
         low, high = (metrics.get(f"evaluation/success_rate_{end}", math.nan) for end in ("low", "high"))
@@ -177,7 +180,7 @@ def _curve(history: Sequence[Any]) -> Curve:
 
 
 def _ended(curves: Mapping[str, Curve], final: float) -> Curve:
-    """Return the curve of held-out success with the evaluation after training as its last point."""
+    """Return the curve of the held-out success rate with the evaluation after training as its last point."""
     trained = max((curve.steps[-1] for curve in curves.values()), default=0.0)
     before = curves.get(HELD_OUT)
     if before is None:

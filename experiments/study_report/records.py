@@ -5,10 +5,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from experiments.study_report.study_kind import StudyKind
 from vlm_rewards.evaluation.curve_point import LAST_QUARTER, CurvePoint, last_quarter_precision
 from vlm_rewards.evaluation.statistics import Curve
 
-GROUND_TRUTH_ARM = "ground truth"
+GROUND_TRUTH = "ground_truth"
+"""The kind of reward of an agent that trains on the environment's own, the reference of a study."""
+
 REWARD_RETURN, ONLINE_PRECISION, HELD_OUT = "train/reward_return", "train/online_precision", "held_out/success_rate"
 SUCCESS_RATE = "train/success_rate"
 REWARD_SUCCESSES, TRUE_REWARD_SUCCESSES = "train/reward_successes", "train/true_reward_successes"
@@ -21,19 +24,20 @@ class Trial:
     """One trial.
 
     Attributes:
-        run_id: Of its MLflow run.
-        arm: The varied setting.
-        task: Of the environment.
-        seed: As text.
+        run_id: Id of its MLflow run.
+        arm: Name of the varied setting.
+        task: Name of the task family.
+        seed: Seed, as text.
+        reward_kind: Kind of the reward that its agent trains on: `clip`, `ground_truth`; empty if unknown.
         facts: What is known of the arm: `parameters`, `order`, `negatives`, `template`.
-        status: MLflow's: FINISHED, FAILED, KILLED, RUNNING or SCHEDULED.
+        status: Status in MLflow: FINISHED, FAILED, KILLED, RUNNING or SCHEDULED.
         end_reason: Why it ended, if it did not finish.
         seconds: Wall time from its first training iteration to its end, or up to now; None before that iteration. Not
             from its run's start: a study makes the runs of all its trials before the first begins.
-        curves: By metric; a metric that was never logged is absent. That of held-out success ends with the evaluation
-            after training.
+        curves: Curve by metric; a metric that was never logged is absent. That of the held-out success rate ends with
+            the evaluation after training.
         metrics: Last values.
-        final: Success on held-out goals after training, and the ends of its Wilson interval; None before that
+        final: Success rate on held-out goals after training, and the ends of its Wilson interval; None before that
             evaluation.
         superseded: Another run of the same task, arm and seed counts in its place.
     """
@@ -42,6 +46,7 @@ class Trial:
     arm: str
     task: str
     seed: str
+    reward_kind: str
     facts: Mapping[str, Any]
     status: str
     end_reason: str
@@ -59,7 +64,7 @@ class Trial:
     @property
     def is_ground_truth(self) -> bool:
         """Whether its agent trained on the true reward."""
-        return self.arm == GROUND_TRUTH_ARM
+        return self.reward_kind == GROUND_TRUTH
 
     @property
     def env_steps(self) -> int:
@@ -79,10 +84,14 @@ class Trial:
         fired, true = (self.curves.get(key) for key in (REWARD_SUCCESSES, TRUE_REWARD_SUCCESSES))
         if fired is None or true is None:
             return math.nan
-        counts = zip(fired.steps, fired.values, true.values, strict=True)
+        # A run that was killed may have logged the one without the other.
+        right = dict(zip(true.steps, true.values, strict=True))
+        counts = [(s, paid, right[s]) for s, paid in zip(fired.steps, fired.values, strict=True) if s in right]
+        if not counts:
+            return math.nan
         nothing = math.nan
         return last_quarter_precision(
-            [CurvePoint(int(step), nothing, nothing, nothing, int(paid), int(right)) for step, paid, right in counts]
+            [CurvePoint(int(s), nothing, nothing, nothing, int(a), int(b)) for s, a, b in counts]
         )
 
     @property
@@ -103,9 +112,9 @@ class OfflineRow:
     """The average precision of an arm's reward on recorded trajectories.
 
     Attributes:
-        arm: As in the trials.
-        family: Of goals, or `all`.
-        negatives: goals or goals_and_states.
+        arm: Name of the arm, as in the trials.
+        family: Family of goals, or `all`.
+        negatives: Set of negatives: `goals` or `goals_and_states`.
         value: Average precision, and the ends of its interval; NaN where unknown.
     """
 
@@ -120,21 +129,21 @@ class Study:
     """A study.
 
     Attributes:
-        run_id: Of the parent run in MLflow.
-        kind: learning_curves, model_size or prompts.
-        name: As given by its preset.
-        title: Headline.
-        status: Of the parent run.
-        started: Unix milliseconds.
-        seconds: Wall time, up to now if it runs.
-        tags: Of the parent run.
+        run_id: Id of the parent run in MLflow.
+        kind: What it asks.
+        name: Name given by its preset.
+        title: Headline of its report.
+        status: Status of the parent run in MLflow.
+        started: Begin of the parent run, in Unix milliseconds.
+        seconds: Wall time in seconds, up to now if it runs.
+        tags: Tags of the parent run.
         preset: The resolved preset as YAML, without the address of the MLflow store; empty if the study has none.
         trials: Every child run, whatever its status, by task, arm and seed.
         offline: Rows of `offline.csv`; empty without one.
     """
 
     run_id: str
-    kind: str
+    kind: StudyKind
     name: str
     title: str
     status: str
@@ -151,14 +160,28 @@ class Study:
         return list(dict.fromkeys(trial.task for trial in self.trials))
 
     def arms(self, task: str) -> list[str]:
-        """Return the arms of a task: by claimed order or size where the facts say so, the true reward last."""
+        """Return the arms of a task: in the order of its kind's facts, agents on the true reward last."""
         facts = {trial.arm: trial.facts for trial in self.trials if trial.task == task}
+        references = self.references(task)
 
-        def place(arm: str) -> tuple[bool, float, float]:
-            numbers = (facts[arm].get(key) for key in ("order", "parameters"))
-            return (arm == GROUND_TRUTH_ARM, *(math.inf if number is None else float(number) for number in numbers))
+        def place(arm: str) -> tuple[bool, list[float]]:
+            numbers = (facts[arm].get(key) for key in self.kind.ordered_by)
+            return arm in references, [math.inf if number is None else float(number) for number in numbers]
 
         return sorted(facts, key=place)
+
+    def compared(self, task: str) -> list[str]:
+        """Return the arms of a task that a reward model pays, in order."""
+        references = self.references(task)
+        return [arm for arm in self.arms(task) if arm not in references]
+
+    def references(self, task: str) -> list[str]:
+        """Return the arms of a task whose agents train on the true reward, known by the kind of their reward."""
+        return list(dict.fromkeys(trial.arm for trial in self.trials if trial.task == task and trial.is_ground_truth))
+
+    def finished_references(self, task: str) -> list[Trial]:
+        """Return the finished trials of all agents on the true reward."""
+        return [trial for arm in self.references(task) for trial in self.finished(task, arm)]
 
     def of(self, task: str, arm: str) -> list[Trial]:
         """Return the trials of a task and arm that count: an earlier run of the same seed does not."""

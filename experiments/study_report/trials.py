@@ -1,6 +1,5 @@
 """What is told of every trial: its row in the table, and the videos of one a task and arm."""
 
-import base64
 import csv
 import io
 from collections.abc import Callable
@@ -18,18 +17,14 @@ class Video:
     """Recorded evaluation episodes.
 
     Attributes:
-        trial: Whose agent acts.
+        trial: Trial whose agent acts.
         title: What they show.
-        gif: The file's content.
+        gif: Content of the file.
     """
 
     trial: Trial
     title: str
     gif: bytes
-
-    def data_uri(self) -> str:
-        """Return the video as part of a page."""
-        return f"data:image/gif;base64,{base64.b64encode(self.gif).decode()}"
 
 
 def trial_table(study: Study) -> Table:
@@ -46,7 +41,7 @@ def trial_table(study: Study) -> Table:
                 "seed": trial.seed,
                 "status": status,
                 "steps": f"{trial.env_steps:,}",
-                "held-out success": interval(*trial.final) if trial.final else MISSING,
+                "success rate, held-out": interval(*trial.final) if trial.final else MISSING,
                 "wall time": duration(trial.seconds),
                 "alarm at": MISSING if trial.alarm_at is None else f"{trial.alarm_at:,}",
                 "end reason": trial.end_reason or MISSING,
@@ -74,8 +69,8 @@ def trial_table(study: Study) -> Table:
         )
     return Table(
         "trials",
-        f"Every trial: {study.counts()}. Held-out success with its 95 % Wilson interval over episodes. "
-        "Wall time from the first training iteration to the end.",
+        f"Every trial: {study.counts()}. Held-out success rate (ground truth) with its 95 % Wilson interval over "
+        "episodes. Wall time from the first training iteration to the end.",
         rows,
         records,
     )

@@ -1,49 +1,28 @@
 """Writing a report into a folder."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from experiments.shared.atomic_files import write_atomically
-from experiments.study_report.arms import MODEL_SIZE, PROMPTS, arm_findings
-from experiments.study_report.document import Findings
 from experiments.study_report.figures.theme import DARK, LIGHT, render
-from experiments.study_report.learning_curves import learning_curve_findings
 from experiments.study_report.page import html_page, markdown_page
 from experiments.study_report.provenance import provenance
 from experiments.study_report.reading import PRESET_FILE, StudyReader
 from experiments.study_report.records import Study
 from experiments.study_report.trials import trial_table, videos
-from vlm_rewards.errors import ConfigError, VLMRewardsError
+from vlm_rewards.errors import VLMRewardsError
 
 PAGE = "report.html"
-
-
-def findings_of(study: Study) -> Findings:
-    """Return what a study shows.
-
-    Raises:
-        ConfigError: It is of an unknown kind.
-    """
-    kinds: dict[str, Callable[[Study], Findings]] = {
-        "learning_curves": learning_curve_findings,
-        "model_size": lambda study: arm_findings(study, MODEL_SIZE),
-        "prompts": lambda study: arm_findings(study, PROMPTS),
-    }
-    if study.kind not in kinds:
-        raise ConfigError(f"the study {study.name!r} is of kind {study.kind!r}; a report can show {', '.join(kinds)}")
-    return kinds[study.kind](study)
 
 
 def write_report(reader: StudyReader, study: Study, folder: Path) -> Path:
     """Write figures, tables and pages, and return the HTML page.
 
     Args:
-        reader: Reads the videos.
+        reader: What reads the videos.
         study: What was run.
         folder: Where files go; made if it does not exist.
 
     Raises:
-        ConfigError: The study is of an unknown kind.
         VLMRewardsError: No trial has finished.
     """
     if not any(trial.finished for trial in study.trials):
@@ -53,14 +32,14 @@ def write_report(reader: StudyReader, study: Study, folder: Path) -> Path:
             f"the study {study.name!r} has nothing to report yet: {study.counts()}{because}; wait for its first trial, "
             "or continue the study with --resume"
         )
-    findings = findings_of(study)
+    findings = study.kind.findings(study)
     folder.mkdir(parents=True, exist_ok=True)
     pictures = {}
     for figure in findings.figures:
         pictures[figure.name] = (render([figure.drawing], LIGHT), render([figure.drawing], DARK))
         write_atomically(folder / f"{figure.name}.png", pictures[figure.name][0])
     # All panels in one picture, as the paper has them: for a README, or a slide.
-    together = f"{study.kind}.png"
+    together = f"{study.kind.name}.png"
     if findings.figures:
         write_atomically(folder / together, render([f.drawing for f in findings.figures], LIGHT, findings.columns))
     trials, facts = trial_table(study), provenance(study)

@@ -1,9 +1,9 @@
 """What one training run is made of: the schema of `experiments/presets/train/*.yaml`."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, SerializeAsAny
+from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
 from experiments.shared.tracking_config import TrackingConfig
 from experiments.training.reward_kinds import REWARDS, GroundTruthReward
@@ -14,6 +14,8 @@ from vlm_rewards.environment.exploring_starts import ExploringStarts
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.reward_model import RewardConfig
 from vlm_rewards.rllib.rl_module import GoalModuleConfig
+from vlm_rewards.service.served_by import Deploy, InProcess, ServedBy
+from vlm_rewards.service.serving import check_device
 from vlm_rewards.strict_config import StrictConfig
 
 Algorithm = Annotated[SerializeAsAny[CommonHyperparameters], BeforeValidator(ALGORITHMS.parse)]
@@ -34,31 +36,8 @@ class EnvironmentConfig(StrictConfig):
     evaluation_options: dict[str, Any] = Field(default_factory=dict)
 
 
-class ServiceConfig(StrictConfig):
-    """How the reward is served.
-
-    Attributes:
-        transport: `serve` deploys a Ray Serve application; `in_process` computes the reward inside each env runner.
-        num_cpus: Ray CPUs that one replica asks for.
-        torch_threads: Threads of the encoder's arithmetic.
-        replicas: Number of replicas.
-        cache_mb: Memory in MiB that each replica, or env runner, keeps embeddings of frames in that came before; 0 for
-            none. Rewards are the same to the bit; phone screens come back all the time.
-        timeout_s: Seconds that one attempt at a request may take.
-        deadline_s: Seconds that a request may take with all its retries; below RLlib's `sample_timeout_s` of 60.
-    """
-
-    transport: Literal["serve", "in_process"] = "serve"
-    num_cpus: float = Field(default=0.5, gt=0)
-    torch_threads: int = Field(default=1, ge=1)
-    replicas: int = Field(default=1, ge=1)
-    cache_mb: int = Field(default=64, ge=0)
-    timeout_s: float = Field(default=20.0, gt=0)
-    deadline_s: float = Field(default=50.0, gt=0)
-
-
 class SamplingConfig(StrictConfig):
-    """How experience is gathered.
+    """How experience is gathered, and what learns from it.
 
     Attributes:
         num_env_runners: Remote processes that sample; 0 samples in the learner's own, the fastest on two cores.
@@ -66,11 +45,16 @@ class SamplingConfig(StrictConfig):
         learner_threads: Threads of the learner's arithmetic; None leaves them as they are. Results are the same bit by
             bit only for equal numbers. More than one pays only on cores that are free: threads that wait for one
             another on busy cores were measured ten times slower than one thread.
+        num_learners: Remote processes that learn side by side, each from its share of a batch; 0 learns in the run's
+            own.
+        num_gpus_per_learner: GPUs of each of them, or of the run's own process; may be fractional.
     """
 
     num_env_runners: int = Field(default=0, ge=0)
     num_envs_per_env_runner: int = Field(default=16, ge=1)
     learner_threads: int | None = Field(default=1, ge=1)
+    num_learners: int = Field(default=0, ge=0)
+    num_gpus_per_learner: float = Field(default=0, ge=0)
 
 
 class EvaluationConfig(StrictConfig):
@@ -114,7 +98,7 @@ class TrainConfig(StrictConfig):
         environment: The environment.
         reward: The reward model; or `{kind: ground_truth}`, the environment's own reward, for the agent to compare
             with.
-        service: How it is served.
+        served_by: The way to the reward model: `in_process`, `deploy`, `attach` or `http`.
         sampling: How experience is gathered.
         exploring_starts: Begins some training episodes elsewhere; None begins all where the environment does.
         agent: The agent's networks.
@@ -131,7 +115,7 @@ class TrainConfig(StrictConfig):
     checkpoint_every_steps: int = Field(default=20_000, ge=1)
     environment: EnvironmentConfig = EnvironmentConfig()
     reward: Reward
-    service: ServiceConfig = ServiceConfig()
+    served_by: ServedBy = Deploy()
     sampling: SamplingConfig = SamplingConfig()
     exploring_starts: ExploringStarts | None = None
     agent: GoalModuleConfig = GoalModuleConfig()
@@ -157,20 +141,39 @@ class TrainConfig(StrictConfig):
             raise ConfigError(f"reward is of kind {self.reward.kind}, where a reward model is needed: name one")
         return self.reward
 
+    @model_validator(mode="after")
+    def _reward_can_be_served(self) -> "TrainConfig":
+        if isinstance(self.reward, RewardConfig):
+            self.served_by.check(self.reward)
+            if isinstance(self.served_by, InProcess) and self.sampling.num_env_runners:
+                check_device(self.reward, self.served_by.num_gpus)
+        return self
+
     @property
     def trainer_cpus(self) -> int:
-        """CPUs of the learner and the env runners."""
-        return 1 + self.sampling.num_env_runners
+        """CPUs of the run's own process, the env runners and the learners."""
+        return 1 + self.sampling.num_env_runners + self.sampling.num_learners
 
     @property
-    def is_served(self) -> bool:
-        """Whether a Serve application computes the reward."""
-        return self.service.transport == "serve" and not self.uses_ground_truth
+    def deploys(self) -> bool:
+        """Whether the run needs a Serve application of its own."""
+        return isinstance(self.served_by, Deploy) and not self.uses_ground_truth
 
     @property
-    def replica_cpus(self) -> float:
-        """CPUs of the reward's replicas, all together."""
-        return self.service.num_cpus * self.service.replicas if self.is_served else 0.0
+    def least_reward_cpus(self) -> float:
+        """CPUs of the reward's replicas that always run, all together."""
+        return self.served_by.least_cpus if self.deploys else 0.0
+
+    @property
+    def most_reward_cpus(self) -> float:
+        """CPUs of all the reward's replicas that there may be."""
+        return self.served_by.most_cpus if self.deploys else 0.0
+
+    @property
+    def env_runner_gpus(self) -> float:
+        """GPUs of each env runner: those of a reward model that computes in it."""
+        in_process = isinstance(self.served_by, InProcess) and not self.uses_ground_truth
+        return self.served_by.num_gpus if in_process else 0.0
 
     @property
     def reward_name(self) -> str:

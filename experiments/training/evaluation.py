@@ -2,7 +2,9 @@
 
 import functools
 import itertools
+import logging
 import shutil
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from ray.rllib.core.rl_module import RLModule
@@ -14,8 +16,10 @@ from experiments.training.config import TrainConfig
 from experiments.training.console import success_table
 from experiments.training.environments import evaluation_env, task_set_of
 from experiments.training.results import evaluate_and_record
-from experiments.training.run import REPOSITORY, make_client
+from experiments.training.run import REPOSITORY
 from vlm_rewards.errors import ConfigError
+from vlm_rewards.service import RewardClient
+from vlm_rewards.service.served_by import connect
 from vlm_rewards.tracking import MlflowRun, flatten, provenance_tags
 from vlm_rewards.tracking.store import default_uri
 
@@ -31,17 +35,22 @@ class Evaluation:
         folder: The run's.
     """
 
-    def __init__(self, config: TrainConfig, folder: RunFolder) -> None:
+    def __init__(self, config: TrainConfig, folder: RunFolder, output: Path | None = None) -> None:
         """Check that there is something to evaluate, and that the environment can be built.
+
+        Args:
+            config: The run's settings, with what this evaluation changes.
+            folder: The run's.
+            output: Folder that the evaluation's own goes into; None takes the run's.
 
         Raises:
             ConfigError: the run has no checkpoint, or the environment refuses its options.
         """
-        # Frames are scored for the films alone: no service for so few.
-        service = config.service.model_copy(update={"transport": "in_process"})
-        self.config = config.model_copy(update={"service": service})
+        # Frames are scored for the films alone: no service, and no Ray, for so few.
+        self.config = config.model_copy(update={"served_by": config.served_by.without_ray()})
         self.folder = folder
-        state = folder.state()
+        self._output = output or folder.path
+        state = folder.restorable(lambda warning: logging.getLogger(__name__).warning(warning))
         if state is None or state.checkpoint is None:
             raise ConfigError(f"the run in {folder.path} has no checkpoint yet; train on with --resume {folder.path}")
         self._state = state
@@ -59,12 +68,10 @@ class Evaluation:
         assert self._state.checkpoint is not None
         quiet_ray()
         module = RLModule.from_checkpoint(self.folder.path / self._state.checkpoint / _MODULE)
-        folder = RunFolder.create(self.folder.path, "evaluation", config.model_dump(mode="json")).path
+        folder = RunFolder.create(self._output, "evaluation", config.model_dump(mode="json")).path
         try:
-            with Bars() as bars, self._start_tracking(folder) as run:
+            with Bars() as bars, self._start_tracking(folder) as run, self._client() as client:
                 bars.say(f"evaluating the agent of {self._state.env_steps:,} steps …")
-                scored = config.evaluation.videos and not config.uses_ground_truth
-                client = make_client(config, self._task_set, "") if scored else None
                 done = itertools.count(1)
                 results = evaluate_and_record(
                     config=config,
@@ -87,6 +94,12 @@ class Evaluation:
         bars.console.print(success_table(results.agent, results.random))
         bars.console.print(f"  {'results':<15}{folder}", soft_wrap=True)
         bars.console.print(f"  {'MLflow':<15}run {run.run_id} in {run.uri}", soft_wrap=True)
+
+    def _client(self) -> AbstractContextManager[RewardClient | None]:
+        config = self.config
+        if config.uses_ground_truth or not config.evaluation.videos:
+            return nullcontext(None)
+        return connect(config.served_by, config.reward_model, self._task_set)
 
     def _start_tracking(self, folder: Path) -> MlflowRun:
         return MlflowRun.start(

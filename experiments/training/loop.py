@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol
 
+import numpy as np
 from ray.exceptions import RayError
 from ray.rllib.algorithms.algorithm import Algorithm
 
@@ -14,6 +15,7 @@ from experiments.training.config import TrainConfig
 from vlm_rewards.evaluation.curve_point import CurvePoint
 from vlm_rewards.evaluation.reward_hacking import RewardHackingAlarm
 from vlm_rewards.rllib import health
+from vlm_rewards.rllib.env_runner import begin_anew
 from vlm_rewards.rllib.metrics import RolloutMetrics
 from vlm_rewards.tracking import MlflowRun
 
@@ -147,6 +149,14 @@ class TrainingLoop:
         self.state = self._folder.write_checkpoint(self.state, lambda path: self._algorithm.save_to_path(str(path)))
         self._saved_at = self.state.env_steps
         self._on_checkpoint(self.state)
+        if not self.is_over and not self._config.algorithm.is_asynchronous:
+            # What a resumed run would do here: so the two are equal.
+            begin_anew(self._algorithm, seed_after(self._config.seed, self.state.env_steps))
+
+
+def seed_after(seed: int, env_steps: int) -> int:
+    """Return the seed of what comes after a checkpoint: of its own for every run and every place in it."""
+    return int(np.random.SeedSequence([seed, env_steps]).generate_state(1)[0])
 
 
 def _point(metrics: RolloutMetrics) -> CurvePoint:

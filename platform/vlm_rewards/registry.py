@@ -63,8 +63,12 @@ class Registry(Generic[T]):
             raise ConfigError(f"there is no {self.what} {name!r}; {near_matches(str(name), self._kinds)}")
         return self._kinds[name]
 
-    def parse(self, value: Any) -> Any:
+    def parse(self, value: Any, **defaults: Any) -> Any:
         """Return the settings that a preset's mapping stands for; settings are passed on as they are.
+
+        Args:
+            value: The mapping, or settings.
+            defaults: What a mapping leaves out, as far as its kind has such settings.
 
         Raises:
             ConfigError: no mapping, no or an unknown kind, or values that the kind refuses.
@@ -77,4 +81,6 @@ class Registry(Generic[T]):
         name = value.get(self.key, self.default)
         if name is None:
             raise ConfigError(f"{self.what} lacks its {self.key}; {near_matches('', self._kinds)}")
-        return self[name](**value)
+        kind = self[name]
+        known = {key: default for key, default in defaults.items() if key in kind.model_fields}
+        return kind(**{**known, **value})

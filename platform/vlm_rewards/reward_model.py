@@ -1,123 +1,19 @@
 """The reward of a frame for a goal: encoder, prompts and head put together."""
 
-import hashlib
-import json
 from collections.abc import Sequence
-from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field, field_validator, model_validator
 
 from vlm_rewards.embedding_cache import EmbeddingCache, distinct_frames, frame_keys
-from vlm_rewards.encoders import Encoder, EncoderKind, Precision, check_clips, load_encoder
+from vlm_rewards.encoders import Encoder, ReadsTexts, check_clips
 from vlm_rewards.errors import ConfigError, NonFiniteRewardError
-from vlm_rewards.goals import NegativesSpec, PromptTemplate, TaskSet
-from vlm_rewards.heads import FramePooling, HeadConfig, RewardForm, check_temperature, check_threshold, pool, rewards_of
-from vlm_rewards.strict_config import StrictConfig, near_matches
+from vlm_rewards.goals import PromptTemplate, TaskSet, check_prompts
+from vlm_rewards.heads import pool, rewards_of
+from vlm_rewards.reward_config import RewardConfig, RewardDescription
+from vlm_rewards.strict_config import near_matches
 
-
-class RewardConfig(StrictConfig):
-    """What a reward is made of. Its values are all in the reward's fingerprint, the device excepted.
-
-    Attributes:
-        kind: `clip`; tells it from other kinds of reward in presets.
-        model: packaged model, hub id or folder; see `load_encoder`.
-        template: the paper's prompt "A" to "D", or a sentence with [TASK].
-        negatives: the other members of the set L of equation 1.
-        tau: temperature of equation 1, above 0; needed by the forms `softmax_binary` and `probability`.
-        beta: threshold of equation 2, in [0, 1]; needed by `softmax_binary`.
-        head: the reward form.
-        precision: of the towers' arithmetic: `fp32`; `bf16`; `int8`, of the image tower on OpenVINO; or `auto`, the
-            fastest on this machine of those whose rewards were found to agree with fp32's. The fingerprint holds what
-            was chosen, so machines on which `auto` differs do not serve one reward: name the precision there.
-        device: torch device of the towers.
-        encoder: runtime of the image tower: `torch`, `openvino`, or `auto`; see `load_encoder`.
-        compiled: compile torch's image tower, with CUDA graphs; for GPUs.
-    """
-
-    kind: Literal["clip"] = "clip"
-    model: str = Field(default="pocket-android", min_length=1)
-    template: str = "D"
-    negatives: NegativesSpec = NegativesSpec()
-    tau: float = 1.0
-    beta: float = 1.0
-    head: HeadConfig = HeadConfig()
-    precision: Precision = "fp32"
-    device: str = "cpu"
-    encoder: EncoderKind = "auto"
-    compiled: bool = False
-
-    @field_validator("template")
-    @classmethod
-    def _template_is_usable(cls, template: str) -> str:
-        PromptTemplate.named(template)
-        return template
-
-    @field_validator("tau")
-    @classmethod
-    def _tau_is_usable(cls, tau: float) -> float:
-        return check_temperature(tau)
-
-    @field_validator("beta")
-    @classmethod
-    def _beta_is_usable(cls, beta: float) -> float:
-        return check_threshold(beta)
-
-    @model_validator(mode="after")
-    def _form_has_its_numbers(self) -> "RewardConfig":
-        needed = {"softmax_binary": ("tau", "beta"), "probability": ("tau",)}.get(self.head.form, ())
-        missing = [name for name in needed if name not in self.model_fields_set]
-        if missing:
-            raise ValueError(f"{missing[0]}: is required by form {self.head.form!r}; calibrate it on labelled frames")
-        return self
-
-    def load_encoder(self) -> Encoder:
-        """Loads the encoder that these settings name; see `vlm_rewards.encoders.load_encoder`."""
-        return load_encoder(self.model, self.device, self.precision, self.encoder, self.compiled)
-
-
-class RewardDescription(StrictConfig):
-    """What a client needs to know of a reward model.
-
-    Attributes:
-        fingerprint: hex sha256; equal fingerprints give equal rewards.
-        encoder_fingerprint: hex sha256 of the encoder alone.
-        form: the reward form.
-        score_range: smallest and largest score.
-        terminates: whether a reward above 0 ends the episode.
-        beta: threshold of equation 2, for `softmax_binary`.
-        tau: temperature of equation 1, for `softmax_binary` and `probability`.
-        image_size: (height, width) in pixels at which to render reward frames.
-        model: as configured.
-        template: the prompt template's sentence.
-        negatives: as configured.
-        goal_ids: the goals it can score, both splits.
-    """
-
-    fingerprint: str
-    encoder_fingerprint: str
-    form: RewardForm = "softmax_binary"
-    score_range: tuple[float, float] = (0.0, 1.0)
-    terminates: bool = True
-    beta: float
-    tau: float
-    image_size: tuple[int, int]
-    model: str
-    template: str
-    negatives: NegativesSpec
-    goal_ids: tuple[str, ...]
-
-    def reward(self, scores: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Maps scores to rewards: equation 2, or for dense forms the score itself.
-
-        Args:
-            scores: any shape, in `score_range`.
-
-        Returns:
-            float32, of the same shape.
-        """
-        return rewards_of(self.form, scores, self.beta)
+__all__ = ["RewardConfig", "RewardDescription", "RewardModel"]
 
 
 class RewardModel:
@@ -149,7 +45,7 @@ class RewardModel:
             cache: asked before a frame is encoded. Hand it on to a model with other prompts and the same encoder.
 
         Raises:
-            ConfigError: unusable settings, or negatives that contain the goal.
+            ConfigError: unusable settings, negatives that contain the goal, or goals that the model cannot tell apart.
             CheckpointError: the model is no usable dual encoder.
             SelfCheckError: the model's weights are not the recorded ones.
             NonFiniteRewardError: a prompt's embedding is not finite.
@@ -157,15 +53,8 @@ class RewardModel:
         self.config = config
         self.task_set = task_set
         self.cache = cache
-        template = PromptTemplate.named(config.template)
-        # The goal comes first in its own list: row 0 of `softmax_binary`.
-        self._prompts = {
-            goal.id: (template.fill(goal), *config.negatives.captions(goal, task_set, template))
-            for goal in task_set.all_goals
-        }
+        self._prompts = config.prompts(task_set)
         self.encoder = encoder or config.load_encoder()
-        if not config.head.uses_negatives:
-            self._prompts = {goal_id: prompts[:1] for goal_id, prompts in self._prompts.items()}
         baselines = [config.head.baseline] if config.head.baseline else []
         distinct = sorted({prompt for prompts in self._prompts.values() for prompt in prompts}.union(baselines))
         embeddings = self.encoder.embed_texts(distinct)
@@ -175,13 +64,18 @@ class RewardModel:
                 f"precision {config.precision!r} overflows: try fp32 or load another checkpoint"
             )
         row = {prompt: index for index, prompt in enumerate(distinct)}
+        bare = PromptTemplate.named(config.template).bare()
+        readings = {}
+        if isinstance(self.encoder, ReadsTexts):
+            readings = dict(zip([*distinct, bare], self.encoder.read_texts([*distinct, bare]), strict=True))
+        check_prompts(self._prompts, dict(zip(distinct, embeddings, strict=True)), readings, bare, config.model)
         self._texts = {
             goal_id: embeddings[[row[prompt] for prompt in prompts]] for goal_id, prompts in self._prompts.items()
         }
         self._baseline = embeddings[row[baselines[0]]] if baselines else None
         for texts in self._texts.values():
             config.head.scores(texts[:1], texts, self._baseline, config.tau)  # a goal that is the baseline is refused
-        self.fingerprint = self._fingerprint()
+        self.fingerprint = config.fingerprint(task_set, self.encoder.fingerprint)
 
     @property
     def beta(self) -> float:
@@ -225,7 +119,7 @@ class RewardModel:
         if len(goal_ids) != len(frames):
             raise ConfigError(f"{len(frames)} frames came with {len(goal_ids)} goal ids; send one id a frame")
         self._check_goals(goal_ids)
-        return self.score_embeddings(self.embed(frames), goal_ids)
+        return self.score_embeddings(self._embed(frames), goal_ids)
 
     def score_all(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str]) -> npt.NDArray[np.float32]:
         """Returns the score of each frame for each goal; frames are embedded once.
@@ -242,13 +136,8 @@ class RewardModel:
             ConfigError: unknown goal.
             NonFiniteRewardError: a score is not finite.
         """
-        check_clips(frames)
         self._check_goals(goal_ids)
-        images = self.embed(frames)
-        columns = {goal_id: self.score_embeddings(images, [goal_id] * len(images)) for goal_id in set(goal_ids)}
-        if not columns:
-            return np.zeros((len(frames), 0), np.float32)
-        return np.stack([columns[goal_id] for goal_id in goal_ids], axis=1)
+        return self.score_all_embeddings(self.embed(frames), goal_ids)
 
     def reward(self, scores: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Maps scores to rewards, float32 of the same shape; see `RewardDescription.reward`."""
@@ -262,9 +151,12 @@ class RewardModel:
         Raises:
             InvalidFrameError: frames of another dtype or shape.
         """
-        if check_clips(frames).ndim == 5:
+        return self._embed(check_clips(frames))
+
+    def _embed(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        if frames.ndim == 5:
             clips = frames[:, self.config.head.frames.frames_of(frames.shape[1])]
-            images = self.embed(clips.reshape(-1, *clips.shape[2:]))
+            images = self._embed(clips.reshape(-1, *clips.shape[2:]))
             return pool(images.reshape(*clips.shape[:2], self.encoder.embedding_dim))
         if not len(frames):
             return np.zeros((0, self.encoder.embedding_dim), np.float32)
@@ -312,6 +204,27 @@ class RewardModel:
             )
         return scores
 
+    def score_all_embeddings(self, images: npt.NDArray[np.float32], goal_ids: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Returns the score of each embedded frame for each goal: the cheap half of `score_all`.
+
+        Args:
+            images: float32 (N, D), as `embed` gives.
+            goal_ids: G ids; one that comes again costs nothing.
+
+        Returns:
+            float32 (N, G), in the head's score range.
+
+        Raises:
+            VLMRewardsError: as for `score_embeddings`.
+        """
+        scores = np.zeros((len(images), len(goal_ids)), np.float32)
+        columns: dict[str, npt.NDArray[np.float32]] = {}
+        for column, goal_id in enumerate(goal_ids):
+            if goal_id not in columns:
+                columns[goal_id] = self.score_embeddings(images, [goal_id] * len(images))
+            scores[:, column] = columns[goal_id]
+        return scores
+
     def describe(self) -> RewardDescription:
         """Returns what a client needs to know."""
         return RewardDescription(
@@ -334,17 +247,3 @@ class RewardModel:
             if goal_id not in self._prompts:
                 hint = near_matches(str(goal_id), self._prompts)
                 raise ConfigError(f"unknown goal {goal_id!r} in task set {self.task_set.name!r}; {hint}")
-
-    def _fingerprint(self) -> str:
-        """Covers what rewards depend on and nothing else: the cosine, for one, knows neither tau nor beta."""
-        config, head = self.config, self.config.head
-        parts: dict[str, Any] = {"head": head.form, "encoder": self.encoder.fingerprint, "prompts": self._prompts}
-        if head.uses_negatives:
-            parts["tau"] = config.tau
-        if head.terminates:
-            parts["beta"] = config.beta
-        if head.form == "goal_baseline":
-            parts |= {"alpha": head.alpha, "baseline": head.baseline}
-        if head.frames != FramePooling():
-            parts["frames"] = head.frames.model_dump()
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

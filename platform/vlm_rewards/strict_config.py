@@ -1,6 +1,8 @@
 """Configuration objects whose mistakes come out as one clear line."""
 
 import difflib
+import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
@@ -60,17 +62,76 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     """Reads a YAML mapping with string keys.
 
     Raises:
-        ConfigError: the file is missing, is not YAML or is not a mapping.
+        ConfigError: the file is missing, is not YAML, is not a mapping, or holds what `parse_yaml` refuses.
     """
     try:
-        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        text = Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"cannot read {path}: {error.strerror}; give the path of a YAML file") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not valid YAML: it is no UTF-8 text") from error
+    try:
+        values = parse_yaml(text)
+    except ConfigError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(values, dict) or not all(isinstance(key, str) for key in values):
         raise ConfigError(f"{path} must hold `key: value` pairs at its top level")
     return values
+
+
+def parse_yaml(text: str) -> Any:
+    """Returns what a YAML text says.
+
+    Raises:
+        ConfigError: it is not YAML, says one key twice, nests too deeply, or has a number that no setting can hold.
+    """
+    try:
+        value = yaml.load(text, _SettingsLoader)
+        _check_numbers(value)
+    except ConfigError:
+        raise
+    except yaml.YAMLError as error:
+        raise ConfigError(" ".join(str(error).split())) from error
+    except RecursionError as error:
+        raise ConfigError("it nests too deeply") from error
+    except ValueError as error:
+        # Of Python's own readers: an integer of thousands of digits, a date that there is not.
+        raise ConfigError(" ".join(str(error).split())[:200]) from error
+    return value
+
+
+class _SettingsLoader(yaml.SafeLoader):
+    """YAML's safe loader, which takes a key that is there twice for the mistake that it is."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Returns a mapping.
+
+        Raises:
+            ConstructorError: a key is there twice.
+        """
+        seen = set()
+        for key_node, _ in node.value:
+            key = (key_node.tag, key_node.value) if isinstance(key_node, yaml.ScalarNode) else None
+            if key is not None and key in seen and key_node.tag != "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key_node.value!r} is there twice; remove one", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def _check_numbers(value: Any) -> None:
+    """Refuses integers beyond 64 bits and floats without an end, wherever they are."""
+    if isinstance(value, dict):
+        for inner in value.values():
+            _check_numbers(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            _check_numbers(inner)
+    elif isinstance(value, int) and abs(value) >= 2**63:
+        raise ConfigError(f"the number {str(value)[:20]}... is too large for any setting")
+    elif isinstance(value, float) and math.isinf(value):
+        raise ConfigError("an infinite number is no setting; leave a limit out, or write null")
 
 
 def near_matches(name: str, known: Iterable[str]) -> str:
@@ -84,8 +145,8 @@ def near_matches(name: str, known: Iterable[str]) -> str:
 
 def _one_line(model: type[BaseModel], error: ValidationError) -> str:
     parts = []
-    for problem in error.errors():
-        where = ".".join([model.__name__, *(str(piece) for piece in problem["loc"])])
+    for problem in error.errors(include_url=False):
+        where = _where(model, problem["loc"])
         if problem["type"] == "extra_forbidden":
             unknown = str(problem["loc"][-1])
             hint = near_matches(unknown, model.model_fields) if len(problem["loc"]) == 1 else "remove it"
@@ -94,9 +155,35 @@ def _one_line(model: type[BaseModel], error: ValidationError) -> str:
             parts.append(f"{where}: is required")
         else:
             message = problem["msg"].removeprefix("Value error, ")
-            if not problem["loc"] and isinstance(problem.get("ctx", {}).get("error"), ConfigError):
+            inner = problem.get("ctx", {}).get("error")
+            if not problem["loc"] and isinstance(inner, ConfigError):
                 parts.append(message)  # `model_validate` calls `__init__`, which has named the place already
                 continue
-            given = "" if problem["type"] == "value_error" else f" (got {problem['input']!r:.80})"
-            parts.append(f"{where}: {message}{given}")
-    return " ".join("; ".join(parts).split())
+            if isinstance(inner, ConfigError) and _NAMED.match(message):
+                parts.append(_NAMED.sub(rf"\\1{where}.", message))  # one path through all settings, not a class a level
+                continue
+            given = "" if problem["type"] in _IN_OUR_WORDS else f" (got {problem['input']!r:.80})"
+            parts.append(f"{where}: {_plain(problem['type'], message)}{given}")
+    return " ".join("; ".join(dict.fromkeys(parts)).split())
+
+
+def _where(model: type[BaseModel], place: tuple[int | str, ...]) -> str:
+    """Returns a place as it is written in YAML: what pydantic adds for branches of a union is no key."""
+    pieces = [str(piece) for piece in place if not (isinstance(piece, str) and _BRANCH.search(piece))]
+    return ".".join([model.__name__, *pieces])
+
+
+_BRANCH = re.compile(r"[\[\](){}<>]|^(int|float|str|bool|none|list|tuple|dict|model)$")
+_NAMED = re.compile(r"(^|; )[A-Z]\w*\.(?=[\w.]+: )")
+_IN_OUR_WORDS = ("value_error", "assertion_error")
+_MAPPINGS = ("model_type", "dict_type", "model_attributes_type", "mapping_type", "dataclass_type")
+
+
+def _plain(kind: str, message: str) -> str:
+    """Returns pydantic's sentence without its own terms."""
+    if kind in _MAPPINGS:
+        return "must be a mapping of settings, `{key: value}`"
+    if kind == "is_instance_of":
+        return "is of the wrong kind"
+    message = message.replace("Input should be", "must be").replace("Input should have", "must have")
+    return message.replace("Input ", "it ", 1) if message.startswith("Input ") else message

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,14 @@ def fault(request: pytest.FixtureRequest, spoilt: Callable[[str], Path]) -> tupl
     return spoilt(request.param), SPOILT[request.param]
 
 
+@pytest.fixture(autouse=True)
+def own_signals() -> Iterator[None]:
+    """Commands decide what SIGTERM does; in this process only for as long as a test lasts."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
 @pytest.fixture(params=["text", "image"])
 def half_checkpoint(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
     """A folder with a text or an image encoder alone, and what its error says."""
@@ -161,12 +170,13 @@ def options(painted: Path, tmp_path: Path) -> list[str]:
     path.write_text(
         f"data: {{dataset: {painted}, task_sets: {task_sets}}}\n"
         f"reward: {{model: fake, template: '{TEMPLATE}', tau: 0.05, beta: 0.5}}\n"
-        "service: {transport: in_process, request_frames: 16}\n"
+        "served_by: {kind: in_process}\n"
+        "request_frames: 16\n"
     )
     return ["--preset", str(path)]
 
 
 @pytest.fixture(scope="session")
-def mlflow_store(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """One MLflow store for all offline studies: making one takes seconds."""
-    return ["--mlflow-uri", f"sqlite:///{tmp_path_factory.mktemp('tracking') / 'mlflow.db'}"]
+def mlflow_store(tmp_path_factory: pytest.TempPathFactory, with_store: Callable[[Path], Path]) -> list[str]:
+    """One MLflow store for all offline studies."""
+    return ["--mlflow-uri", f"sqlite:///{with_store(tmp_path_factory.mktemp('tracking')) / 'mlflow.db'}"]

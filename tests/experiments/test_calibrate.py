@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 from experiments.calibrate import app
 from experiments.shared.preset_files import load_preset
 from experiments.training.config import TrainConfig
-from serve_deployments.reward import RewardAppArgs
 from vlm_rewards.evaluation.offline import LabelledDataset
 from vlm_rewards.evaluation.offline.dataset import decode_frames
 from vlm_rewards.reward_model import RewardModel
+from vlm_rewards.service.serving import RewardAppArgs
 
 NAMES = ["--set", "name=made", "--set", "resamples=50"]
 

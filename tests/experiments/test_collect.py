@@ -5,7 +5,8 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from experiments.collect import app, collect, dataset_files, decode_images, load_config, read_dataset
+from experiments.collect import app
+from experiments.datasets.collecting import collect, dataset_files, decode_images, load_config, read_dataset
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.offline.dataset import read_manifest
 
@@ -79,7 +80,7 @@ def test_damage_and_absence_are_noticed(dataset, tmp_path):
 
 def test_bad_configs_are_refused():
     config = load_config("small").model_dump()
-    from experiments.collect import CollectConfig
+    from experiments.datasets.collecting import CollectConfig
 
     with pytest.raises(ConfigError, match="sum to 1"):
         CollectConfig(**{**config, "policies": {"oracle": 0.5}})

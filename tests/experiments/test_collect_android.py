@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from experiments.collect import collect, load_config
+from experiments.datasets.collecting import collect, load_config
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.offline import LabelledDataset, SplitSpec, measure, split_trajectories
 from vlm_rewards.evaluation.offline.dataset import decode_frames

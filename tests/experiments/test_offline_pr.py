@@ -10,8 +10,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 from typer.testing import CliRunner
 
-from experiments.offline.config import OfflineServiceConfig
-from experiments.offline.embedding import embed_states, reward_client
+from experiments.offline.config import OfflinePRConfig
+from experiments.offline.embedding import embed_states
 from experiments.offline.prompt_sets import PromptSet, load_prompt_set
 from experiments.offline.rewards import FamilyRewards, TextMemo
 from experiments.offline_pr import app
@@ -21,6 +21,7 @@ from vlm_rewards.evaluation.offline import LabelledDataset
 from vlm_rewards.evaluation.offline.dataset import decode_frames
 from vlm_rewards.evaluation.offline.embedding_store import EmbeddingStore
 from vlm_rewards.reward_model import RewardConfig, RewardModel
+from vlm_rewards.service.served_by import connect
 
 NAMES = ["--set", "name=made", "--set", "models=[fake]", "--set", "resamples=50"]
 
@@ -100,20 +101,26 @@ def test_frames_go_through_ray_data_and_serve_once(painted, painted_goals, ray_s
     dataset = LabelledDataset.open(painted)
     encoder = TextMemo(FakeEncoder())
     config = RewardConfig(model="fake", template="a photo of [TASK]", tau=0.05, beta=0.5)
-    service = OfflineServiceConfig(num_cpus=0.1, readers=1, request_frames=50)
+
+    def settings(**served_by):
+        data = {"dataset": str(painted), "task_sets": {"painted": "goals.yaml"}}
+        return OfflinePRConfig(
+            name="painted", data=data, reward=config, models=["fake"], served_by=served_by, request_frames=50
+        )
+
+    served, alone = settings(kind="deploy", num_cpus=0.1, max_in_flight=1), settings(kind="in_process")
     store = EmbeddingStore(tmp_path, encoder.fingerprint, dataset.manifest["files"])
     seen = []
-    in_process = OfflineServiceConfig(transport="in_process")
     with (
-        reward_client(in_process, config, painted_goals, encoder) as alone,
-        reward_client(service, config, painted_goals, encoder, "offline-test") as client,
+        connect(alone.served_by, config, painted_goals, encoder=encoder) as here,
+        connect(served.served_by, config, painted_goals, encoder=encoder) as client,
     ):
         part = dataset.limited(5)
-        assert embed_states(part, store, alone, in_process, lambda done, total: None) == 30
-        assert embed_states(dataset, store, client, service, lambda done, total: seen.append((done, total))) == 114
+        assert embed_states(part, store, here, alone, lambda done, total: None) == 30
+        assert embed_states(dataset, store, client, served, lambda done, total: seen.append((done, total))) == 114
     assert seen[0] == (30, 144)
     assert seen[-1] == (144, 144)
-    assert embed_states(dataset, store, client, service, lambda done, total: None) == 0, "nothing is left to ask for"
+    assert embed_states(dataset, store, client, served, lambda done, total: None) == 0, "nothing is left to ask for"
     frames = decode_frames(png for batch in dataset.batches(50) for png in batch["image"])
     np.testing.assert_array_equal(store.load(dataset.states), FakeEncoder().embed_images(frames))
 

@@ -32,7 +32,8 @@ def test_the_packaged_model_has_its_preset():
     assert "pocket-android" in preset_names("pretrain_clip")
 
 
-def test_a_run_prints_its_accuracy_and_leaves_a_model(tmp_path):
+def test_a_run_prints_its_accuracy_and_leaves_a_model(tmp_path, with_store):
+    with_store(tmp_path)
     result = small(tmp_path / "run")
     assert result.exit_code == 0, result.output
     assert "Zero-shot accuracy on 60 held-out images" in result.output
@@ -61,7 +62,7 @@ def test_a_dry_run_prints_the_settings_as_checked(tmp_path):
     [
         (["--preset", "shape"], "unknown preset 'shape'; did you mean 'shapes'?"),
         (["--preset", "shapes", "--set", "training.stepps=3"], "did you mean 'steps'"),
-        (["--preset", "shapes", "--set", "training.steps=-3"], "training: TrainingConfig.steps"),
+        (["--preset", "shapes", "--set", "training.steps=-3"], "PretrainConfig.training.steps: must be greater than"),
         (["--preset", "shapes", "--set", "data.source=a.b:c"], "cannot import the caption source 'a.b:c'"),
     ],
 )

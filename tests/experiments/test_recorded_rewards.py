@@ -12,11 +12,12 @@ from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
 import vlm_rewards.encoders.pocket_clip  # registers the pocket CLIP's architecture
 from envs.registry import make_env
 from rllib_configs.ppo import PPOHyperparameters
-from serve_deployments.reward import RewardAppArgs, deploy
 from vlm_rewards.goals import NegativesSpec, TaskSet
 from vlm_rewards.reward_model import RewardConfig
 from vlm_rewards.rllib.rl_module import GoalModuleConfig
 from vlm_rewards.service import HandleTransport, RewardClient
+from vlm_rewards.service.deploying import deploy
+from vlm_rewards.service.serving import RewardAppArgs
 
 TAU, BETA = 0.05, 0.9
 TASK_SET = TaskSet.named("open_common_apps")

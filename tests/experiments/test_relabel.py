@@ -46,7 +46,8 @@ def config(painted):
     return RelabelConfig(
         data={"dataset": str(painted), "task_sets": {"painted": str(painted.parent / "goals.yaml")}},
         reward={"model": "fake", "template": "a photo of [TASK]", "tau": 0.05, "beta": 0.5},
-        service={"transport": "in_process", "request_frames": 4},
+        served_by={"kind": "in_process"},
+        request_frames=4,
         part_states=6,
     )
 

@@ -11,12 +11,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from markdown_it import MarkdownIt
 from mlflow.tracking import MlflowClient
 from PIL import Image
 from typer.testing import CliRunner
 
 from experiments.report import app
+from experiments.shared.preset_files import load_preset
+from experiments.study.command import study_app
+from experiments.study_report.document import Findings
+from experiments.study_report.kinds import STUDY_KINDS
 from experiments.study_report.reading import StudyReader
+from experiments.study_report.study_kind import StudyKind
 from vlm_rewards.tracking import MlflowRun
 from vlm_rewards.tracking.store import default_uri
 
@@ -31,12 +37,12 @@ class StudyWriter:
         tags = {"study.kind": kind, "study.name": name, "git_sha": "c0ffee", "python": "3.11", "version.ray": "2.60.0"}
         self.parent = self.start(name, tags | ({"study.title": title} if title else {}))
 
-    def start(self, name: str, tags: dict[str, str], parent: str | None = None) -> MlflowRun:
+    def start(self, name, tags, parent: str | None = None, reward_kind: str = "clip") -> MlflowRun:
         return MlflowRun.start(
             uri=default_uri(self.folder),
             experiment="studies",
             name=name,
-            params={"seeds": "[0, 1]"},
+            params={"seeds": "[0, 1]"} if parent is None else {"reward.kind": reward_kind},
             tags=tags,
             spill_folder=self.folder / "spill",
             parent_run_id=parent,
@@ -47,11 +53,25 @@ class StudyWriter:
         path.write_bytes(content.encode() if isinstance(content, str) else content)
         run.log_artifact(path)
 
-    def trial(self, task, arm, seed, facts, vlm, truth, *, precision=0.9, end="FINISHED", alarm=None, noise=0.01):
-        """Writes a trial whose returns rise from 0.1 to `vlm` and `truth`; `end` is a status of MLflow, or an error."""
+    def trial(
+        self,
+        task,
+        arm,
+        seed,
+        facts,
+        reward,
+        truth,
+        *,
+        precision=0.9,
+        end="FINISHED",
+        alarm=None,
+        noise=0.01,
+        kind="clip",
+    ):
+        """Writes a trial that rises from 0.1 to `reward` and `truth`; `end` is a status of MLflow, or an error."""
         tags = {"study.kind": self.kind, "study.name": self.name, "study.arm": arm, "study.task": task}
         tags |= {"study.seed": str(seed), "study.facts": json.dumps(facts)}
-        run = self.start(f"{task}-{arm}-{seed}", tags, self.parent.run_id)
+        run = self.start(f"{task}-{arm}-{seed}", tags, self.parent.run_id, kind)
         if end == "SCHEDULED":
             MlflowClient(default_uri(self.folder)).update_run(run.run_id, status=end)
             return
@@ -60,7 +80,7 @@ class StudyWriter:
         for i in range(self.iterations):
             share = (i + 1) / self.iterations
             metrics = {
-                "train/reward_return": 0.1 + (vlm - 0.1) * share + rng.normal() * noise,
+                "train/reward_return": 0.1 + (reward - 0.1) * share + rng.normal() * noise,
                 "train/online_precision": precision,
                 "train/reward_successes": 100.0,
                 "train/true_reward_successes": 100.0 * precision,
@@ -117,24 +137,25 @@ def write_model_size(folder: Path) -> None:
     for arm, (parameters, truth, _) in SIZES.items():
         for seed, offset in ((0, 0.0), (1, 0.06)):
             study.trial("Find", arm, seed, {"parameters": parameters}, truth + 0.2, truth + offset)
-    study.trial("Find", "ground truth", 0, {}, 0.8, 0.8)
+    study.trial("Find", "oracle", 0, {}, 0.8, 0.8, kind="ground_truth")
     study.close(offline=offline_table())
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
+def store(tmp_path_factory, with_store):
     """One store with three studies; `curves` was run twice, and its newest run has failed and running trials."""
-    folder = tmp_path_factory.mktemp("store")
+    folder = with_store(tmp_path_factory.mktemp("store"))
     StudyWriter(folder, "learning_curves", "curves", "An older run").close()
     write_model_size(folder)
     empty = StudyWriter(folder, "prompts", "barren")
     empty.trial("Find", "D", 0, {"order": 4}, 0.3, 0.2, end=ValueError("the disk is full"))
     empty.close()
+    StudyWriter(folder, "fashion", "of no kind").close()
     curves = StudyWriter(folder, "learning_curves", "curves", "Returns along training")
     curves.trial("Find", "pocket-m", 0, {}, 0.8, 0.6, precision=0.75)
     curves.trial("Find", "pocket-m", 1, {}, 0.7, 0.5, precision=0.85)
     curves.trial("Find", "pocket-m", 2, {}, 0.7, 0.5, end=RuntimeError("a replica | died"))
-    curves.trial("Find", "ground truth", 0, {}, 0.8, 0.8)
+    curves.trial("Find", "oracle", 0, {}, 0.8, 0.8, kind="ground_truth")
     curves.trial("Lift", "pocket-m", 0, {}, 0.8, 0.02, alarm=8)
     curves.trial("Lift", "pocket-m", 1, {}, 0.8, 0.05, end="RUNNING")
     curves.trial("Pick and Place", "pocket-m", 0, {}, 0.8, 0.05, end="SCHEDULED")
@@ -195,16 +216,16 @@ def test_numbers_of_learning_curves_are_those_put_in(curves):
     find, lift, waiting = rows(curves[0] / "summary.csv")
     assert float(find["held_out_success_rate"]) == pytest.approx(0.55)
     assert (float(find["held_out_success_rate_low"]), float(find["held_out_success_rate_high"])) == (0.5, 0.6)
-    assert find["interval"] == "range of two seeds"
+    assert find["interval"] == "mean and range of two seeds"
     assert float(find["online_precision_last_quarter"]) == pytest.approx(0.8)
-    assert float(find["share_of_ground_truth_agent"]) == pytest.approx(0.55 / 0.8, abs=1e-5)
+    assert float(find["share_of_true_reward_agent"]) == pytest.approx(0.55 / 0.8, abs=1e-5)
     assert float(find["random_success_rate"]) == pytest.approx(0.1)
     assert float(find["pearson"]) > 0.98
-    # Truth falls while the VLM return rises.
+    # Success falls while the reward return rises.
     assert float(lift["pearson"]) < -0.5
     assert (lift["seeds"], lift["alarms"], lift["first_alarm_env_steps"]) == ("1", "1", str(9 * 2048))
     assert (waiting["task"], waiting["seeds"], waiting["held_out_success_rate"]) == ("Pick and Place", "0", "")
-    assert lift["interval"] == "95 % Wilson over episodes"
+    assert lift["interval"] == "one seed, 95 % Wilson over episodes"
     assert (float(lift["held_out_success_rate_low"]), float(lift["held_out_success_rate_high"])) == pytest.approx(
         (-0.03, 0.07)
     )
@@ -270,14 +291,16 @@ def test_trials_that_all_end_alike_are_said_to_rank_nothing(store, tmp_path):
     study.close()
     render(store, "alike", tmp_path)
     text = (tmp_path / "report.md").read_text()
-    assert "all 4 trials ended with the same held-out return; claimed order of templates has nothing to rank" in text
+    assert (
+        "all 4 trials ended with the same held-out success rate; claimed order of templates has nothing to rank" in text
+    )
     assert "one seed an arm" not in text
 
 
-def test_the_reference_agent_is_no_size(sizes):
+def test_the_reference_agent_is_known_by_its_reward_and_is_no_size(sizes):
     summary = {row["arm"]: row for row in rows(sizes / "summary.csv")}
-    assert list(summary) == [*SIZES, "ground truth"]
-    assert float(summary["ground truth"]["held_out_success_rate"]) == pytest.approx(0.8)
+    assert list(summary) == [*SIZES, "oracle"]
+    assert float(summary["oracle"]["held_out_success_rate"]) == pytest.approx(0.8)
     assert summary["pocket-s"]["offline_average_precision_goals"] == "0.3"
 
 
@@ -292,6 +315,84 @@ def test_videos_are_those_of_the_median_seed(store, tmp_path):
     assert [base64.b64decode(film.split(",")[1]) for film in films] == [gif("green", 2), gif("brown", 2)]
     assert "best goal (success 0.90), seed 2" in found.text
     assert "worst goal (success 0.05), seed 2" in found.text
+
+
+def test_three_seeds_have_interquartile_means_task_by_task_and_over_all_tasks(store, tmp_path):
+    study = StudyWriter(store, "prompts", "seeds", iterations=3)
+    ends = {"Find": (0.1, 0.2, 0.3), "Lift": (0.6, 0.7, 0.8)}
+    for task, values in ends.items():
+        for seed, truth in enumerate(values):
+            study.trial(task, "D", seed, {"order": 4}, 0.5, truth)
+    study.trial("Find", "A", 0, {"order": 1}, 0.5, 0.1)
+    study.close()
+    render(store, "seeds", tmp_path)
+    find = next(row for row in rows(tmp_path / "summary.csv") if (row["task"], row["arm"]) == ("Find", "D"))
+    assert find["interval"] == "IQM over seeds, 95 % stratified bootstrap"
+    assert [float(find[f"held_out_success_rate{end}"]) for end in ("", "_low", "_high")] == [0.2, 0.1, 0.3]
+    # One of A's seeds is not enough. Of six values the middle four.
+    (together,) = rows(tmp_path / "all_tasks.csv")
+    assert (together["arm"], together["tasks"], together["trials"]) == ("D", "2", "6")
+    assert float(together["held_out_success_rate_iqm"]) == pytest.approx(0.45)
+    low, high = (float(together[f"held_out_success_rate_iqm_{end}"]) for end in ("low", "high"))
+    assert 0.3 < low < 0.45 < high < 0.6, "drawn within tasks, each resample has three seeds of both"
+
+
+def test_names_and_reasons_are_text_wherever_they_stand(store, tmp_path):
+    study = StudyWriter(store, "learning_curves", "costs $5 or $6", title="From $5 to $6 | <i>all</i>")
+    study.trial("=Open_{$x^2} `a`|$b$", "A $_{1}$", 0, {}, 0.5, 0.4)
+    error = ValueError("-1+cmd|' /C calc'!A0 <script>alert(1)</script>")
+    study.trial("=Open_{$x^2} `a`|$b$", "A $_{1}$", 1, {}, 0.5, 0.4, end=error)
+    study.close()
+    render(store, "costs $5 or $6", tmp_path)
+    trials = rows(tmp_path / "trials.csv")
+    assert {row["task"] for row in trials} == {"'=Open_{$x^2} `a`|$b$"}
+    assert not [cell for row in trials for cell in row.values() if cell.startswith(("=", "+", "@", "\t"))]
+    page = (tmp_path / "report.md").read_text()
+    assert "# From \\$5 to \\$6 \\| \\<i\\>all\\</i\\>" in page
+    assert "=Open_{\\$x^2} \\`a\\`\\|\\$b\\$" in page
+    shown = MarkdownIt("commonmark").enable("table").render(page)
+    assert "<script" not in shown
+    assert "&lt;script&gt;alert(1)" in shown
+    assert "<td>=Open_{$x^2} `a`|$b$</td>" in shown
+    tables = [line for line in page.splitlines() if line.startswith("|")]
+    assert len({line.count(" | ") for line in tables if "Open_" in line}) == 2, "summary and trials, one width each"
+    found = References((tmp_path / "report.html").read_text())
+    assert "script" not in found.elements
+    assert "<script>alert(1)</script>" in found.text
+
+
+def test_a_kind_of_study_is_added_in_one_place(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(STUDY_KINDS, "_kinds", dict(STUDY_KINDS._kinds))
+    STUDY_KINDS.add(
+        StudyKind(
+            name="temperatures",
+            title="Temperatures of the softmax",
+            summary="Train one agent for each temperature.",
+            findings=lambda study: Findings([f"{study.arms('Find')} in order"], [], "", [], columns=1),
+            ordered_by=("tau",),
+        )
+    )
+    preset = tmp_path / "taus.yaml"
+    values = load_preset("studies/prompts", "smoke")
+    values["arms"] = {"hot": {"settings": {"reward": {"tau": 0.1}}}, "cold": {"settings": {"reward": {"tau": 0.01}}}}
+    preset.write_text(yaml.safe_dump(values))
+    command = study_app("temperatures")
+    assert "Train one agent for each temperature." in CliRunner().invoke(command, ["--help"]).output
+    planned = CliRunner().invoke(command, ["--preset", str(preset), "--dry-run", "--output", str(tmp_path)])
+    assert planned.exit_code == 0, planned.output
+    assert "2 trials" in planned.output
+
+    study = StudyWriter(store, "temperatures", "taus", iterations=3)
+    study.trial("Find", "hot", 0, {"tau": 0.1}, 0.5, 0.4)
+    study.trial("Find", "cold", 0, {"tau": 0.01}, 0.5, 0.4)
+    study.close()
+    render(store, "taus", tmp_path / "report")
+    text = References((tmp_path / "report" / "report.html").read_text()).text
+    assert "Temperatures of the softmax" in text
+    assert "['cold', 'hot'] in order" in text
+    assert "python -m experiments.temperatures" in text
+    with pytest.raises(ValueError, match="already a kind of study 'prompts'"):
+        STUDY_KINDS.add(StudyKind("prompts", "", "", lambda study: Findings([], [], "", [], columns=1)))
 
 
 def test_a_trial_that_was_run_again_counts_once_and_is_listed_twice(store, tmp_path):
@@ -317,6 +418,7 @@ def test_a_parent_run_id_names_a_study_as_well(store):
     ("study", "message"),
     [
         ("curvse", "no study 'curvse' in the MLflow store; it has: .*barren, .*curves, .*sizes"),
+        ("of no kind", "there is no kind of study 'fashion'; known: learning_curves, model_size, prompts"),
         ("barren", "0 of 1 trials finished .1 failed.; end reasons: ValueError: the disk is full"),
     ],
 )

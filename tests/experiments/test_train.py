@@ -1,4 +1,7 @@
-"""The main job from the command line: the same real parts as `make demo`, for fewer steps."""
+"""The main job from its command: the same real parts as `make demo`, for fewer steps.
+
+In this process and on its Ray session, but for the run that is killed.
+"""
 
 import csv
 import json
@@ -12,35 +15,28 @@ from pathlib import Path
 import pytest
 from mlflow.tracking import MlflowClient
 from PIL import Image
+from ray import serve
 from typer.testing import CliRunner
 
 from experiments.evaluate import app as evaluate_app
 from experiments.train import app
-from tests.experiments.processes import ray_workers, wait_for
+from tests.experiments.commands import MetricLog, invoke, meanwhile
+from tests.experiments.processes import wait_for
+from vlm_rewards.errors import VLMRewardsError
+from vlm_rewards.service import HandleTransport
 from vlm_rewards.tracking.store import default_uri
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 1000
 # Two iterations, with a checkpoint between them.
-SHORT = ("--steps", STEPS, "--set", "algorithm.train_batch_size=512")
-pytestmark = pytest.mark.long
-
-
-def command(*arguments):
-    return [sys.executable, "-m", "experiments.train", *map(str, arguments)]
-
-
-def run(*arguments, timeout=280):
-    # Without this a model id that does not exist costs half a minute of the hub client's own retries.
-    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
-    return subprocess.run(
-        command(*arguments), cwd=ROOT, capture_output=True, text=True, timeout=timeout, env=environment
-    )
+SHORT = ("--preset", "smoke", "--steps", STEPS, "--set", "algorithm.train_batch_size=512")
+# A training makes its agent, its reward and its films; the one that is killed starts a Python and a Ray of its own.
+pytestmark = [pytest.mark.long, pytest.mark.budget(60)]
 
 
 def start(*arguments):
     return subprocess.Popen(
-        command(*arguments),
+        [sys.executable, "-m", "experiments.train", *map(str, arguments)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -65,48 +61,58 @@ def mlflow_runs(output):
     return client, client.search_runs([e.experiment_id for e in client.search_experiments()])
 
 
+def history(client, run, name):
+    return client.get_metric_history(run.info.run_id, name)
+
+
+def kill_replica(folder, others):
+    """Kills the run's only replica once there is a checkpoint; returns its process and its successor's."""
+    wait_for(lambda: trained_steps(folder) > 0)
+    (name,) = set(serve.status().applications) - others
+    transport, pids = HandleTransport(name), []
+
+    def seen():
+        try:
+            pid = transport.replica_info(timeout_s=5).pid
+        except VLMRewardsError:  # there is none
+            return False
+        if pid not in pids:
+            pids.append(pid)
+        return True
+
+    wait_for(seen)
+    os.kill(pids[0], signal.SIGKILL)
+    wait_for(lambda: seen() and len(pids) > 1)
+    return pids
+
+
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory):
+def finished(ray_session, tmp_path_factory, with_store):
     """A whole run whose only reward replica is killed in its middle."""
-    output = tmp_path_factory.mktemp("runs")
-    process = start("--preset", "smoke", "--output", output, *SHORT)
-    folder = output / "smoke-1"
-    try:
-        wait_for(lambda: trained_steps(folder) > 0 or process.poll() is not None)
-        victims = ray_workers(process, "ServeReplica")
-        for victim in victims:
-            victim.kill()
-        replacements = []
-
-        def replaced():
-            replacements.extend(r for r in ray_workers(process, "ServeReplica") if r not in victims)
-            return replacements
-
-        wait_for(lambda: process.poll() is not None or replaced())
-        text, _ = process.communicate(timeout=240)
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-    assert process.returncode == 0, text
-    assert len(victims) == 1, "there was no replica to kill"
-    assert replacements, "the run ended without the replica: the kill hit nothing"
-    return output, folder, text
+    output = with_store(tmp_path_factory.mktemp("runs"))
+    folder, log, others = output / "smoke-1", MetricLog(), set(serve.status().applications)
+    with log.listening(), meanwhile(lambda: kill_replica(folder, others)) as killed:
+        done = invoke(app, *SHORT, "--output", output)
+    assert done.exit_code == 0, done.output
+    assert len(killed.result()) == 2
+    return output, folder, done.output, log
 
 
 def test_a_killed_replica_costs_no_step_and_leaves_no_nan(finished):
-    output, _, _ = finished
-    client, runs = mlflow_runs(output)
-    (only,) = runs
+    output, *_ = finished
+    client, (only,) = mlflow_runs(output)
     assert only.info.status == "FINISHED"
-    steps = [m.value for m in client.get_metric_history(only.info.run_id, "train/env_steps")]
-    scored = [m.value for m in client.get_metric_history(only.info.run_id, "train/rewarded_steps")]
+    steps = [m.value for m in history(client, only, "train/env_steps")]
+    scored = [m.value for m in history(client, only, "train/rewarded_steps")]
     assert sum(steps) >= STEPS
     assert scored == steps
     assert all(value == value for value in only.data.metrics.values())
+    # The kill did hit the run: some request had to be asked again.
+    assert sum(m.value for m in history(client, only, "train/retries")) > 0
 
 
 def test_the_run_leaves_the_proof(finished):
-    output, folder, text = finished
+    output, folder, text, _ = finished
     client, (only,) = mlflow_runs(output)
     artifacts = {artifact.path for artifact in client.list_artifacts(only.info.run_id)}
     films = {"episodes.gif", "episodes_best.gif", "episodes_worst.gif"}
@@ -121,25 +127,39 @@ def test_the_run_leaves_the_proof(finished):
     assert "random policy" in text
 
 
-def test_metric_steps_rise_strictly(finished):
-    output, _, _ = finished
+def test_whatever_was_logged_is_in_mlflow_under_its_step(finished):
+    output, folder, _, log = finished
     client, (only,) = mlflow_runs(output)
-    steps = [m.step for m in client.get_metric_history(only.info.run_id, "train/reward_return")]
-    assert len(steps) > 1
+    assert {run_id for run_id, *_ in log.calls} == {only.info.run_id}
+    assert log.missing_from(client) == []
+    steps = [step for _, step, _ in log.calls]
     assert steps == sorted(set(steps))
+    curve = json.loads((folder / "state.json").read_text())["curve"]
+    assert [m.step for m in history(client, only, "train/reward_return")] == [point["env_steps"] for point in curve]
+    assert len(curve) > 1
+    assert {"evaluation/success_rate", "evaluation/online_precision_last_quarter"} <= {*log.calls[-2][2]}
 
 
-def test_the_same_seed_gives_the_same_table_whatever_the_transport_and_the_faults(finished, tmp_path):
-    _, folder, _ = finished
-    done = run(
-        *("--preset", "smoke", "--output", tmp_path, *SHORT, "--set", "service.transport=in_process"),
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_what_tracking_costs_is_told(finished):
+    """Seconds inside MLflow's requests, and their share of the run; more than no time, and less than most of it."""
+    output, *_ = finished
+    _, (only,) = mlflow_runs(output)
+    seconds, share = only.data.metrics["tracking/seconds"], only.data.metrics["tracking/share"]
+    lasted = (only.info.end_time - only.info.start_time) / 1000
+    assert 0 < share < 0.5
+    assert share == pytest.approx(seconds / lasted, rel=0.3)
+
+
+def test_the_same_seed_gives_the_same_table_whatever_the_transport_and_the_faults(finished, tmp_path, with_store):
+    _, folder, *_ = finished
+    done = invoke(app, *SHORT, "--output", with_store(tmp_path), "--set", "served_by={kind: in_process}")
+    assert done.exit_code == 0, done.output
     assert (tmp_path / "smoke-1" / "evaluation.csv").read_text() == (folder / "evaluation.csv").read_text()
 
 
-def test_a_trained_agent_is_evaluated_again_as_it_was_and_elsewhere(finished, tmp_path):
-    _, trained, _ = finished
+def test_a_trained_agent_is_evaluated_again_as_it_was_and_elsewhere(finished, tmp_path, with_store):
+    _, trained, *_ = finished
+    with_store(tmp_path)
     folder = Path(shutil.copytree(trained, tmp_path / "smoke-1"))
     done = CliRunner().invoke(evaluate_app, [str(folder), "--set", "evaluation.videos=0"])
     assert done.exit_code == 0, done.output
@@ -161,7 +181,7 @@ def test_a_trained_agent_is_evaluated_again_as_it_was_and_elsewhere(finished, tm
 
 
 def test_what_cannot_be_evaluated_is_one_clear_line_and_leaves_nothing(finished, tmp_path):
-    _, trained, _ = finished
+    _, trained, *_ = finished
     folder = Path(shutil.copytree(trained, tmp_path / "smoke-1"))
     before = sorted(folder.rglob("*"))
     for arguments, message in (
@@ -182,17 +202,11 @@ def test_what_cannot_be_evaluated_is_one_clear_line_and_leaves_nothing(finished,
     assert [path for path in before if path.exists()] == sorted(folder.rglob("*"))
 
 
-def test_the_agent_to_compare_with_trains_on_ground_truth_without_any_reward_model(tmp_path):
-    settings = (
-        "--set",
-        "reward={kind: ground_truth}",
-        "--set",
-        "evaluation.episodes=4",
-        "--set",
-        "evaluation.videos=1",
-    )
-    done = run("--preset", "smoke", "--output", tmp_path, *SHORT, *settings)
-    assert done.returncode == 0, done.stderr
+def test_the_agent_to_compare_with_trains_on_ground_truth_without_any_reward_model(ray_session, tmp_path, with_store):
+    settings = ("reward={kind: ground_truth}", "evaluation.episodes=4", "evaluation.videos=1")
+    overrides = [part for setting in settings for part in ("--set", setting)]
+    done = invoke(app, *SHORT, "--output", with_store(tmp_path), *overrides)
+    assert done.exit_code == 0, done.output
     folder = tmp_path / "smoke-1"
     client = MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
     (found,) = client.search_runs([client.get_experiment_by_name("open_app").experiment_id])
@@ -204,9 +218,9 @@ def test_the_agent_to_compare_with_trains_on_ground_truth_without_any_reward_mod
         assert (folder / name).stat().st_size > 0
 
 
-def test_a_killed_run_resumes_to_its_end(tmp_path):
-    quick = ("--set", "service.transport=in_process", "--set", "evaluation.videos=0", "--set", "evaluation.episodes=10")
-    process = start("--preset", "smoke", "--output", tmp_path, *SHORT, *quick)
+def test_a_killed_run_resumes_to_its_end(ray_session, tmp_path, with_store):
+    quick = ("--set", "served_by={kind: in_process}", "--set", "evaluation.videos=0", "--set", "evaluation.episodes=10")
+    process = start(*SHORT, "--output", with_store(tmp_path), *quick)
     folder = tmp_path / "smoke-1"
     try:
         wait_for(lambda: trained_steps(folder) > 0 or process.poll() is not None)
@@ -217,17 +231,25 @@ def test_a_killed_run_resumes_to_its_end(tmp_path):
     client, (killed,) = mlflow_runs(tmp_path)
     assert killed.info.status == "RUNNING"
 
-    done = run("--resume", folder)
-    assert done.returncode == 0, done.stdout + done.stderr
+    log, checkpoint = MetricLog(), trained_steps(folder)
+    with log.listening():
+        done = invoke(app, "--resume", folder)
+    assert done.exit_code == 0, done.output
     client, (resumed,) = mlflow_runs(tmp_path)
     assert resumed.info.run_id == killed.info.run_id
     assert resumed.info.status == "FINISHED"
-    steps = [m.step for m in client.get_metric_history(resumed.info.run_id, "train/reward_return")]
+    steps = [m.step for m in history(client, resumed, "train/reward_return")]
     assert steps == sorted(set(steps))
     assert steps[-1] >= STEPS
 
-    again = run("--resume", folder)
-    assert again.returncode == 2
+    # It went on from the checkpoint, and what the killed run had logged beyond it is all that is not logged again.
+    trained_again = [step for _, step, metrics in log.calls if "train/env_steps" in metrics]
+    assert trained_again[0] - checkpoint == 512
+    last_before = max(m.step for m in history(client, killed, "train/env_steps"))
+    assert all(step <= last_before for _, step in log.missing_from(client))
+
+    again = invoke(app, "--resume", folder)
+    assert again.exit_code == 2
     assert "finished already" in again.stderr
 
 
@@ -258,11 +280,11 @@ def test_a_wrong_argument_is_one_clear_line(arguments, message, tmp_path):
     assert not list(tmp_path.iterdir()), "a half-written run was left"
 
 
-def test_what_only_the_run_can_know_is_one_clear_line_too(tmp_path):
-    done = run("--preset", "smoke", "--set", "reward.model=no/such-model", "--output", tmp_path)
-    assert done.returncode in (1, 2)
+def test_what_only_the_run_can_know_is_one_clear_line_too(ray_session, tmp_path):
+    done = invoke(app, "--preset", "smoke", "--set", "reward.model=no/such-model", "--output", tmp_path)
+    assert done.exit_code in (1, 2)
     errors = [line for line in done.stderr.splitlines() if line.startswith("error:")]
-    assert len(errors) == 1, done.stdout + done.stderr
+    assert len(errors) == 1, done.output
     assert "no/such-model" in errors[0]
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "smoke-1").exists(), "a half-written run was left"

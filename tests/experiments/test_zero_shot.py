@@ -9,9 +9,9 @@ import pytest
 from mlflow.tracking import MlflowClient
 from typer.testing import CliRunner
 
-from experiments.offline.zero_shot_config import ZeroShotConfig
 from experiments.shared.preset_files import load_preset, preset_names
 from experiments.zero_shot import app
+from experiments.zero_shot_accuracy.config import ZeroShotConfig
 from vlm_rewards.encoders import load_encoder
 from vlm_rewards.encoders.loading import resolve_model
 from vlm_rewards.pretraining.caption_source import import_source

@@ -16,15 +16,16 @@ from PIL import Image
 from ray import serve
 from ray.serve.schema import ServeDeploySchema
 
-from serve_deployments import gateway, reward
+from serve_deployments import gateway
 from serve_deployments.gateway import GatewayArgs
-from serve_deployments.reward import RewardAppArgs
 from vlm_rewards.errors import ConfigError, RewardServiceUnavailableError, RewardTimeoutError
 from vlm_rewards.goals import Goal, TaskSet
 from vlm_rewards.reward_model import RewardConfig, RewardModel
 from vlm_rewards.service import HandleTransport, HttpTransport, RewardClient
+from vlm_rewards.service.deploying import deploy
 from vlm_rewards.service.http.messages import EXAMPLE_IMAGE
 from vlm_rewards.service.http.wire import MEDIA_TYPE
+from vlm_rewards.service.serving import RewardAppArgs
 
 DEPLOYMENTS = Path(__file__).resolve().parents[2] / "serve_deployments"
 GATEWAY_YAML, POCKET_YAML = DEPLOYMENTS / "gateway.yaml", DEPLOYMENTS / "pocket.yaml"
@@ -45,7 +46,7 @@ def url(ray_session):
 
 @pytest.fixture(scope="module")
 def app(url):
-    reward.deploy(RewardAppArgs(reward=REWARD, task_set=TASK_SET, num_cpus=0.1), "behind-http")
+    deploy(RewardAppArgs(reward=REWARD, task_set=TASK_SET, num_cpus=0.1), "behind-http")
     yield "behind-http"
     serve.delete("behind-http", _blocking=False)
 
@@ -100,7 +101,7 @@ def test_models_that_are_deployed_or_deleted_appear_and_go(url, app):
             time.sleep(0.1)
         assert condition()
 
-    reward.deploy(RewardAppArgs(reward=REWARD, task_set=TASK_SET, num_cpus=0.1), "late")
+    deploy(RewardAppArgs(reward=REWARD, task_set=TASK_SET, num_cpus=0.1), "late")
     wait_until(lambda: "late" in names())
     client = RewardClient(HttpTransport(url, "late"), deadline_s=1.5)
     assert client.score(FRAMES, GOALS)

@@ -8,10 +8,11 @@ import yaml
 from ray import serve
 from ray.serve.schema import ServeDeploySchema
 
-from serve_deployments.reward import RewardAppArgs, app_builder
+from serve_deployments.reward import app_builder
 from vlm_rewards.encoders import packaged_models
 from vlm_rewards.encoders.known_models import KNOWN_MODELS
 from vlm_rewards.service import HandleTransport, RewardClient
+from vlm_rewards.service.serving import RewardAppArgs
 
 FOLDER = Path(__file__).resolve().parents[2] / "serve_deployments"
 

@@ -10,7 +10,7 @@ import yaml
 from ray import serve
 from ray.serve.schema import ServeDeploySchema
 
-from serve_deployments.reward import ReplicaLimits, RewardAppArgs, app_builder, build_app, deploy
+from serve_deployments.reward import app_builder
 from tests.vlm_rewards.service.encoders_for_tests import BrokenEncoder
 from vlm_rewards.errors import (
     ConfigError,
@@ -20,6 +20,9 @@ from vlm_rewards.errors import (
 from vlm_rewards.goals import Goal, TaskSet
 from vlm_rewards.reward_model import RewardConfig, RewardModel
 from vlm_rewards.service import HandleTransport, RewardClient
+from vlm_rewards.service.application import build_app
+from vlm_rewards.service.deploying import deploy
+from vlm_rewards.service.serving import ReplicaLimits, RewardAppArgs
 
 POCKET_YAML = Path(__file__).resolve().parents[2] / "serve_deployments" / "pocket.yaml"
 TASK_SET = TaskSet(

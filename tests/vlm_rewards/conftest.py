@@ -1,7 +1,5 @@
 """Small dual encoders with random weights, saved as a user would have them on disk."""
 
-import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,10 +19,6 @@ from vlm_rewards.encoders.quiet import quiet_transformers
 from vlm_rewards.goals import Goal, TaskSet
 from vlm_rewards.pretraining.pretrain_config import ModelSize
 from vlm_rewards.pretraining.tokenizer import make_tokenizer
-
-# Compiled models of this session, those of its Ray workers included, and never of an earlier one.
-_COMPILED = tempfile.TemporaryDirectory(prefix="vlm_rewards_cache_")
-os.environ["VLM_REWARDS_CACHE"] = _COMPILED.name
 
 WORDS = ["screenshot of gmail on android", "the home screen", "a red square on a white background", "blue circle table"]
 

@@ -27,7 +27,7 @@ def test_good_values_pass_and_cannot_be_changed():
         ({"iner": {}}, "Outer.iner: unknown key 'iner'; did you mean 'inner'"),
         ({"inner": {"siz": 1}}, "unknown key 'siz'; did you mean 'size'"),
         ({"many": [{"size": "x"}]}, "Outer.many.0"),
-        ({"inner": {"size": []}}, "Inner.size: Input should be a valid integer (got [])"),
+        ({"inner": {"size": []}}, "Outer.inner.size: must be a valid integer (got [])"),
     ],
 )
 def test_mistakes_are_one_line_that_names_the_place(make, values, message):

@@ -14,6 +14,7 @@ from vlm_rewards.evaluation.statistics.estimates import Estimate
 
 MARKERS = ("o", "D", "s", "^")
 ROW_CHARACTERS = 22
+SUCCESS = "success rate (ground truth), held-out goals"
 
 
 @dataclass(frozen=True)
@@ -21,11 +22,11 @@ class Arm:
     """One setting of what a study varies.
 
     Attributes:
-        label: As figures name it.
-        held_out: Ground-truth success on held-out goals over training.
+        label: Name in figures.
+        held_out: Success rate on held-out goals over training, by ground truth.
         final: The same after training.
         offline: Average precision by set of negatives, with the ends of its interval.
-        reference: Whether it is there for comparison (the agent on the true reward) and not in the order of arms.
+        reference: Whether it is there for comparison (an agent on the true reward) and not in the order of arms.
     """
 
     label: str
@@ -40,7 +41,7 @@ class ArmPanels:
     """The arms of one task, in order, and the panels that show them; each method draws one into a (sub)figure.
 
     Attributes:
-        title: The task.
+        title: Name of the task.
         arms: In the order of what is varied, references last.
         random_success: Success rate of the random policy.
     """
@@ -58,7 +59,7 @@ class ArmPanels:
         for arm, colour in self._coloured(theme):
             if arm.held_out is not None:
                 draw_band(axes, arm.held_out, colour, arm.label, linestyle="--" if arm.reference else "-", marker="o")
-        axes.set(ylabel="ground-truth return, held-out goals", ylim=(-0.02, 1.04))
+        axes.set(ylabel="success rate, held-out goals", ylim=(-0.02, 1.04))
         title_above(figure, self.title, "over training")
         step_axis(axes)
         tidy(axes)
@@ -69,12 +70,12 @@ class ArmPanels:
         axes = figure.subplots()
         for row, (arm, colour) in enumerate(self._coloured(theme)):
             if arm.final is not None:
-                _point(axes, row, (arm.final.mean, arm.final.low, arm.final.high), colour, "o", None)
+                _point(axes, row, (arm.final.value, arm.final.low, arm.final.high), colour, "o", None)
         if self.random_success is not None:
             axes.axvline(self.random_success, color=theme.faint, linestyle=":", linewidth=1.4)
             axes.text(self.random_success, -0.62, " random", color=theme.faint, fontsize=8, va="center")
         self._rows(axes, self.arms)
-        _unit_axis(axes, "ground-truth return, held-out goals")
+        _unit_axis(axes, SUCCESS)
         title_above(figure, self.title, "after training")
 
     def offline(self, figure: Any, theme: Theme) -> None:
@@ -100,7 +101,7 @@ class ArmPanels:
             if arm.final is None or not arm.offline:
                 continue
             # The points of an arm stand at one height: a line joins them.
-            y = arm.final.mean
+            y = arm.final.value
             places = [x for x, _, _ in arm.offline.values()]
             axes.plot([min(places), max(places)], [y, y], color=colour, linewidth=0.8, alpha=0.6)
             for number, negatives in enumerate(sets):
@@ -122,7 +123,7 @@ class ArmPanels:
         # Names beside the points would cover each other where arms are alike.
         _negatives_legend(figure, sets, theme, [(a, c) for a, c in self._coloured(theme) if a.final and a.offline])
         _unit_axis(axes, "offline average precision")
-        axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.06), ylabel="ground-truth return, held-out goals")
+        axes.set(xlim=(-0.03, 1.03), ylim=(-0.03, 1.06), ylabel="success rate, held-out goals")
         title_above(figure, self.title, "recorded trajectories against training")
         tidy(axes)
 

@@ -1,4 +1,4 @@
-"""One panel of the paper's figure 3: both returns along training."""
+"""One panel of the paper's figure 3: reward return and success rate along training."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,19 +13,19 @@ class LearningCurvePanel:
 
     Attributes:
         title: The task.
-        vlm: VLM return in training.
-        held_out: Ground-truth success on held-out goals.
+        reward_return: Mean return of the training episodes under the reward model.
+        held_out: Success rate on held-out goals, by ground truth.
         precision: Online precision of the reward, drawn below.
-        ground_truth_agent: Held-out success of the agent that trained on the ground truth, for comparison.
+        true_reward_agent: Held-out success rate of the agent that trained on the true reward, for comparison.
         random_success: Success rate of the random policy.
         alarms: Environment steps at which the reward-hacking alarm of a trial fired.
     """
 
     title: str
-    vlm: SeedBand | None
+    reward_return: SeedBand | None
     held_out: SeedBand | None
     precision: SeedBand | None = None
-    ground_truth_agent: SeedBand | None = None
+    true_reward_agent: SeedBand | None = None
     random_success: float | None = None
     alarms: tuple[float, ...] = ()
 
@@ -35,12 +35,12 @@ class LearningCurvePanel:
         if self.random_success is not None:
             label = f"random policy ({self.random_success:.2f})"
             returns.axhline(self.random_success, color=theme.faint, linestyle=":", linewidth=1.4, label=label)
-        if self.ground_truth_agent is not None:
-            draw_band(returns, self.ground_truth_agent, theme.faint, "true-reward agent", linestyle="--")
-        if self.vlm is not None:
-            draw_band(returns, self.vlm, theme.vlm, "VLM return in training")
+        if self.true_reward_agent is not None:
+            draw_band(returns, self.true_reward_agent, theme.faint, "true-reward agent", linestyle="--")
+        if self.reward_return is not None:
+            draw_band(returns, self.reward_return, theme.reward, "reward return in training")
         if self.held_out is not None:
-            draw_band(returns, self.held_out, theme.truth, "truth on held-out goals", marker="o")
+            draw_band(returns, self.held_out, theme.truth, "success rate (ground truth), held-out", marker="o")
         if self.precision is not None:
             draw_band(below, self.precision, theme.precision, "")
         for step in self.alarms:
@@ -58,7 +58,7 @@ class LearningCurvePanel:
                 fontsize=8.5,
                 color=theme.alarm,
             )
-        returns.set(ylabel="mean episode return", ylim=(-0.02, 1.04))
+        returns.set(ylabel="reward return, success rate", ylim=(-0.02, 1.04))
         title_above(figure, self.title)
         below.set(ylim=(0, 1.05), yticks=(0, 1))
         below.set_ylabel("online\nprecision", fontsize=8)
@@ -69,10 +69,10 @@ class LearningCurvePanel:
 
 
 def draw_band(axes: Any, band: SeedBand, colour: Any, label: str, **line: Any) -> None:
-    """Draw a mean curve, and its band where there is more than one seed; a marker only where points are few."""
+    """Draw the curve over seeds, and its band where there is more than one seed; a marker only where points are few."""
     if len(band.steps) > 30:
         line.pop("marker", None)
     name = f"{label}, 1 seed" if label and band.seeds == 1 else label
-    axes.plot(band.steps, band.mean, color=colour, label=name, linewidth=1.8, markersize=3.5, **line)
+    axes.plot(band.steps, band.value, color=colour, label=name, linewidth=1.8, markersize=3.5, **line)
     if band.seeds > 1:
         axes.fill_between(band.steps, band.low, band.high, color=colour, alpha=0.2, linewidth=0)

@@ -17,13 +17,13 @@ class Theme:
 
     Attributes:
         name: `light` or `dark`.
-        background: Of the page that the figure stands on.
-        ink: Text and axes.
-        faint: What is there for comparison: the random policy, a reference agent.
-        vlm: The VLM return.
-        truth: The ground-truth return.
-        precision: Online precision.
-        alarm: The reward-hacking alarm.
+        background: Colour of the page that the figure stands on.
+        ink: Colour of text and axes.
+        faint: Colour of what is there for comparison: the random policy, a reference agent.
+        reward: Colour of the reward return.
+        truth: Colour of the success rate, by ground truth.
+        precision: Colour of online precision.
+        alarm: Colour of the reward-hacking alarm.
         shades: Ends of the part of matplotlib's viridis from which ordered arms are coloured, first to last.
     """
 
@@ -31,7 +31,7 @@ class Theme:
     background: str
     ink: str
     faint: str
-    vlm: str
+    reward: str
     truth: str
     precision: str
     alarm: str
@@ -50,7 +50,7 @@ LIGHT = Theme(
     background="#ffffff",
     ink="#26282c",
     faint="#85888f",
-    vlm="#1f77b4",
+    reward="#1f77b4",
     truth="#d95f02",
     precision="#55585e",
     alarm="#c2183c",
@@ -61,7 +61,7 @@ DARK = Theme(
     background="#17191d",
     ink="#dfe1e5",
     faint="#8b8f97",
-    vlm="#6cb2eb",
+    reward="#6cb2eb",
     truth="#ff9a4d",
     precision="#b4b8bf",
     alarm="#ff6b81",
@@ -89,6 +89,8 @@ def render(drawings: Sequence[Drawing], theme: Theme, columns: int = 2) -> bytes
         "axes.facecolor": theme.background,
         "figure.facecolor": theme.background,
         "grid.color": theme.faint,
+        # Names are text: a dollar sign in one begins no formula.
+        "text.parse_math": False,
     }
     with matplotlib.rc_context(settings):
         # A figure of its own, not pyplot's: no global state, and no display is needed.

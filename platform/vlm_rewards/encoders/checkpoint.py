@@ -1,13 +1,14 @@
 """Reads a dual encoder from a hub id or a folder, and refuses everything else with one clear line."""
 
 import contextlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from huggingface_hub import snapshot_download
 from transformers import (
     MODEL_MAPPING,
     AutoConfig,
@@ -20,13 +21,20 @@ from transformers import (
 
 # Imported for its effect: it registers the model type `pocket_clip`.
 import vlm_rewards.encoders.pocket_clip  # noqa: F401
+from vlm_rewards.encoders.checkpoint_config import (
+    attention,
+    check_config,
+    check_parameters,
+    check_text_end,
+    max_tokens,
+)
+from vlm_rewards.encoders.checkpoint_files import HUB_FILES, check_folder, read_settings, shards
 from vlm_rewards.encoders.preprocessing import ImagePreprocessing
 from vlm_rewards.encoders.quiet import quiet_transformers
 from vlm_rewards.errors import CheckpointError
 
-# What transformers raises on files that are missing, damaged or of another kind.
-_FILE_ERRORS = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError)
-_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
+# Pixels.
+_LONGEST_SIDE = 2**13
 
 
 @dataclass(frozen=True)
@@ -39,6 +47,7 @@ class Checkpoint:
         tokenizer: of its text tower.
         preprocessing: of its image tower.
         stored_config: config.json as stored, before the library fills in its defaults.
+        max_tokens: longest text in tokens, the special ones included.
     """
 
     source: str
@@ -46,10 +55,11 @@ class Checkpoint:
     tokenizer: PreTrainedTokenizerBase
     preprocessing: ImagePreprocessing
     stored_config: dict[str, Any]
+    max_tokens: int
 
     @classmethod
     def load(cls, source: str) -> "Checkpoint":
-        """Loads all parts; never runs code from the checkpoint, never unpickles.
+        """Loads all parts; never runs code from the checkpoint, never unpickles, and reads no file outside its folder.
 
         Args:
             source: hub id or folder.
@@ -57,19 +67,24 @@ class Checkpoint:
         Raises:
             CheckpointError: something is missing, damaged, pickled, or not a dual encoder.
         """
-        if Path(source).is_dir():
-            _check_folder(Path(source))
         with quiet_transformers(), _clear_errors(source):
-            stored_config, _ = PreTrainedConfig.get_config_dict(source)
-            config = AutoConfig.from_pretrained(source, trust_remote_code=False)
+            folder = _local_folder(source)
+            numbers = check_folder(folder)
+            stored_config = read_settings(folder / "config.json")
+            check_config(source, stored_config)
+            config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
             model_class = _dual_encoder_class(source, config)
-            processor = AutoImageProcessor.from_pretrained(source, trust_remote_code=False, backend="pil")
-            preprocessing = ImagePreprocessing.from_processor(processor)
-            tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=False)
+            check_parameters(source, model_class, config, numbers)
+            processor = AutoImageProcessor.from_pretrained(folder, trust_remote_code=False, backend="pil")
+            preprocessing = _preprocessing(source, processor)
+            tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
             _check_tokenizer(source, tokenizer, config)
-            loaded: Any = model_class.from_pretrained(
-                source, config=config, use_safetensors=True, dtype=torch.float32, output_loading_info=True
-            )
+            check_text_end(source, config, tokenizer)
+            options = {"config": config, "use_safetensors": True, "dtype": torch.float32, "output_loading_info": True}
+            # Reported below, with what is missing.
+            options["ignore_mismatched_sizes"] = True
+            loaded: Any = model_class.from_pretrained(folder, attn_implementation=attention(stored_config), **options)
+            longest = max_tokens(source, loaded[0], tokenizer)
         model, report = loaded
         # transformers fills missing weights with random numbers and only logs it.
         lacking = sorted(report["missing_keys"]) + [str(key) for key in sorted(report["mismatched_keys"], key=str)]
@@ -78,27 +93,16 @@ class Checkpoint:
                 f"{source} lacks {len(lacking)} weights of {model_class.__name__} (first: {lacking[0]}); "
                 "it is not a complete dual encoder: use another checkpoint"
             )
-        return cls(source, model.eval().requires_grad_(False), tokenizer, preprocessing, stored_config)
-
-    @property
-    def max_tokens(self) -> int:
-        """Longest text in tokens, the special ones included."""
-        return int(self.model.config.text_config.max_position_embeddings)
+        return cls(source, model.eval().requires_grad_(False), tokenizer, preprocessing, stored_config, longest)
 
 
-def _check_folder(folder: Path) -> None:
-    if not (folder / "config.json").is_file():
-        raise CheckpointError(f"{folder} has no config.json; give a folder written by save_pretrained")
-    if not any(folder.glob("*.safetensors")):
-        if any(path for pattern in _PICKLES for path in folder.glob(pattern)):
-            raise CheckpointError(
-                f"{folder} has pickled weights only, which are never loaded since they can run code; "
-                "convert them with save_pretrained, which writes model.safetensors"
-            )
-        raise CheckpointError(f"{folder} has no model.safetensors; give a folder written by save_pretrained")
-    for name, what in (("preprocessor_config.json", "image processor"), ("tokenizer_config.json", "tokenizer")):
-        if not (folder / name).is_file():
-            raise CheckpointError(f"{folder} has no {name}; save the {what} into the folder too")
+def _local_folder(source: str) -> Path:
+    """Returns the folder itself, or the hub's files that are read, in its cache on this machine."""
+    if Path(source).is_dir():
+        return Path(source)
+    folder = Path(snapshot_download(source, allow_patterns=list(HUB_FILES), ignore_patterns=["*/*"]))
+    names = [] if (folder / "model.safetensors").is_file() else shards(folder)
+    return Path(snapshot_download(source, allow_patterns=names)) if names else folder
 
 
 def _dual_encoder_class(source: str, config: PreTrainedConfig) -> type[PreTrainedModel]:
@@ -115,6 +119,25 @@ def _dual_encoder_class(source: str, config: PreTrainedConfig) -> type[PreTraine
     return model_class
 
 
+def _preprocessing(source: str, processor: Any) -> ImagePreprocessing:
+    try:
+        preprocessing = ImagePreprocessing.from_processor(processor)
+    except CheckpointError as error:
+        raise CheckpointError(f"{source}: {error}") from error
+    numbers = (preprocessing.scale, *preprocessing.mean, *preprocessing.std)
+    if not all(math.isfinite(number) for number in numbers) or not all(numbers[:1] + preprocessing.std):
+        raise CheckpointError(
+            f"the image processor of {source} scales by {preprocessing.scale} and divides by image_std "
+            f"{preprocessing.std}, which no model does; restore the folder's files"
+        )
+    if not all(1 <= side <= _LONGEST_SIDE for side in preprocessing.image_size):
+        raise CheckpointError(
+            f"the image processor of {source} makes images of image_size {preprocessing.image_size}; no tower reads "
+            f"over {_LONGEST_SIDE} pixels a side: restore the folder's files"
+        )
+    return preprocessing
+
+
 def _check_tokenizer(source: str, tokenizer: PreTrainedTokenizerBase, config: PreTrainedConfig) -> None:
     tokens, embeddings = len(tokenizer), config.text_config.vocab_size
     if not 2 < tokens <= embeddings:
@@ -122,6 +145,8 @@ def _check_tokenizer(source: str, tokenizer: PreTrainedTokenizerBase, config: Pr
             f"the tokenizer of {source} has {tokens} tokens, but its text tower knows {embeddings}; "
             "they do not belong together: restore the tokenizer files"
         )
+    if not set(tokenizer.get_vocab()).difference(tokenizer.all_special_tokens):
+        raise CheckpointError(f"the tokenizer of {source} knows no words; restore the tokenizer files")
 
 
 @contextlib.contextmanager
@@ -131,8 +156,8 @@ def _clear_errors(source: str) -> Iterator[None]:
         yield
     except CheckpointError:
         raise
-    except _FILE_ERRORS as error:
-        reason = " ".join(str(error).split())[:300]
+    except Exception as error:  # what damaged files make libraries raise is of every kind
+        reason = (" ".join(str(error).split()) or type(error).__name__)[:300]
         if Path(source).is_dir():
             raise CheckpointError(f"{source} cannot be read: {reason}; restore the folder's files") from error
         raise CheckpointError(

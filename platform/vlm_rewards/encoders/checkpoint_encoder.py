@@ -1,7 +1,7 @@
 """What all encoders over a checkpoint share: its text tower, its identity, and how frames reach the image tower."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from vlm_rewards.encoders.checkpoint import Checkpoint
-from vlm_rewards.encoders.encoder import Precision, check_frames
+from vlm_rewards.encoders.encoder import Precision, TextReading, check_frames
 from vlm_rewards.encoders.fingerprint import combined, fingerprint_parts
 from vlm_rewards.encoders.passes import Passes
 from vlm_rewards.encoders.proof.agreement import AgreementRecord
@@ -18,6 +18,12 @@ from vlm_rewards.encoders.quantised_graph import records_folder
 from vlm_rewards.errors import CheckpointError, ConfigError
 
 _TEXTS_PER_PASS = 64
+
+# Two sentences that differ at their ends alone.
+_ENDS = ("a photo of a dog", "a photo of a red")
+
+# Least difference of one number between embeddings of two sentences; those of packaged models differ by 0.01 and more.
+_APART = 1e-6
 
 
 class CheckpointEncoder(ABC):
@@ -67,18 +73,19 @@ class CheckpointEncoder(ABC):
         """Folder in which the checkpoint's int8 tower and agreements lie."""
         return records_folder(self.source, self.parts)
 
-    def agreeing(self, runtime: str, graph: str = "") -> tuple[Precision, ...]:
+    def agreeing(self, runtime: str, reward: str, graph: str = "") -> tuple[Precision, ...]:
         """Returns the precisions whose rewards were found to agree with fp32's; see `AgreementRecord`.
 
         Args:
             runtime: `torch` or `openvino`.
+            reward: `RewardConfig.agreement_key` of the reward in use; empty where it is not known.
             graph: hex sha256 of the int8 tower; empty where there is none.
 
         Raises:
             SelfCheckError: the record is damaged.
         """
         record = AgreementRecord.read(self.records)
-        return record.passed(runtime, self.parts, graph) if record else ()
+        return record.passed(runtime, self.parts, graph, reward) if record else ()
 
     def _prepare_towers(self, dtype: torch.dtype) -> None:
         """Brings the towers on torch to where and how they compute.
@@ -119,14 +126,22 @@ class CheckpointEncoder(ABC):
         """
         try:
             self.embedding_dim = image_dim()
-            texts = self.embed_texts(["a"])
-        except (RuntimeError, ValueError, IndexError, TypeError) as error:
-            reason = " ".join(str(error).split())[:200]
+            texts = self.embed_texts(_ENDS)
+            # The longest text there is has to run too.
+            self._embed_tokens(self._longest_text())
+        except Exception as error:  # what towers raise on inputs that do not fit them is of every kind
+            reason = (" ".join(str(error).split()) or type(error).__name__)[:200]
             raise CheckpointError(f"the towers of {self.source} do not run on their own inputs: {reason}") from error
         if texts.shape[1] != self.embedding_dim:
             raise CheckpointError(
                 f"the towers of {self.source} give embeddings of {self.embedding_dim} and {texts.shape[1]} numbers; "
                 "use a checkpoint with one shared space"
+            )
+        first, second = (reading.tokens for reading in self.read_texts(_ENDS))
+        if first != second and np.abs(texts[0] - texts[1]).max() < _APART:
+            raise CheckpointError(
+                f"the text tower of {self.source} gives texts with different ends the same embedding; its tokenizer or "
+                "config.json is not its own: restore the folder's files"
             )
 
     def embed_images(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -145,6 +160,15 @@ class CheckpointEncoder(ABC):
         ]
         return np.concatenate(passes) if passes else np.zeros((0, self.embedding_dim), np.float32)
 
+    def read_texts(self, texts: Sequence[str]) -> list[TextReading]:
+        """Returns what the tokenizer makes of each text; see `ReadsTexts.read_texts`."""
+        if not texts:
+            return []
+        whole = self._tokenizer(list(texts), verbose=False)["input_ids"]
+        words = self._tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+        unknown = self._tokenizer.unk_token_id
+        return [TextReading(tuple(all_), len(own), own.count(unknown)) for all_, own in zip(whole, words, strict=True)]
+
     def _embed_text_pass(self, texts: list[str]) -> npt.NDArray[np.float32]:
         padding: dict[str, Any] = (
             {"padding": "max_length", "max_length": self._max_tokens} if self._fixed_length else {"padding": True}
@@ -158,6 +182,15 @@ class CheckpointEncoder(ABC):
                 f"the prompt {text[:60]!r}... has {longest} tokens, but {self.source} reads {self._max_tokens}; "
                 "shorten it"
             )
+        return self._embed_tokens(tokens)
+
+    def _longest_text(self) -> dict[str, torch.Tensor]:
+        """Returns as many tokens as the text tower reads, special ones at both ends as in any text."""
+        start, *middle, end = self._tokenizer("a", verbose=False)["input_ids"] * 2
+        ids = torch.tensor([[start, *middle[:1] * (self._max_tokens - 2), end][: self._max_tokens]])
+        return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+
+    def _embed_tokens(self, tokens: Mapping[str, torch.Tensor]) -> npt.NDArray[np.float32]:
         inputs = {"input_ids": tokens["input_ids"].to(self._device)}
         if not self._fixed_length:
             inputs["attention_mask"] = tokens["attention_mask"].to(self._device)

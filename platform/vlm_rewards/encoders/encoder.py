@@ -1,7 +1,7 @@
 """The seam between rewards and the model that embeds images and texts."""
 
 from collections.abc import Sequence
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -57,6 +57,29 @@ class Encoder(Protocol):
         Returns:
             float32 (M, D), each row of length 1.
         """
+        ...
+
+
+class TextReading(NamedTuple):
+    """What a tokenizer makes of a text.
+
+    Attributes:
+        tokens: all that the text tower reads, the special ones included.
+        words: how many of them are the text's own.
+        unknown: how many of those stand for what the tokenizer does not know.
+    """
+
+    tokens: tuple[int, ...]
+    words: int
+    unknown: int
+
+
+@runtime_checkable
+class ReadsTexts(Protocol):
+    """An encoder that can say what it reads of a text; those without a tokenizer cannot."""
+
+    def read_texts(self, texts: Sequence[str]) -> list[TextReading]:
+        """Returns what the tokenizer makes of each text."""
         ...
 
 

@@ -23,11 +23,12 @@ def resolve_model(model: str) -> str:
     """Returns the folder or hub id that `model` stands for.
 
     Args:
-        model: name of a packaged model, a folder, or a hub id.
+        model: name of a packaged model, a folder (`~` is the user's), or a hub id.
 
     Raises:
         ConfigError: none of these.
     """
+    model = str(Path(model).expanduser()) if model.startswith("~") else model
     if model in packaged_models():
         return str(PACKAGED_MODELS / model)
     if Path(model).is_dir():
@@ -45,6 +46,7 @@ def load_encoder(
     encoder: EncoderKind = "auto",
     compiled: bool = False,
     self_check: bool = True,
+    reward: str = "",
 ) -> Encoder:
     """Loads a frozen dual encoder and lets it prove itself.
 
@@ -57,6 +59,8 @@ def load_encoder(
             installed and torch everywhere else.
         compiled: see `TransformersEncoder`; for torch only.
         self_check: off only to record what a new checkpoint gives.
+        reward: `RewardConfig.agreement_key` of the reward in use: `auto` then asks whether that one agrees. Without
+            it, or where it was never compared, all rewards that were compared must.
 
     Raises:
         ConfigError: unknown model, device, precision or encoder, or one that this machine lacks.
@@ -79,11 +83,11 @@ def load_encoder(
         encoder = "openvino" if device == "cpu" and not compiled and openvino_is_installed() else "torch"
     loaded: CheckpointEncoder
     if encoder == "torch":
-        loaded = TransformersEncoder(Checkpoint.load(source), device, precision, compiled)
+        loaded = TransformersEncoder(Checkpoint.load(source), device, precision, compiled, reward)
     elif device != "cpu" or compiled:
         raise ConfigError(f"encoder 'openvino' runs on device 'cpu' without compiled, not {device!r}; use 'torch'")
     else:
-        loaded = OpenVINOEncoder(Checkpoint.load(source), precision)
+        loaded = OpenVINOEncoder(Checkpoint.load(source), precision, reward=reward)
     if self_check:
         check_encoder(loaded, Path(loaded.source) if Path(loaded.source).is_dir() else None)
     return loaded

@@ -33,13 +33,16 @@ class OpenVINOEncoder(CheckpointEncoder):
     share an encoder: one pass runs at a time.
     """
 
-    def __init__(self, checkpoint: Checkpoint, precision: Precision = "fp32", threads: int | None = None) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, precision: Precision = "fp32", threads: int | None = None, reward: str = ""
+    ) -> None:
         """Compiles a loaded checkpoint, or takes the compiled model from the user's cache; its model is used up.
 
         Args:
             checkpoint: as loaded.
             precision: of the image tower; `auto` is the fastest here of those whose rewards agree with fp32's.
             threads: of one pass; None takes torch's number.
+            reward: `RewardConfig.agreement_key` of the reward in use, for `auto`; empty where it is not known.
 
         Raises:
             ConfigError: OpenVINO is not installed, or a precision that this machine or checkpoint lacks.
@@ -52,7 +55,7 @@ class OpenVINOEncoder(CheckpointEncoder):
         core = ov.Core()
         graph = ImageGraph(self.source, self._model, checkpoint.preprocessing, self._check_towers)
         quantised = QuantisedGraph.read(self.records, self.parts) if precision in ("auto", "int8") else None
-        chosen = self._fastest(core, graph, quantised) if precision == "auto" else str(precision)
+        chosen = self._fastest(core, graph, quantised, reward) if precision == "auto" else str(precision)
         check_cpu(chosen, "openvino")
         identity = {"precision": chosen, "runtime": "openvino"}
         if chosen == "int8":
@@ -95,8 +98,8 @@ class OpenVINOEncoder(CheckpointEncoder):
             return graph.converted()
         return str(required(quantised, self.source).path(self.records))
 
-    def _fastest(self, core: Any, graph: ImageGraph, quantised: QuantisedGraph | None) -> str:
-        agreeing = self.agreeing("openvino", quantised.digest if quantised else "")
+    def _fastest(self, core: Any, graph: ImageGraph, quantised: QuantisedGraph | None, reward: str) -> str:
+        agreeing = self.agreeing("openvino", reward, quantised.digest if quantised else "")
         # A choice kept by a machine like this one, home folders being shared, must not end the process.
         sound = [name for name in ("bf16", "int8") if name in agreeing and cpu_runs(name, "openvino")]
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from vlm_rewards.encoders.user_cache import user_cache, write_whole
+from vlm_rewards.encoders.user_cache import user_cache
 from vlm_rewards.errors import CheckpointError, ConfigError
 from vlm_rewards.strict_config import StrictConfig
 
@@ -78,8 +78,9 @@ class QuantisedGraph(StrictConfig):
             made_with: versions by library.
         """
         files = {_GRAPH: graph, _WEIGHTS: weights}
+        (folder / FOLDER).mkdir(parents=True, exist_ok=True)
         for name, data in files.items():
-            write_whole(folder / FOLDER / name, data)
+            (folder / FOLDER / name).write_bytes(data)
         record = cls(
             parts=_image_parts(parts),
             files={name: hashlib.sha256(data).hexdigest() for name, data in files.items()},
@@ -87,7 +88,7 @@ class QuantisedGraph(StrictConfig):
             made_with=dict(made_with),
         )
         # Last: what it names is complete.
-        write_whole(folder / FOLDER / _RECORD, record.model_dump_json(indent=1).encode() + b"\n")
+        (folder / FOLDER / _RECORD).write_text(record.model_dump_json(indent=1) + "\n", encoding="utf-8")
         return record
 
     @property

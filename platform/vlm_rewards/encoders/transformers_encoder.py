@@ -27,7 +27,12 @@ class TransformersEncoder(CheckpointEncoder):
     """
 
     def __init__(
-        self, checkpoint: Checkpoint, device: str = "cpu", precision: Precision = "fp32", compiled: bool = False
+        self,
+        checkpoint: Checkpoint,
+        device: str = "cpu",
+        precision: Precision = "fp32",
+        compiled: bool = False,
+        reward: str = "",
     ) -> None:
         """Prepares a loaded checkpoint for inference; its model is changed in place.
 
@@ -38,6 +43,7 @@ class TransformersEncoder(CheckpointEncoder):
                 fp32's, and fp32 on a CPU, whose fastest precisions are OpenVINO's.
             compiled: run the image tower through `torch.compile` with CUDA graphs, one a pass size. It pays on GPUs
                 only (a CPU gained nothing) and has not been run on one by us: compare before you rely on it.
+            reward: `RewardConfig.agreement_key` of the reward in use, for `auto`; empty where it is not known.
 
         Raises:
             ConfigError: a device or precision that this machine lacks.
@@ -49,7 +55,7 @@ class TransformersEncoder(CheckpointEncoder):
             raise ConfigError("precision 'int8' needs encoder 'openvino' on device 'cpu'; use 'bf16' or 'fp32'")
         super().__init__(checkpoint, torch_device)
         if precision == "auto":
-            precision = self._fastest()
+            precision = self._fastest(reward)
         if torch_device.type == "cpu":
             check_cpu(precision, "torch")
         self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
@@ -65,8 +71,8 @@ class TransformersEncoder(CheckpointEncoder):
         smallest = _CPU_PASS if compiled else smallest
         self.passes = Passes.proven(self._embed_pass, self.image_size, largest, smallest)
 
-    def _fastest(self) -> Precision:
-        if "bf16" in self.agreeing("torch") and self._device.type != "cpu":
+    def _fastest(self, reward: str) -> Precision:
+        if "bf16" in self.agreeing("torch", reward) and self._device.type != "cpu":
             return "bf16"
         hint = "install openvino" if self._device.type == "cpu" else "name the precision: no agreement is recorded"
         _LOG.info("precision 'auto' of %s is fp32 on %s; for more speed %s", self.source, self._device.type, hint)

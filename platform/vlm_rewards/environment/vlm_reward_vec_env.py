@@ -50,7 +50,8 @@ class VLMRewardVecEnv(VectorWrapper):
 
     With NEXT_STEP, a sub-environment of Gymnasium's own vector environments takes one more step before it is reset
     after an episode that the reward ended; nothing of that step is seen, but a wrapper inside would count it. Put
-    wrappers that count, such as `RecordEpisodeStatistics`, outside. `RewardVectorEnv` has no such step.
+    wrappers that count outside. `RewardVectorEnv` has no such step. To count episodes take `EpisodeStatistics`:
+    Gymnasium's `RecordEpisodeStatistics` (1.2.2) drops the first step of an episode under SAME_STEP.
 
     Attributes:
         description: of the reward, as it was when the wrapper was made.
@@ -98,7 +99,8 @@ class VLMRewardVecEnv(VectorWrapper):
         """Starts episodes; see `VectorEnv.reset`. Of a `reset_mask` in `options`, only those that it names."""
         mask = (options or {}).get("reset_mask", np.ones(self.num_envs, np.bool_))
         self._over[mask] = self._ended[mask] = False
-        return self.env.reset(seed=seed, options=options)  # type: ignore[arg-type]
+        # A copy: Gymnasium's environments take the mask out of the options, which the caller may look into afterwards.
+        return self.env.reset(seed=seed, options=None if options is None else dict(options))  # type: ignore[arg-type]
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, Infos]:
         """Steps, scores what the sub-environments show, and resets those whose episode that ends.

@@ -1,18 +1,19 @@
 """Success rates of evaluation episodes, over all goals and goal by goal, with their uncertainty."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vlm_rewards.evaluation.episodes import EpisodeResult
+from vlm_rewards.extras import needs_extra
 
 
-def wilson_interval(successes: int, trials: int, z: float = 1.96) -> tuple[float, float]:
-    """Return the ends of the Wilson score interval (95 % by default) of a share of at least one trial."""
-    n, p = trials, successes / trials
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
+def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
+    """Return the ends of the 95 % Wilson score interval of a share of at least one trial."""
+    with needs_extra("offline"):
+        from scipy import stats
+
+    interval = stats.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,9 @@ class SuccessRate:
         """Share of successes, in [0, 1]."""
         return self.successes / self.episodes
 
-    def interval(self, z: float = 1.96) -> tuple[float, float]:
-        """Return the Wilson score interval (95 % by default), which stays sound near 0 and 1."""
-        return wilson_interval(self.successes, self.episodes, z)
+    def interval(self) -> tuple[float, float]:
+        """Return the 95 % Wilson score interval, which stays sound near 0 and 1."""
+        return wilson_interval(self.successes, self.episodes)
 
 
 @dataclass(frozen=True)
@@ -44,8 +45,8 @@ class EvaluationSummary:
     """What an evaluation found.
 
     Attributes:
-        overall: Over all episodes.
-        by_goal: For each goal id, in the order of first appearance.
+        overall: Success rate over all episodes.
+        by_goal: Success rate by goal id, in the order of first appearance.
     """
 
     overall: SuccessRate

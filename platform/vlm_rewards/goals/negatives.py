@@ -1,5 +1,6 @@
 """The other members of the set L over which equation 1 takes its softmax."""
 
+import unicodedata
 import zlib
 from typing import Literal
 
@@ -31,7 +32,7 @@ class NegativesSpec(StrictConfig):
     seed: int = Field(default=0, ge=0)
 
     def captions(self, goal: Goal, task_set: TaskSet, template: PromptTemplate) -> tuple[str, ...]:
-        """Returns the negative prompts of `goal`, in a fixed order.
+        """Returns the negative prompts of `goal`, in a fixed order, each once: one that is listed twice competes once.
 
         Raises:
             ConfigError: there is no negative, fewer goals than `count`, or a negative reads the same as the goal.
@@ -62,8 +63,12 @@ class NegativesSpec(StrictConfig):
                 f"the negatives of goal {goal.id!r} contain the goal itself ({same[0]!r}); "
                 f"remove or reword that goal or caption in task set {task_set.name!r}"
             )
-        return tuple(captions)
+        distinct: dict[str, str] = {}
+        for caption in captions:
+            distinct.setdefault(_normalised(caption), caption)
+        return tuple(distinct.values())
 
 
 def _normalised(caption: str) -> str:
-    return " ".join(caption.casefold().split())
+    """Returns what does not change a caption's meaning left out: case, spacing, and how accents are stored."""
+    return " ".join(unicodedata.normalize("NFC", caption).casefold().split())

@@ -1,5 +1,7 @@
 """The words around a goal in the prompt that the text encoder reads."""
 
+import re
+
 from pydantic import field_validator
 
 from vlm_rewards.errors import ConfigError
@@ -11,6 +13,8 @@ PLACEHOLDER = "[TASK]"
 # Stands for the goal's instruction, which the reward model never sees otherwise: for comparing instructions with
 # descriptions where a goal's subject cannot be turned into an instruction by words around it.
 INSTRUCTION = "[INSTRUCTION]"
+
+_PLACEHOLDERS = re.compile("|".join(map(re.escape, (PLACEHOLDER, INSTRUCTION))))
 
 # The four prompts of the paper's figure 5. C and D describe the achieved state, A and B give an instruction.
 PAPER_TEMPLATES = {
@@ -53,5 +57,10 @@ class PromptTemplate(StrictConfig):
         raise ConfigError(f"unknown template {name!r}; use one of {known}, or a sentence that holds {PLACEHOLDER}")
 
     def fill(self, goal: Goal) -> str:
-        """Returns the prompt of `goal`."""
-        return self.text.replace(PLACEHOLDER, goal.subject).replace(INSTRUCTION, goal.instruction)
+        """Returns the prompt of `goal`. Its words are taken as they are, placeholders among them included."""
+        words = {PLACEHOLDER: goal.subject, INSTRUCTION: goal.instruction}
+        return _PLACEHOLDERS.sub(lambda match: words[match[0]], self.text)
+
+    def bare(self) -> str:
+        """Returns the sentence without any goal's words."""
+        return _PLACEHOLDERS.sub("", self.text)

@@ -1,9 +1,12 @@
 """An env runner that says why it failed."""
 
+import random
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
 import torch
+from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.env.single_agent_env_runner import SingleAgentEnvRunner
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 
@@ -24,6 +27,19 @@ class RewardEnvRunner(SingleAgentEnvRunner):
     It samples with one torch thread: a small batch gains nothing from a second, and on a machine whose other cores are
     busy (serving rewards, for one) the two wait for each other: 2 ms a forward become 20.
     """
+
+    def begin_anew(self, seed: int) -> None:
+        """Drops the unfinished episodes; the next sample begins new ones, from newly seeded generators.
+
+        Args:
+            seed: of this runner's first sub-environment, at least 0; each further one has the next number.
+        """
+        # Of this process: actions are drawn from torch's generator, and the learner may live here too.
+        random.seed(seed)
+        np.random.seed(seed % 2**32)
+        torch.manual_seed(seed)
+        self._seed = seed
+        self._needs_initial_reset = True
 
     def apply(self, func: Callable[..., T], *args: Any, **kwargs: Any) -> T:
         """Calls `func(self, ...)`; whatever it raises reaches the driver as itself."""
@@ -49,3 +65,23 @@ class RewardEnvRunner(SingleAgentEnvRunner):
         for episode in episodes:
             episode.custom_data.pop(METRICS_KEY, None)
         return episodes
+
+
+def begin_anew(algorithm: Algorithm, seed: int) -> None:
+    """Starts new episodes everywhere, from generators that depend on the seed and on nothing before it.
+
+    Called where a checkpoint was written and where one was restored, it makes a training in one process that was
+    interrupted there equal, bit by bit, to one that was not: half-played episodes and the state of generators are in
+    no checkpoint of RLlib's.
+
+    Args:
+        algorithm: sampled and learned with so far, or just restored.
+        seed: of all generators, of which each env runner gets numbers of its own; at least 0.
+    """
+
+    def begin(runner: Any) -> None:
+        own = np.random.SeedSequence(seed, spawn_key=(runner.worker_index,))
+        runner.begin_anew(int(own.generate_state(1)[0] % 2**31))
+
+    assert algorithm.env_runner_group is not None
+    algorithm.env_runner_group.foreach_env_runner(begin, local_env_runner=True)

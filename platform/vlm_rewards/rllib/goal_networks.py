@@ -77,8 +77,11 @@ class GoalImageEncoder(nn.Module):
 
     def forward(self, images: Tensor, goal: Tensor) -> Tensor:
         """Encodes uint8 (B, H, W, 3) to float32 (B, C, rows, columns)."""
+        # In place, on a copy: each pass over all pixels costs as much as a small convolution.
+        pixels = images.permute(0, 3, 1, 2).to(torch.float32, copy=True).mul_(1 / 255).sub_(0.5)
         # A (B, H, W, 3) tensor read as (B, 3, H, W) already lies in memory as channels-last convolutions want it.
-        features = torch.relu(self.stem(images.permute(0, 3, 1, 2).float() / 255.0 - 0.5))
+        features = torch.relu(self.stem(pixels))
         for layer, film in zip(self.layers, self.films, strict=True):
             features = torch.relu(film(layer(features), goal))
-        return functional.adaptive_avg_pool2d(features, self.grid)
+        # Its backward pass is slow even where there is nothing to average.
+        return features if features.shape[-2:] == self.grid else functional.adaptive_avg_pool2d(features, self.grid)

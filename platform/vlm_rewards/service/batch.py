@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from vlm_rewards.errors import NonFiniteRewardError, RewardServiceError, RewardTimeoutError, VLMRewardsError
+from vlm_rewards.errors import NonFiniteRewardError, RewardServiceError, VLMRewardsError
 from vlm_rewards.reward_model import RewardModel
 from vlm_rewards.service.schema import EmbedResult, ScoreResult, count_frames
 
@@ -26,7 +26,6 @@ class Request:
         goal_ids: N for "score", G for "score_all", none for "embed".
         arrived: when it came, by `time.monotonic`.
         weight: frames that count against the limit of a batch.
-        abandoned: its caller does not wait any longer.
     """
 
     kind: Kind
@@ -34,7 +33,6 @@ class Request:
     goal_ids: Sequence[str]
     arrived: float = field(default_factory=time.monotonic)
     weight: int = 0
-    abandoned: bool = False
 
     @property
     def size(self) -> int:
@@ -71,11 +69,10 @@ def answer_batch(model: RewardModel, requests: Sequence[Request], failed: Callab
     Returns:
         For each request its answer, or the error to raise: one of this library's, since the caller may lack others.
     """
-    answers: list[Answer] = [RewardTimeoutError("its caller gave up before it was scored") for _ in requests]
+    answers: dict[int, Answer] = {}
     by_shape: dict[tuple[int, ...], list[int]] = {}
     for index, request in enumerate(requests):
-        if not request.abandoned:
-            by_shape.setdefault(request.frames.shape[1:], []).append(index)
+        by_shape.setdefault(request.frames.shape[1:], []).append(index)
     for indices in by_shape.values():
         group = [requests[index] for index in indices]
         try:
@@ -94,7 +91,7 @@ def answer_batch(model: RewardModel, requests: Sequence[Request], failed: Callab
                 answers[index] = RewardServiceError(
                     f"the reward model failed in its replica ({_one_line(error)}); its log has the traceback"
                 )
-    return answers
+    return [answers[index] for index in range(len(requests))]
 
 
 def _embed(model: RewardModel, group: Sequence[Request]) -> list[npt.NDArray[np.float32]]:
@@ -121,13 +118,7 @@ def _answer(model: RewardModel, request: Request, embeddings: npt.NDArray[np.flo
         return EmbedResult(embeddings.copy(), model.encoder.fingerprint)
     if request.kind == "score":
         return ScoreResult(model.score_embeddings(embeddings, request.goal_ids), model.fingerprint)
-    columns = {
-        goal_id: model.score_embeddings(embeddings, [goal_id] * len(embeddings)) for goal_id in set(request.goal_ids)
-    }
-    scores = np.zeros((len(embeddings), len(request.goal_ids)), np.float32)
-    for column, goal_id in enumerate(request.goal_ids):
-        scores[:, column] = columns[goal_id]
-    return ScoreResult(scores, model.fingerprint)
+    return ScoreResult(model.score_all_embeddings(embeddings, request.goal_ids), model.fingerprint)
 
 
 def _one_line(error: BaseException) -> str:

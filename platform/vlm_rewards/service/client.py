@@ -1,5 +1,6 @@
 """The one way for a training run to ask for rewards."""
 
+import itertools
 import random
 import threading
 import time
@@ -58,7 +59,7 @@ class RewardClient:
     """Scores frames through a transport, and comes back with good rewards or a clear error.
 
     What may succeed on another try (a dead replica, a timeout, a full queue) is sent again, the same arrays, until
-    `max_retries` or `deadline_s`; what cannot is raised at once. No score out of the range of the reward's form gets
+    `deadline_s`; what cannot is raised at once. No score out of the range of the reward's form gets
     through, and neither does a change of reward under a run. It can be pickled, without its statistics, and shared by
     threads, of which `max_in_flight` at a time have a request on its way.
     """
@@ -67,7 +68,7 @@ class RewardClient:
         self,
         transport: Transport,
         timeout_s: float = 20.0,
-        max_retries: int = 20,
+        max_retries: int | None = None,
         deadline_s: float = 50.0,
         expected_fingerprint: str | None = None,
         max_in_flight: int = 16,
@@ -77,7 +78,7 @@ class RewardClient:
         Args:
             transport: carries the requests.
             timeout_s: longest wait in seconds for one attempt.
-            max_retries: most attempts beyond the first.
+            max_retries: most attempts beyond the first; None makes as many as the deadline allows.
             deadline_s: longest time in seconds for a call with all its retries. RLlib's `sample_timeout_s` (60) should
                 be longer, or a lost replica costs a fragment.
             expected_fingerprint: of the reward that this run trains on; None takes that of the first answer.
@@ -87,7 +88,7 @@ class RewardClient:
         Raises:
             ValueError: a time that is not positive, a negative number of retries, or nothing allowed in flight.
         """
-        if timeout_s <= 0 or deadline_s <= 0 or max_retries < 0 or max_in_flight < 1:
+        if timeout_s <= 0 or deadline_s <= 0 or (max_retries or 0) < 0 or max_in_flight < 1:
             raise ValueError(
                 "timeout_s and deadline_s must be above 0, max_retries at least 0 and max_in_flight at least 1"
             )
@@ -104,6 +105,10 @@ class RewardClient:
         self._stats = ClientStats()
         # Not the global generator: a retry must not change what a seeded run draws from it.
         self._jitter = random.Random()
+
+    def pinned_to(self, fingerprint: str) -> "RewardClient":
+        """Return a client like this one that takes answers of the reward with this fingerprint only."""
+        return RewardClient(**{**self.__getstate__(), "expected_fingerprint": fingerprint})
 
     @property
     def stats(self) -> ClientStats:
@@ -223,7 +228,7 @@ class RewardClient:
             self._in_flight.release()
 
     def _attempts(self, attempt: Callable[[float], T], start: float) -> T:
-        for retries in range(self._max_retries + 1):
+        for retries in itertools.count():
             left = max(0.001, self._deadline_s - (time.monotonic() - start))
             try:
                 if not self._connected:
@@ -236,7 +241,7 @@ class RewardClient:
                 if absent or not error.retryable:
                     raise
                 last_error = error
-            pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**retries) * self._jitter.uniform(0.5, 1.0)
+            pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(retries, 20)) * self._jitter.uniform(0.5, 1.0)
             waited = time.monotonic() - start
             if retries == self._max_retries or waited + pause >= self._deadline_s:
                 break
@@ -259,7 +264,8 @@ class RewardClient:
         if result.fingerprint != expected:
             raise RewardServiceError(
                 f"the reward changed under this run: expected fingerprint {expected[:12]}, the service answered with "
-                f"{result.fingerprint[:12]}; restore its model, prompts, tau and beta, or start a new run"
+                f"{result.fingerprint[:12]}; restore its model, prompts, tau, beta and precision ('auto' may choose "
+                "another one on another machine), or start a new run"
             )
 
     def _in_range(self, scores: npt.NDArray[np.float32]) -> bool:

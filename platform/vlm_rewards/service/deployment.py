@@ -11,11 +11,6 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from vlm_rewards.extras import needs_extra
-
-with needs_extra("serve"):
-    from ray import serve
-
 from vlm_rewards.embedding_cache import CacheStats, EmbeddingCache
 from vlm_rewards.encoders import Encoder
 from vlm_rewards.errors import RewardOverloadedError, VLMRewardsError
@@ -23,8 +18,8 @@ from vlm_rewards.goals import TaskSet
 from vlm_rewards.reward_model import RewardConfig, RewardDescription, RewardModel
 from vlm_rewards.service import autoscaling
 from vlm_rewards.service.batch import Answer, Kind, Request, answer_batch
-from vlm_rewards.service.door import Door
 from vlm_rewards.service.load import LoadMeter
+from vlm_rewards.service.micro_batcher import MicroBatcher
 from vlm_rewards.service.observability import ReplicaMetrics, log_request
 from vlm_rewards.service.schema import (
     EmbedResult,
@@ -43,20 +38,15 @@ T = TypeVar("T")
 _MAX_FAILURES = 3
 
 
-def _count_frames(requests: list[Request]) -> int:
-    return sum(request.weight for request in requests)
-
-
 class RewardDeployment:
     """One replica: a frozen reward model that scores and embeds arrays of frames in batches.
 
-    Requests that arrive while a batch is being encoded wait at the door and form the next batch together, whatever
-    they ask, so batches grow with the load, and a lone caller never waits for company. All model work happens on one
-    thread of its own: the replica still answers health checks during a long forward, and two forwards never fight over
-    the same cores. What would wait too long or take too much memory is refused at once, so that an overload ends when
-    its callers do.
+    Requests that arrive while a batch is being encoded form the next batch together, whatever they ask; see
+    `MicroBatcher`. All model work happens on one thread of its own: the replica still answers health checks during a
+    long forward, and two forwards never fight over the same cores. What would wait too long or take too much memory is
+    refused at once, so that an overload ends when its callers do.
 
-    Wrap it with `serve.deployment`; `serve_deployments.reward.build_app` does so with fitting options.
+    Wrap it with `serve.deployment`; `vlm_rewards.service.application.build_app` does so with fitting options.
     """
 
     def __init__(
@@ -100,14 +90,12 @@ class RewardDeployment:
         self._max_waiting_bytes = max_waiting_mb * 2**20
         self._stuck_after_s = stuck_after_s
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reward-model")
-        self._door = Door(max_batch_frames)
         self._busy_since: float | None = None
         self._failures = 0
         self._requests = self._frames = self._batches = 0
         self._meter = LoadMeter(max_batch_frames, time.monotonic)
         self._metrics = ReplicaMetrics(max_batch_frames)
-        self._run_batch.set_max_batch_size(max_batch_frames)  # type: ignore[attr-defined]
-        self._run_batch.set_batch_wait_timeout_s(batch_wait_s)  # type: ignore[attr-defined]
+        self._batcher: MicroBatcher[Request, Answer] = MicroBatcher(self._run_batch, max_batch_frames, batch_wait_s)
         # It belongs to the encoder, and so outlives every change of prompts.
         self._cache = EmbeddingCache(cache_mb * 2**20) if cache_mb else None
         self._model = self._executor.submit(_load, reward, task_set, encoder, self._cache, torch_threads).result()
@@ -218,16 +206,9 @@ class RewardDeployment:
 
     async def _answered(self, request: Request) -> ScoreResult | EmbedResult:
         while True:
+            # Where the caller gives up, so do its pieces: what is left of them is not encoded.
             pieces = request.pieces(self._max_batch_frames)
-            try:
-                answers = await asyncio.gather(*(self._in_turn(piece) for piece in pieces))
-            except asyncio.CancelledError:
-                # The caller's patience is over: what is left of its request need not be encoded.
-                for piece in pieces:
-                    piece.abandoned = True
-                if self._busy_since is None:  # it may have been the one for whom the others wait outside
-                    self._door.open()
-                raise
+            answers = await asyncio.gather(*(self._batcher.ask(piece, piece.weight) for piece in pieces))
             results: list[ScoreResult | EmbedResult] = []
             for answer in answers:
                 if isinstance(answer, VLMRewardsError):
@@ -237,20 +218,13 @@ class RewardDeployment:
                 return _joined(results)
             # Reconfigured between two pieces: one answer must be of one reward.
 
-    async def _in_turn(self, piece: Request) -> Answer:
-        await self._door.enter(piece.weight)
-        return await self._run_batch(piece)
-
-    @serve.batch(max_batch_size=1, batch_wait_timeout_s=0.0, max_concurrent_batches=1, batch_size_fn=_count_frames)
     async def _run_batch(self, requests: list[Request]) -> list[Answer]:
-        self._door.close()
         self._busy_since = start = time.monotonic()
         failures: list[Exception] = []
         try:
             answers = await self._in_model_thread(lambda: answer_batch(self._model, requests, failures.append))
         finally:
             self._busy_since = None
-            self._door.open()
         for error in failures:
             logger.error("the reward model failed", exc_info=error)
         good = [index for index, answer in enumerate(answers) if not isinstance(answer, VLMRewardsError)]

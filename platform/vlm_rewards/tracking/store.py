@@ -18,6 +18,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
 from sqlalchemy.exc import SQLAlchemyError
 
+from vlm_rewards.credentials import hide_passwords, with_password
 from vlm_rewards.errors import TrackingError
 
 # A new store announces each step of its schema's migration.
@@ -30,11 +31,6 @@ MINIMUM_FREE_BYTES = 64 * 1024 * 1024
 def default_uri(folder: Path) -> str:
     """Return the URI of the sqlite store in `folder`."""
     return f"{SQLITE_PREFIX}{folder.resolve() / 'mlflow.db'}"
-
-
-def chosen_uri(given: str | None, folder: Path) -> str:
-    """Return the URI that was given, else that of MLFLOW_TRACKING_URI, else that of the sqlite store in `folder`."""
-    return given or os.environ.get("MLFLOW_TRACKING_URI") or default_uri(folder)
 
 
 def sqlite_file(uri: str) -> Path | None:
@@ -77,7 +73,7 @@ def open_experiment(uri: str, experiment: str) -> tuple[MlflowClient, str]:
             database.parent.mkdir(parents=True, exist_ok=True)
             _check_space(database)
         with exclusive(uri):
-            client = MlflowClient(tracking_uri=uri)
+            client = MlflowClient(tracking_uri=with_password(uri))
             found = client.get_experiment_by_name(experiment)
             if found is not None:
                 if found.lifecycle_stage == "deleted":
@@ -92,7 +88,7 @@ def open_experiment(uri: str, experiment: str) -> tuple[MlflowClient, str]:
                 if found is None:
                     raise
                 return client, found.experiment_id
-    except (MlflowException, SQLAlchemyError, OSError) as error:
+    except (MlflowException, SQLAlchemyError, OSError, ImportError) as error:
         raise TrackingError(
             f"the MLflow store {uri} cannot be opened ({first_line(error)}): check the URI and that the server runs, "
             "or leave --mlflow-uri out to use a local sqlite file"
@@ -110,5 +106,5 @@ def _check_space(database: Path) -> None:
 
 def first_line(error: BaseException) -> str:
     """Return the first line of an error's text, or its type where it has none."""
-    lines = str(error).strip().splitlines()
+    lines = hide_passwords(str(error)).strip().splitlines()
     return lines[0][:200] if lines else type(error).__name__

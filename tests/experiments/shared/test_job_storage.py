@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from experiments import model_size, train
 from experiments.shared.job_storage import OUTPUT_VARIABLE, lasting_folder
+from vlm_rewards.errors import ConfigError
 
 
 @pytest.fixture
@@ -42,9 +43,16 @@ def test_a_job_may_write_where_it_lasts(job, tmp_path):
     assert lasting_folder(tmp_path / "shared") == tmp_path / "shared"
 
 
-def test_a_working_directory_that_ray_does_not_copy_lasts(job):
-    copy = job(f"local://{'/opt/vlm_rewards'}")
-    assert lasting_folder(copy / "runs") == copy / "runs"
+def test_a_folder_of_the_image_goes_with_its_pod(job):
+    copy = job("local:///opt/vlm_rewards")
+    with pytest.raises(ConfigError, match="a folder of the image, which goes with its pod"):
+        lasting_folder(copy / "runs")
+
+
+def test_a_volume_mounted_in_the_working_directory_lasts(job, monkeypatch):
+    copy = job("local:///opt/vlm_rewards")
+    monkeypatch.setattr("os.path.ismount", lambda path: path == copy / "volume")
+    assert lasting_folder(copy / "volume" / "runs") == copy / "volume" / "runs"
 
 
 def test_outside_a_job_the_working_directory_lasts(monkeypatch, tmp_path):

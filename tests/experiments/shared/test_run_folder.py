@@ -1,10 +1,12 @@
 """A run's folder survives being killed at any moment."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from experiments.shared.folder_lock import locked
 from experiments.shared.run_folder import HeldOutPoint, RunFolder, RunState
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.curve_point import CurvePoint
@@ -33,11 +35,12 @@ def test_the_state_comes_back_as_it_was(folder):
     assert folder.state() == state
 
 
-def test_only_the_newest_checkpoint_is_kept(folder):
+def test_the_newest_two_checkpoints_are_kept(folder):
     state = folder.write_checkpoint(RunState("abc", 100), lambda path: path.mkdir())
-    state = folder.write_checkpoint(replace(state, env_steps=200), lambda path: path.mkdir())
-    assert [path.name for path in folder.path.glob("checkpoint-*")] == ["checkpoint-000000200"]
-    assert folder.state().checkpoint == state.checkpoint == "checkpoint-000000200"
+    for steps in (200, 300):
+        state = folder.write_checkpoint(replace(state, env_steps=steps), lambda path: path.mkdir())
+    assert sorted(path.name for path in folder.path.glob("*-*")) == ["checkpoint-000000200", "checkpoint-000000300"]
+    assert folder.state().checkpoint == state.checkpoint == "checkpoint-000000300"
 
 
 def test_a_kill_while_saving_leaves_the_checkpoint_before_it(folder):
@@ -53,9 +56,69 @@ def test_a_kill_while_saving_leaves_the_checkpoint_before_it(folder):
     assert folder.state() == state
     assert (folder.path / state.checkpoint).is_dir()
     again = folder.write_checkpoint(replace(state, env_steps=200), lambda path: path.mkdir())
-    assert not list((folder.path / again.checkpoint).iterdir()), "the half-written files came along"
+    assert not (folder.path / again.checkpoint / "half").exists(), "the half-written files came along"
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):
     with pytest.raises(ConfigError, match="no folder of a run"):
         RunFolder.existing(tmp_path)
+
+
+def two_checkpoints(folder):
+    def save(path):
+        (path / "learner").mkdir(parents=True)
+        (path / "learner" / "weights").write_bytes(b"0123456789")
+
+    state = RunState("abc", 0)
+    for steps in (100, 200):
+        state = folder.write_checkpoint(replace(state, env_steps=steps), save)
+    return folder.path / state.checkpoint
+
+
+DAMAGES = {
+    "missing": lambda path: path.unlink(),
+    "empty": lambda path: path.write_bytes(b""),
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:-3]),
+    "garbage": lambda path: path.write_bytes(b"\x00garbage"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("file", ["learner/weights", "state.json", "checksums.json"])
+def test_a_damaged_checkpoint_makes_the_one_before_count_and_says_so(folder, file, damage):
+    newest = two_checkpoints(folder)
+    DAMAGES[damage](newest / file)
+    said = []
+    state = folder.restorable(said.append)
+    assert (state.env_steps, state.checkpoint, state.mlflow_run_id) == (100, "checkpoint-000000100", "abc")
+    assert len(said) == 1
+    assert "checkpoint-000000200" in said[0]
+
+
+def test_a_run_without_one_whole_checkpoint_is_refused(folder):
+    two_checkpoints(folder)
+    for file in folder.path.glob("checkpoint-*/learner/weights"):
+        file.unlink()
+    with pytest.raises(ConfigError, match=r"no checkpoint in .* is whole .*random weights"):
+        folder.restorable(print)
+
+
+@pytest.mark.parametrize("damage", ["empty", "truncated", "garbage"])
+@pytest.mark.parametrize("file", ["state.json", "config.yaml"])
+def test_every_damaged_file_of_a_run_is_one_line(folder, file, damage):
+    two_checkpoints(folder)
+    DAMAGES[damage](folder.path / file)
+    if (file, damage) == ("config.yaml", "truncated"):
+        (folder.path / file).write_text("name: [demo")
+    with pytest.raises(ConfigError) as caught:
+        folder.config() if file == "config.yaml" else folder.restorable(print)
+    assert file in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_has_one_process_and_says_which(folder):
+    refused = pytest.raises(ConfigError, match=rf"in use by process {os.getpid()} on ")
+    with locked(folder.path), refused, locked(folder.path):
+        pass
+    with locked(folder.path):
+        pass

@@ -21,10 +21,10 @@ class Silent:
 
 
 def test_a_run_takes_its_own_reward_service_down_and_no_others(ray_session, tmp_path, monkeypatch):
-    config = TrainConfig(**load_preset("train", "smoke", ["reward.model=fake", "service.num_cpus=0.1"]))
+    config = TrainConfig(**load_preset("train", "smoke", ["reward.model=fake", "served_by.num_cpus=0.1"]))
     seen = []
 
-    def interrupted(self, description):
+    def interrupted(self, client):
         seen.append(set(serve.status().applications))
         raise VLMRewardsError("something went wrong")
 

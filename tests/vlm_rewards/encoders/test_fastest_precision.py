@@ -166,6 +166,7 @@ def agreement(folder: Path, precision: str, differing: int, **parts: str) -> Non
     """Writes into a checkpoint folder how a precision's rewards compared with fp32's, on 1,000 frames."""
     rewards = RewardAgreement(
         reward="r",
+        key="k",
         dataset="d",
         frames=1000,
         rewarded=100,

@@ -79,7 +79,10 @@ def test_pickled_weights_are_never_read(folder):
     [
         ("config.json", "has no config.json"),
         ("model.safetensors", "has no model.safetensors"),
-        ("preprocessor_config.json", "has no preprocessor_config.json; save the image processor"),
+        (
+            "preprocessor_config.json",
+            "has no preprocessor_config.json or processor_config.json; save the image processor",
+        ),
         ("tokenizer_config.json", "has no tokenizer_config.json; save the tokenizer"),
     ],
 )

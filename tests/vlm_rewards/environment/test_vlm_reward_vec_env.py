@@ -4,7 +4,6 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
-from gymnasium.wrappers.vector import RecordEpisodeStatistics
 
 from tests.vlm_rewards.environment.grid_env import (
     COLOURS,
@@ -15,6 +14,7 @@ from tests.vlm_rewards.environment.grid_env import (
     grid_client,
     grid_reward_model,
 )
+from vlm_rewards.environment.episode_statistics import EpisodeStatistics
 from vlm_rewards.environment.vector_env import RewardVectorEnv
 from vlm_rewards.environment.vlm_reward_vec_env import VLMRewardVecEnv
 from vlm_rewards.errors import ConfigError, InvalidFrameError
@@ -168,8 +168,48 @@ def test_without_autoreset_the_caller_resets_what_the_reward_has_ended():
     env.step(np.full(COUNT, STAY))
 
 
+@pytest.mark.parametrize("form", ["softmax_binary", "probability"])
+@pytest.mark.parametrize("kind", ["own", "sync-next", "sync-same", "disabled"])
+def test_every_episodes_statistics_equal_an_independent_sum(kind, form):
+    """Random play; a dense form pays at every step, so that a step which is lost shows in the return."""
+    client = grid_client()
+    if form != "softmax_binary":
+        config = RewardConfig(model="fake", negatives=NegativesSpec(kind="goals"), tau=0.5, head=HeadConfig(form=form))
+        client = RewardClient(InProcessTransport(RewardModel(config, TASKS, ENCODER)))
+    mode = NEXT if kind == "sync-next" else AutoresetMode.DISABLED
+    inner = RewardVectorEnv(fns()) if kind == "own" else SyncVectorEnv(fns(), autoreset_mode=mode)
+    env = EpisodeStatistics(VLMRewardVecEnv(inner, client, autoreset=kind != "disabled"))
+    env.reset(seed=4)
+    env.action_space.seed(1)
+    returns, lengths, resetting = np.zeros(COUNT), np.zeros(COUNT, int), np.zeros(COUNT, bool)
+    seen = 0
+    for _ in range(60):
+        *_, rewards, terminations, truncations, infos = env.step(env.action_space.sample())
+        returns[~resetting] += rewards[~resetting]
+        lengths[~resetting] += 1
+        done = terminations | truncations
+        if done.any():
+            np.testing.assert_allclose(infos["episode"]["r"][done], returns[done], rtol=1e-6)
+            np.testing.assert_array_equal(infos["episode"]["l"][done], lengths[done])
+            seen += done.sum()
+            returns[done], lengths[done] = 0, 0
+            if kind == "disabled":
+                options = {"reset_mask": done}
+                env.reset(options=options)
+        resetting = done if env.metadata["autoreset_mode"] == NEXT else np.zeros(COUNT, bool)
+    assert seen > 3 * COUNT
+
+
+def test_the_callers_options_stay_as_they_are():
+    env = VLMRewardVecEnv(SyncVectorEnv(fns(), autoreset_mode=AutoresetMode.DISABLED), grid_client(), autoreset=False)
+    env.reset(seed=0)
+    options = {"reset_mask": np.array([True, False, False])}
+    env.reset(options=options)
+    assert list(options) == ["reset_mask"]
+
+
 def test_statistics_outside_count_the_models_return():
-    env = RecordEpisodeStatistics(build("sync-same"))
+    env = EpisodeStatistics(build("sync-same"))
     env.reset(seed=4)
     env.step(np.full(COUNT, STAY))
     *_, infos = env.step(towards(env, 0))

@@ -89,6 +89,10 @@ def test_summary_counts_goal_by_goal():
 def test_the_interval_is_wilsons():
     low, high = SuccessRate(8, 10, 1.0).interval()
     assert (low, high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+    # The formula of Wilson (1927), written out.
+    n, p, z = 10, 0.8, 1.959964
+    centre, half = p + z * z / (2 * n), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
+    assert (low, high) == pytest.approx(((centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)))
     assert SuccessRate(10, 10, 1.0).interval()[1] == 1.0
     assert SuccessRate(10, 10, 1.0).interval()[0] < 0.8
 

@@ -87,3 +87,26 @@ def test_states_must_exist_and_a_lone_goal_has_no_negatives(task_set):
     lone = task_set.model_copy(update={"goals": task_set.goals[:1], "held_out": ()})
     with pytest.raises(ConfigError, match="needs a second goal"):
         NegativesSpec().captions(lone.goals[0], lone, TEMPLATE)
+
+
+def test_a_negative_that_is_listed_twice_competes_once(task_set):
+    """Else it would have three times the weight in equation 1."""
+    captions = ("the home screen", "The  home screen", "a caf\u00e9", "a cafe\u0301", "the home screen", "a drawer")
+    repeated = task_set.model_copy(update={"unachieved_captions": captions})
+    spec = NegativesSpec(kind="goals_and_states")
+    given = spec.captions(repeated.goal("maps"), repeated, TEMPLATE)
+    assert given[-3:] == ("the home screen", "a caf\u00e9", "a drawer")
+    once = task_set.model_copy(update={"unachieved_captions": given[-3:]})
+    assert spec.captions(once.goal("maps"), once, TEMPLATE) == given
+
+
+def test_twins_among_the_other_goals_compete_once():
+    goals = tuple(Goal(id=x, subject=y, instruction="open it") for x, y in (("a", "Mail"), ("b", "mail"), ("c", "Map")))
+    task_set = TaskSet(name="twins", version=1, goals=goals)
+    assert NegativesSpec().captions(goals[2], task_set, TEMPLATE) == ("Screenshot of Mail",)
+
+
+def test_composed_and_decomposed_accents_are_one_text():
+    goals = tuple(Goal(id=x, subject=y, instruction="open it") for x, y in (("a", "caf\u00e9"), ("b", "cafe\u0301")))
+    with pytest.raises(ConfigError, match="contain the goal itself"):
+        NegativesSpec().captions(goals[0], TaskSet(name="twins", version=1, goals=goals), TEMPLATE)

@@ -28,3 +28,10 @@ def test_an_unknown_name_says_what_is_known():
 def test_a_template_needs_its_placeholder():
     with pytest.raises(ConfigError, match=r"lacks \[TASK\]"):
         PromptTemplate(text="a photo of a goal")
+
+
+def test_a_goal_that_holds_a_placeholder_is_filled_in_as_it_is():
+    goal = Goal(id="odd", subject="a [INSTRUCTION] of [TASK]", instruction="write [TASK]")
+    assert PromptTemplate(text="[TASK], [INSTRUCTION]!").fill(goal) == "a [INSTRUCTION] of [TASK], write [TASK]!"
+    assert PromptTemplate(text="[TASK] and [TASK]").fill(GMAIL) == "Gmail and Gmail"
+    assert PromptTemplate(text="photo of [TASK]").bare() == "photo of "

@@ -206,3 +206,29 @@ def test_a_recurrent_policy_remembers_until_it_is_reset():
 def test_what_the_module_cannot_work_with_is_refused(build, message):
     with pytest.raises(ConfigError, match=message):
         build()
+
+
+@pytest.mark.parametrize("sizes", [{}, {"tap_grid": (3, 3)}, {"recurrent": True}])
+def test_training_in_bf16_is_near_fp32_and_sampling_is_the_same(sizes):
+    exact, fast = (module_of(**sizes, training_precision=precision) for precision in ("fp32", "bf16"))
+    lead = (2, 4) if "recurrent" in sizes else (8,)
+    batch = {Columns.OBS: observations(*lead)}
+    if "recurrent" in sizes:
+        batch[Columns.STATE_IN] = {"h": torch.zeros(2, SIZES["hidden_dim"])}
+    torch.testing.assert_close(logits_of_batch(fast, batch), logits_of_batch(exact, batch), rtol=0, atol=0)
+    outputs, values = [], []
+    for module in (exact, fast):
+        output = module.forward_train(batch)
+        assert output[Columns.ACTION_DIST_INPUTS].dtype == output[Columns.EMBEDDINGS].dtype == torch.float32
+        (output[Columns.ACTION_DIST_INPUTS].square().mean()).backward()
+        outputs.append(output[Columns.EMBEDDINGS].detach())
+        values.append(module.compute_values(batch))
+    assert not torch.equal(*outputs), "bf16 was not used"
+    torch.testing.assert_close(outputs[1], outputs[0], rtol=0.05, atol=0.02)
+    torch.testing.assert_close(values[1], values[0], rtol=0.05, atol=0.02)
+    gradients = [module.image_encoder.stem.weight.grad.flatten() for module in (exact, fast)]
+    assert torch.cosine_similarity(*gradients, dim=0) > 0.99
+
+
+def logits_of_batch(module, batch):
+    return module.forward_inference(batch)[Columns.ACTION_DIST_INPUTS]

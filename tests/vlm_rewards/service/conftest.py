@@ -83,7 +83,8 @@ def make_request(task_set):
 @pytest.fixture(scope="session")
 def reward_app(ray_session, reward_config, task_set):
     """Name of a running application with the fake encoder, batches of at most 32 frames."""
-    from serve_deployments.reward import RewardAppArgs, deploy
+    from vlm_rewards.service.deploying import deploy
+    from vlm_rewards.service.serving import RewardAppArgs
 
     deploy(RewardAppArgs(reward=reward_config, task_set=task_set, num_cpus=0.1, max_batch_frames=32), "service-tests")
     return "service-tests"
@@ -92,7 +93,8 @@ def reward_app(ray_session, reward_config, task_set):
 @pytest.fixture(scope="session")
 def pocket_app(ray_session, pocket_model, task_set):
     """Name of a running application with the tiny checkpoint, batches of at most 32 frames."""
-    from serve_deployments.reward import RewardAppArgs, deploy
+    from vlm_rewards.service.deploying import deploy
+    from vlm_rewards.service.serving import RewardAppArgs
 
     args = RewardAppArgs(reward=pocket_model.config, task_set=task_set, num_cpus=0.1, max_batch_frames=32)
     deploy(args, "service-tests-pocket")

@@ -21,6 +21,7 @@ from vlm_rewards.errors import (
 from vlm_rewards.goals import NegativesSpec
 from vlm_rewards.reward_model import RewardDescription
 from vlm_rewards.service import EmbedResult, InProcessTransport, RewardClient, ScoreResult
+from vlm_rewards.service import client as client_module
 
 FRAMES = np.zeros((3, 8, 8, 3), np.uint8)
 GOALS = ["a", "b", "c"]
@@ -109,6 +110,16 @@ def test_retries_are_bounded_and_the_error_keeps_its_type_and_says_how_often():
     with pytest.raises(RewardOverloadedError, match=r"queue full; gave up after 3 attempts in \d"):
         RewardClient(transport, max_retries=2).score(FRAMES, GOALS)
     assert len(transport.calls) == 3
+
+
+def test_only_the_deadline_ends_retries_unless_a_number_is_given(monkeypatch):
+    """A proxy that takes 28 s to come back was given up after 21 tries in 21 s, with a deadline of 50."""
+    monkeypatch.setattr(client_module, "_LONGEST_PAUSE_S", 0.001)
+    monkeypatch.setattr(client_module, "_FIRST_PAUSE_S", 0.001)
+    transport = ScriptedTransport(*[RewardServiceUnavailableError("gone")] * 100, GOOD)
+    assert RewardClient(transport, deadline_s=20).score(FRAMES, GOALS) is GOOD
+    with pytest.raises(RewardServiceUnavailableError, match="gave up"):
+        RewardClient(ScriptedTransport(RewardServiceUnavailableError("gone")), deadline_s=0.1).score(FRAMES, GOALS)
 
 
 def test_the_deadline_bounds_all_attempts_together():

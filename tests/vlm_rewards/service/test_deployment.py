@@ -6,10 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from serve_deployments.reward import RewardAppArgs, deploy
 from tests.vlm_rewards.service.encoders_for_tests import CRASH, NAN, SLEEP, CueEncoder
 from vlm_rewards.errors import ConfigError, InvalidFrameError, NonFiniteRewardError, RewardServiceError
 from vlm_rewards.service import HandleTransport, RewardClient
+from vlm_rewards.service.deploying import deploy
+from vlm_rewards.service.serving import RewardAppArgs
 
 
 @pytest.fixture(scope="module")

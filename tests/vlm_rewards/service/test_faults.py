@@ -8,11 +8,12 @@ from ray import serve
 
 from benchmarks.apps import emulated_args, request, running_replicas
 from benchmarks.faults import kill_replicas, overload, redeployment
-from serve_deployments.reward import ReplicaLimits, deploy
 from vlm_rewards.encoders import FakeEncoder
 from vlm_rewards.errors import ConfigError, InvalidFrameError
 from vlm_rewards.service import HandleTransport, RewardClient
+from vlm_rewards.service.deploying import deploy
 from vlm_rewards.service.schema import MAX_REQUEST_BYTES, MAX_REQUEST_GOALS
+from vlm_rewards.service.serving import ReplicaLimits
 
 FRAME = np.zeros((1, 8, 8, 3), np.uint8)
 HUGE = np.zeros((MAX_REQUEST_BYTES // 3_000_000 + 1, 1000, 1000, 3), np.uint8)

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 from ray import serve
 
-from serve_deployments.reward import RewardAppArgs, deploy
 from vlm_rewards.errors import (
     RewardOverloadedError,
     RewardServiceUnavailableError,
     RewardTimeoutError,
 )
 from vlm_rewards.service import HandleTransport, RewardClient
+from vlm_rewards.service.deploying import deploy
+from vlm_rewards.service.serving import RewardAppArgs
 
 
 @pytest.fixture(scope="module")

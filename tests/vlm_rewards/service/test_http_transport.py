@@ -57,6 +57,9 @@ def gateway_error(code):
         (413, gateway_error("too_large"), ConfigError),
         (500, gateway_error("internal"), RewardServiceError),
         (503, gateway_error("of a later version"), RewardServiceUnavailableError),
+        (500, b"Internal Server Error", RewardServiceUnavailableError),
+        (500, b"[" * 100_000, RewardServiceUnavailableError),
+        (500, b'{"error": {}}', RewardServiceUnavailableError),
         (502, b"<html>Bad Gateway</html>", RewardServiceUnavailableError),
         (503, b"", RewardServiceUnavailableError),
         (504, b"[]", RewardTimeoutError),
@@ -84,6 +87,83 @@ def test_an_answer_that_comes_too_late_is_a_timeout(pieces):
         with pytest.raises(RewardTimeoutError, match=r"in 0\.3 s"):
             HttpTransport(server.url, "m").score(FRAMES, ["a", "b"], timeout_s=0.3)
         assert time.monotonic() - start < 15  # and not the twenty seconds of the trickle
+
+
+def test_an_answer_without_end_is_refused_early():
+    """Seven hundred megabytes of zeros used to be read, and then refused."""
+
+    async def disconnect(receive):
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    async def endless(scope, receive, send):
+        if scope["type"] == "http":
+            gone = asyncio.ensure_future(disconnect(receive))
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            while not gone.done():
+                await send({"type": "http.response.body", "body": bytes(2**20), "more_body": True})
+
+    with LocalServer(endless) as server:
+        transport = HttpTransport(server.url, "m")
+        for call in (
+            lambda: transport.score(FRAMES, ["a", "b"], timeout_s=20),
+            lambda: transport.score_all(FRAMES, ["a"], timeout_s=20),
+            lambda: transport.embed(FRAMES, timeout_s=20),
+            lambda: transport.describe(timeout_s=20),
+        ):
+            with pytest.raises(RewardServiceError, match=r"more than \d{7,8} bytes"):
+                call()
+
+
+def test_a_proxy_or_replica_that_fails_for_a_while_is_waited_out_once_a_reward_was_seen(reward_model, make_request):
+    """Ray Serve answers 500 where a replica dies with a request, and a reverse proxy 502 where the gateway restarts."""
+    inner = create_app(TransportBackend(lambda: {"m": InProcessTransport(reward_model)}))
+    failures = []
+
+    async def app(scope, receive, send):
+        if scope["type"] == "http" and failures:
+            await Scripted(failures.pop(), b"Internal Server Error")(scope, receive, send)
+        else:
+            await inner(scope, receive, send)
+
+    frames, goal_ids = make_request(2)
+    with LocalServer(app) as server:
+        failures.append(500)
+        client = RewardClient(HttpTransport(server.url, "m"))
+        with pytest.raises(RewardServiceUnavailableError, match="no reward gateway"):
+            client.score(frames, goal_ids)
+        client.score(frames, goal_ids)
+        failures += [500, 502, 503, 500]
+        np.testing.assert_array_equal(client.score(frames, goal_ids).scores, reward_model.score(frames, goal_ids))
+        assert client.stats.retries == 4
+
+
+@pytest.fixture
+def dead_proxy(monkeypatch):
+    """The environment's proxy, which is not there."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        url = f"127.0.0.1:{listening.getsockname()[1]}"
+    for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", f"http://user:secret@{url}")
+    return url
+
+
+def test_proxies_are_for_other_machines_only(reward_model, make_request, dead_proxy):
+    app = create_app(TransportBackend(lambda: {"m": InProcessTransport(reward_model)}))
+    with LocalServer(app) as server:
+        for url in (server.url, server.url.replace("127.0.0.1", "localhost")):
+            assert RewardClient(HttpTransport(url, "m")).score(*make_request(2)).scores.shape == (2,)
+
+
+def test_a_proxy_that_fails_is_named_and_its_password_is_not(dead_proxy):
+    with pytest.raises(
+        RewardServiceUnavailableError, match=f"http_proxy sends it through http://{dead_proxy}"
+    ) as raised:
+        HttpTransport("http://rewards.example:8765", "m").describe(timeout_s=5)
+    assert "no_proxy" in str(raised.value)
+    assert "secret" not in str(raised.value)
 
 
 def test_a_server_that_is_not_there_or_hangs_up_is_unavailable():

@@ -11,10 +11,11 @@ import pytest
 import ray
 from ray import serve
 
-from serve_deployments.reward import RewardAppArgs, deploy
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.service import HandleTransport, RewardClient
+from vlm_rewards.service.deploying import deploy
 from vlm_rewards.service.observability import COUNTERS, GAUGES, HISTOGRAMS, METRIC_NAMES, REFUSALS
+from vlm_rewards.service.serving import RewardAppArgs
 
 DASHBOARD = Path(__file__).parents[3] / "serve_deployments" / "grafana" / "reward_service.json"
 # Of Serve's own; the dashboard shows it beside ours.

@@ -11,6 +11,7 @@ import pytest
 from vlm_rewards.service import HandleTransport, RewardClient
 
 
+@pytest.mark.ray
 @pytest.mark.parametrize(
     ("app", "model", "size"),
     [("reward_app", "reward_model", 32), ("reward_app", "reward_model", 400), ("pocket_app", "pocket_model", 48)],

@@ -10,6 +10,7 @@ from vlm_rewards.errors import ConfigError, InvalidFrameError
 from vlm_rewards.service import HandleTransport, HttpTransport, InProcessTransport, RewardClient
 
 KINDS = ["in_process", "handle", "http"]
+pytestmark = pytest.mark.ray
 
 
 def make_transport(request, kind, model, app):

@@ -21,9 +21,9 @@ from vlm_rewards.tracking.store import default_uri
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    """A sqlite store whose schema exists: making it takes seconds."""
-    folder = tmp_path_factory.mktemp("mlflow")
+def store(tmp_path_factory, with_store):
+    """A sqlite store whose schema exists; its experiment, too, whose first start waits for the others."""
+    folder = with_store(tmp_path_factory.mktemp("mlflow"))
     start(folder).finish()
     return folder
 
@@ -188,8 +188,8 @@ def test_four_processes_at_once_on_a_fresh_store_and_on_one_with_runs_to_close(t
     assert reasons == ["its process ended without closing the run"] * 4
 
 
-def test_a_full_disk_is_one_clear_error_and_leaves_no_running_run(tmp_path):
-    start(tmp_path).finish()
+def test_a_full_disk_is_one_clear_error_and_leaves_no_running_run(tmp_path, with_store):
+    start(with_store(tmp_path)).finish()
     database = tmp_path / "mlflow.db"
     reserve = tmp_path / "mlflow.reserve"
     run = start(tmp_path)

@@ -21,6 +21,7 @@ class RewardAgreement(StrictConfig):
 
     Attributes:
         reward: what it is, such as the name of the preset that trains on it.
+        key: `RewardConfig.agreement_key` of its template, negatives, temperature, threshold and form.
         dataset: name of the recorded dataset.
         frames: number of frames.
         rewarded: frames to which fp32 gives a reward.
@@ -30,6 +31,7 @@ class RewardAgreement(StrictConfig):
     """
 
     reward: str
+    key: str
     dataset: str
     frames: int = Field(ge=1)
     rewarded: int = Field(ge=0)
@@ -68,6 +70,15 @@ class PrecisionAgreement(StrictConfig):
     def passed(self) -> bool:
         """Whether every reward agrees."""
         return all(reward.passed for reward in self.rewards)
+
+    def passed_for(self, key: str) -> bool:
+        """Whether a reward agrees: by what was found for that very one, else as all that were tried.
+
+        Args:
+            key: `RewardConfig.agreement_key`; empty where the reward is not known.
+        """
+        tried = [reward for reward in self.rewards if reward.key == key]
+        return all(reward.passed for reward in tried) if tried else self.passed
 
 
 class AgreementRecord(StrictConfig):
@@ -108,18 +119,18 @@ class AgreementRecord(StrictConfig):
         entries = sorted([*kept, found], key=lambda entry: (entry.runtime, entry.precision))
         return self.model_copy(update={"precisions": tuple(entries)})
 
-    def passed(self, runtime: str, parts: Mapping[str, str], graph: str = "") -> tuple[Literal["bf16", "int8"], ...]:
+    def passed(
+        self, runtime: str, parts: Mapping[str, str], graph: str = "", reward: str = ""
+    ) -> tuple[Literal["bf16", "int8"], ...]:
         """Returns the precisions whose rewards agree with fp32's.
 
         Args:
             runtime: that will compute.
             parts: of the checkpoint in use; a record of another one says nothing about it.
             graph: hex sha256 of the quantised image tower in use; empty where there is none.
+            reward: `RewardConfig.agreement_key` of the reward in use; empty where it is not known.
         """
         if self.parts != dict(parts):
             return ()
-        return tuple(
-            entry.precision
-            for entry in self.precisions
-            if entry.runtime == runtime and entry.passed and (entry.precision != "int8" or entry.graph == graph)
-        )
+        usable = [entry for entry in self.precisions if entry.runtime == runtime and entry.graph in ("", graph)]
+        return tuple(entry.precision for entry in usable if entry.passed_for(reward))

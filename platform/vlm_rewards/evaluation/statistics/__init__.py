@@ -7,7 +7,8 @@ with needs_extra("offline"):
 
 from vlm_rewards.evaluation.statistics.agreement import Agreement, training_agreement
 from vlm_rewards.evaluation.statistics.curves import Curve, SeedBand, band_over_seeds
-from vlm_rewards.evaluation.statistics.estimates import Estimate, success_over_seeds
+from vlm_rewards.evaluation.statistics.estimates import Estimate, success_over_seeds, success_over_tasks
+from vlm_rewards.evaluation.statistics.interquartile import interquartile_mean, stratified_bootstrap
 from vlm_rewards.evaluation.statistics.rank_correlation import RankCorrelation, rank_correlation
 
 __all__ = [
@@ -17,7 +18,10 @@ __all__ = [
     "RankCorrelation",
     "SeedBand",
     "band_over_seeds",
+    "interquartile_mean",
     "rank_correlation",
+    "stratified_bootstrap",
     "success_over_seeds",
+    "success_over_tasks",
     "training_agreement",
 ]

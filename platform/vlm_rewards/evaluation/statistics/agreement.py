@@ -1,4 +1,4 @@
-"""How far the VLM return in training tells the ground truth on held-out goals, along one run."""
+"""How far the reward return in training tells the success rate on held-out goals, along one run."""
 
 import warnings
 from dataclasses import dataclass
@@ -26,11 +26,12 @@ class Agreement:
 
 
 def training_agreement(reward_return: Curve, held_out: Curve) -> Agreement | None:
-    """Return the correlation of the training VLM return with ground truth on held-out goals (figure 3 of the paper).
+    """Return the correlation of the reward return in training with held-out success (figure 3 of the paper).
 
-    There is one pair for each held-out evaluation within the range of training: its ground-truth success, and the VLM
-    return over the training iterations around it (those nearer than half the usual distance of two evaluations). Both
-    grow along a run, so neighbouring pairs are not independent and no p-value is given: the number describes the run.
+    There is one pair for each held-out evaluation within the range of training: its success rate by ground truth, and
+    the reward return over the training iterations around it (those nearer than half the usual distance of two
+    evaluations). Both grow along a run, so neighbouring pairs are not independent and no p-value is given: the number
+    describes the run.
 
     Args:
         reward_return: A point a training iteration.
@@ -49,9 +50,9 @@ def training_agreement(reward_return: Curve, held_out: Curve) -> Agreement | Non
     truth = held_out.values[inside]
     if len(truth) < FEWEST_POINTS:
         return None
-    vlm = reward_return.at(held_out.steps[inside], spacing)
+    rewards = reward_return.at(held_out.steps[inside], spacing)
     with warnings.catch_warnings():
         # A return that never changes has no correlation: NaN says so.
         warnings.simplefilter("ignore", stats.ConstantInputWarning)
-        pearson, spearman = stats.pearsonr(vlm, truth).statistic, stats.spearmanr(vlm, truth).statistic
+        pearson, spearman = stats.pearsonr(rewards, truth).statistic, stats.spearmanr(rewards, truth).statistic
     return Agreement(float(pearson), float(spearman), len(truth))

@@ -1,4 +1,4 @@
-"""Training curves, and their mean and confidence band over seeds."""
+"""Training curves, and their middle and band over seeds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vlm_rewards.evaluation.statistics.estimates import seed_interval
+from vlm_rewards.evaluation.statistics.estimates import over_seeds
 
 GRID_POINTS = 101
 
@@ -50,19 +50,19 @@ class Curve:
 
 @dataclass(frozen=True)
 class SeedBand:
-    """The mean curve of some trials that differ in their seed alone.
+    """One curve for some trials that differ in their seed alone.
 
     Attributes:
         steps: float64 (M,), a grid within the range that all trials share.
-        mean: float64 (M,).
+        value: float64 (M,), the value over seeds at each step: as `estimates.over_seeds` takes it.
         low: float64 (M,), lower end of the band.
-        high: float64 (M,), upper end; equal to `mean` with one seed.
-        seeds: How many trials.
-        kind: What the band is, in words, as `estimates.seed_interval` says it.
+        high: float64 (M,), upper end; equal to `value` with one seed.
+        seeds: How many trials it is made of.
+        kind: What value and band are, in words, as `estimates.over_seeds` says it.
     """
 
     steps: npt.NDArray[np.float64]
-    mean: npt.NDArray[np.float64]
+    value: npt.NDArray[np.float64]
     low: npt.NDArray[np.float64]
     high: npt.NDArray[np.float64]
     seeds: int
@@ -70,15 +70,16 @@ class SeedBand:
 
 
 def band_over_seeds(curves: Sequence[Curve], window: float = 0.0) -> SeedBand | None:
-    """Return the mean and the band of curves whose step grids may differ.
+    """Return the middle and the band of curves whose step grids may differ.
 
     Each curve is first replaced by its running mean at its own steps, if `window` asks for one, and then interpolated
     linearly on a common grid of 101 points from the latest first step to the earliest last step; at each point the
-    band is that of `estimates.seed_interval`. A trial's own grid is kept if it is alone.
+    value and band are those of `estimates.over_seeds`, whose bootstrap draws whole curves. A trial's own grid is kept
+    if it is alone.
 
     Args:
         curves: Trials that differ in their seed alone; those without points are left out.
-        window: Of the running mean, in environment steps.
+        window: Width of the running mean, in environment steps.
 
     Returns:
         None where no curve has a point, or the curves share no range.
@@ -93,5 +94,5 @@ def band_over_seeds(curves: Sequence[Curve], window: float = 0.0) -> SeedBand | 
     alone = len(curves) == 1 and len(curves[0]) <= GRID_POINTS
     grid = curves[0].steps if alone else np.linspace(first, last, GRID_POINTS if last > first else 1)
     values = np.stack([curve.at(grid) for curve in curves])
-    low, high, kind = seed_interval(values)
-    return SeedBand(grid, values.mean(0), low, high, len(curves), kind)
+    value, low, high, kind = over_seeds(values)
+    return SeedBand(grid, value, low, high, len(curves), kind)

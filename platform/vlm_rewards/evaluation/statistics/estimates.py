@@ -1,4 +1,4 @@
-"""Means over seeds, with an interval that says what it is."""
+"""Success rates over seeds and tasks, with an interval that says what it is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,10 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-STUDENT_T = "95 % Student t over seeds"
-RANGE = "range of two seeds"
-ONE_SEED = "none for one seed"
-WILSON = "95 % Wilson over episodes"
+from vlm_rewards.evaluation.statistics.interquartile import interquartile_mean, stratified_bootstrap
+
+FEWEST_SEEDS = 3
+"""From so many seeds on, a value over seeds is their interquartile mean with a bootstrap interval."""
+
+IQM = "IQM over seeds, 95 % stratified bootstrap"
+RANGE = "mean and range of two seeds"
+ONE_SEED = "one seed, no interval"
+WILSON = "one seed, 95 % Wilson over episodes"
 
 
 @dataclass(frozen=True)
@@ -17,50 +22,44 @@ class Estimate:
     """A success rate.
 
     Attributes:
-        mean: Mean over seeds, in [0, 1].
+        value: Success rate over seeds, in [0, 1]: their interquartile mean from three seeds on, else their mean.
         low: Lower end of the interval; NaN where there is none.
-        high: Upper end, as above.
-        seeds: How many trials.
-        kind: What the interval is, in words.
+        high: Upper end of the interval; NaN where there is none.
+        seeds: How many trials it is made of.
+        kind: What value and interval are, in words.
     """
 
-    mean: float
+    value: float
     low: float
     high: float
     seeds: int
     kind: str
 
 
-def seed_interval(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray, npt.NDArray, str]:
-    """Return the interval of the mean over seeds, cut to [0, 1], and what it is.
+def over_seeds(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray, npt.NDArray, npt.NDArray, str]:
+    """Return the value over seeds, the ends of its interval, and what they are.
 
-    From three seeds on it is Student's: mean ± t(0.975, n - 1) · s / sqrt(n), with s the sample standard deviation over
-    n seeds. Two seeds have a t of 12.7, whose interval covers nearly everything and shows nothing: theirs is their
-    range, and no confidence is claimed. One seed has none.
+    From three seeds on it is the interquartile mean with its 95 % bootstrap interval. Two seeds have their mean and
+    their range, and no confidence is claimed. One seed has no interval.
 
     Args:
-        values: float64 (seeds, ...), in [0, 1].
+        values: float64 (seeds, ...).
 
     Returns:
-        Two float64 arrays (...), both equal to the mean with one seed, and one of `STUDENT_T`, `RANGE` and `ONE_SEED`.
+        Three float64 arrays (...), all equal with one seed, and one of `IQM`, `RANGE` and `ONE_SEED`.
     """
-    from scipy import stats
-
-    count = len(values)
-    mean = values.mean(0)
-    if count == 1:
-        return mean, mean, ONE_SEED
-    if count == 2:
-        return values.min(0), values.max(0), RANGE
-    half = stats.t.ppf(0.975, count - 1) * values.std(0, ddof=1) / np.sqrt(count)
-    return np.maximum(mean - half, 0.0), np.minimum(mean + half, 1.0), STUDENT_T
+    if len(values) == 1:
+        return values[0], values[0], values[0], ONE_SEED
+    if len(values) < FEWEST_SEEDS:
+        return values.mean(0), values.min(0), values.max(0), RANGE
+    return interquartile_mean(values), *stratified_bootstrap([values]), IQM
 
 
 def success_over_seeds(rates: Sequence[tuple[float, float, float]]) -> Estimate | None:
-    """Return the mean success of trials that differ in their seed alone.
+    """Return the success rate of trials that differ in their seed alone.
 
     Args:
-        rates: Of each trial its success rate and the ends of its own Wilson interval over episodes, NaN if unknown.
+        rates: The success rate of each trial and the ends of its own Wilson interval over episodes, NaN if unknown.
             That interval is used where there is one trial: it knows nothing of how much seeds differ.
 
     Returns:
@@ -71,6 +70,22 @@ def success_over_seeds(rates: Sequence[tuple[float, float, float]]) -> Estimate 
     if len(rates) == 1:
         rate, low, high = rates[0]
         return Estimate(rate, low, high, 1, WILSON if np.isfinite([low, high]).all() else ONE_SEED)
-    values = np.array([rate for rate, _, _ in rates], np.float64)
-    lower, upper, kind = seed_interval(values)
-    return Estimate(float(values.mean()), float(lower), float(upper), len(rates), kind)
+    value, lower, upper, kind = over_seeds(np.array([rate for rate, _, _ in rates], np.float64))
+    return Estimate(float(value), float(lower), float(upper), len(rates), kind)
+
+
+def success_over_tasks(rates: Sequence[Sequence[float]]) -> Estimate | None:
+    """Return the interquartile mean of the success rates of all tasks and seeds together.
+
+    Args:
+        rates: The success rates of each task's trials.
+
+    Returns:
+        None with fewer than two tasks, or a task of fewer than three seeds: there is nothing to draw from.
+    """
+    if len(rates) < 2 or min(map(len, rates)) < FEWEST_SEEDS:
+        return None
+    strata = [np.array(of_task, np.float64) for of_task in rates]
+    low, high = stratified_bootstrap(strata)
+    together = np.concatenate(strata)
+    return Estimate(float(interquartile_mean(together)), float(low), float(high), len(together), IQM)

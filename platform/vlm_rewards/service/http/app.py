@@ -21,6 +21,7 @@ from vlm_rewards.service.http.admission import Admission, Share
 from vlm_rewards.service.http.answers import json_answer
 from vlm_rewards.service.http.backend import TransportBackend
 from vlm_rewards.service.http.body import JSON, media_type, read_body
+from vlm_rewards.service.http.docs_page import add_docs_page
 from vlm_rewards.service.http.envelope import Envelope
 from vlm_rewards.service.http.errors import KINDS, HttpError, http_error
 from vlm_rewards.service.http.limits import HttpLimits
@@ -67,9 +68,18 @@ def create_app(
         tokens.announce()
         yield
 
-    app = FastAPI(title="vlm_rewards", version="1", description=_DESCRIPTION, redirect_slashes=False, lifespan=lifespan)
+    app = FastAPI(
+        title="vlm_rewards",
+        version="1",
+        description=_DESCRIPTION,
+        redirect_slashes=False,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
     app.state.admission = admission
-    app.add_middleware(Envelope, labels_answers=labels_answers)
+    app.add_middleware(Envelope, labels_answers=labels_answers, max_header_bytes=limits.max_header_bytes)
+    add_docs_page(app)
     _add_error_handlers(app)
     bearer = HTTPBearer(auto_error=False, description="Needed where the gateway has tokens configured.")
 
@@ -77,7 +87,7 @@ def create_app(
         request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(bearer)]
     ) -> None:
         host = request.client.host if request.client else None
-        tokens.check(credentials.credentials if credentials else None, host)
+        tokens.check(credentials.credentials if credentials else None, host, request.headers.getlist("host"))
 
     async def work_of(
         request: Request, parse: Callable[..., Reading], answer: Callable[..., Any], timeout_s: float | None
@@ -159,7 +169,7 @@ def create_app(
         dependencies=[Depends(authorized)],
         summary="List the models that run",
         response_model=messages.ModelList,
-        responses=_errors("unauthorized", "internal", "unavailable", "timeout"),
+        responses=_errors("unauthorized", "headers_too_large", "internal", "unavailable", "timeout"),
     )
     async def models() -> JSONResponse:
         """Names, fingerprints, image sizes and goals. A model that does not answer now is left out."""
@@ -181,7 +191,15 @@ def create_app(
         dependencies=[Depends(authorized)],
         summary="Describe one model",
         response_model=messages.ModelInfo,
-        responses=_errors("unauthorized", "unknown_model", "invalid_request", "internal", "unavailable", "timeout"),
+        responses=_errors(
+            "unauthorized",
+            "unknown_model",
+            "invalid_request",
+            "headers_too_large",
+            "internal",
+            "unavailable",
+            "timeout",
+        ),
     )
     async def model_info(model: str, timeout_s: Timeout = None) -> JSONResponse:
         """What the model computes now: fingerprint, image size, goals, and how scores become rewards."""
@@ -192,7 +210,12 @@ def create_app(
             headers={FINGERPRINT_HEADER: description.fingerprint},
         )
 
-    @app.get("/healthz", summary="Is the gateway alive?", response_model=messages.Health, responses=_errors("internal"))
+    @app.get(
+        "/healthz",
+        summary="Is the gateway alive?",
+        response_model=messages.Health,
+        responses=_errors("headers_too_large", "internal"),
+    )
     async def healthz() -> JSONResponse:
         """Always 200 while the process answers."""
         return JSONResponse({"status": "ok"})
@@ -201,7 +224,7 @@ def create_app(
         "/readyz",
         summary="Can anything be scored?",
         response_model=messages.Health,
-        responses=_errors("internal", "unavailable", "timeout"),
+        responses=_errors("headers_too_large", "internal", "unavailable", "timeout"),
     )
     async def readyz() -> JSONResponse:
         """200 when at least one model runs."""
@@ -250,6 +273,7 @@ _WORK_CODES = (
     "unknown_model",
     "body_too_slow",
     "too_large",
+    "headers_too_large",
     "unsupported_media_type",
     "invalid_frames",
     "invalid_argument",

@@ -1,4 +1,7 @@
-"""What every answer of the gateway has around it: a request id, a line in the log, and an error body if all fails."""
+"""What every answer of the gateway has around it: a request id, a line in the log, and an error body if all fails.
+
+Also what holds for every path: headers are bounded, and HEAD is GET without the body.
+"""
 
 import json
 import logging
@@ -32,15 +35,17 @@ class Envelope:
     in the record's attributes.
     """
 
-    def __init__(self, app: ASGIApp, labels_answers: bool = True) -> None:
+    def __init__(self, app: ASGIApp, labels_answers: bool = True, max_header_bytes: int = 2**15) -> None:
         """Wraps an application.
 
         Args:
             app: the application.
             labels_answers: whether to put `X-Request-ID` into answers; False behind a server that does so itself.
+            max_header_bytes: of all headers of one request, names included.
         """
         self._app = app
         self._labels_answers = labels_answers
+        self._max_header_bytes = max_header_bytes
 
     async def __call__(
         self,
@@ -57,6 +62,7 @@ class Envelope:
         state = scope.setdefault("state", {})
         state["request_id"], state["log"] = request_id, {}
         status = 0
+        is_head = scope["method"] == "HEAD"
         body_read = scope["method"] in ("GET", "HEAD", "OPTIONS")
 
         async def counted_receive() -> Message:
@@ -76,10 +82,20 @@ class Envelope:
                     # The rest of the body is not wanted; a kept connection would have to read it all.
                     headers.append((b"connection", b"close"))
                 message = {**message, "headers": headers}
+            elif is_head and message["type"] == "http.response.body":
+                message = {**message, "body": b""}
             await send(message)
 
         try:
-            await self._app(scope, counted_receive, labelled_send)
+            size = sum(len(name) + len(value) for name, value in scope["headers"])
+            if size > self._max_header_bytes:
+                error = HttpError("headers_too_large", f"the headers have {size} bytes")
+                state["log"]["code"] = error.code
+                await JSONResponse(error.body, error.status)(scope, counted_receive, labelled_send)
+            else:
+                # A copy, so that the server still sees the method that was sent.
+                inner = {**scope, "method": "GET"} if is_head else scope
+                await self._app(inner, counted_receive, labelled_send)
         except Exception:
             logger.exception("request %s failed", request_id)
             if status:

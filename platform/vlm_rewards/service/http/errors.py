@@ -49,6 +49,7 @@ KINDS = {
     "method_not_allowed": _Kind(405, RewardServiceError, "see /docs for each path's method"),
     "body_too_slow": _Kind(408, RewardTimeoutError, "send the body at once, over a faster connection"),
     "too_large": _Kind(413, ConfigError, "send fewer or smaller images in one request"),
+    "headers_too_large": _Kind(431, ConfigError, "send fewer and shorter headers"),
     "unsupported_media_type": _Kind(
         415, RewardServiceError, "use the content type application/json or application/x-safetensors"
     ),
@@ -60,8 +61,11 @@ _BY_STATUS: dict[int, type[VLMRewardsError]] = {
     403: ConfigError,
     404: RewardServiceUnavailableError,
     408: RewardTimeoutError,
+    407: ConfigError,
     413: ConfigError,
     429: RewardOverloadedError,
+    # Ray Serve's own where a replica dies with a request; who has never reached a reward is told at once even so.
+    500: RewardServiceUnavailableError,
     502: RewardServiceUnavailableError,
     503: RewardServiceUnavailableError,
     504: RewardTimeoutError,
@@ -114,18 +118,20 @@ def http_error(error: VLMRewardsError) -> HttpError:
     return HttpError(code, message or fix, fix if message else "")
 
 
-def library_error(status: int, body: object) -> VLMRewardsError:
+def library_error(status: int, body: object, on_the_way: str = "") -> VLMRewardsError:
     """Returns the error that an HTTP answer stands for: the reverse of `http_error`.
 
     Args:
         status: 300 or above.
         body: decoded JSON, whatever it is; None if it was none.
+        on_the_way: what stands between, where that is known, for answers that are not a gateway's.
     """
     error = body.get("error") if isinstance(body, dict) else None
-    if not isinstance(error, dict):
+    if not isinstance(error, dict) or not isinstance(error.get("message"), str):
         kind = _BY_STATUS.get(status, RewardServiceError)
         return kind(
-            f"HTTP {status} from something that is no reward gateway; check the address and what stands between"
+            f"HTTP {status} from something that is no reward gateway; "
+            + (on_the_way or "check the address and what stands between")
         )
     code, message, fix = (_short(str(error.get(name, ""))) for name in ("code", "message", "fix"))
     known = KINDS.get(code)
@@ -134,5 +140,6 @@ def library_error(status: int, body: object) -> VLMRewardsError:
 
 def _short(text: str) -> str:
     """Returns printable text on one line, cut where it is too long."""
+    text = text[: 4 * _MOST_TEXT]
     line = re.sub(r"\s+", " ", "".join(char if char.isprintable() else " " for char in text)).strip()
     return line if len(line) <= _MOST_TEXT else line[: _MOST_TEXT - 3] + "..."

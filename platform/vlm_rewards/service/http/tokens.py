@@ -5,7 +5,7 @@ import hmac
 import ipaddress
 import logging
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from vlm_rewards.errors import ConfigError
@@ -79,12 +79,14 @@ class BearerTokens:
                 TOKEN_FILE_VARIABLE,
             )
 
-    def check(self, token: str | None, host: str | None) -> None:
+    def check(self, token: str | None, host: str | None, asked_for: Sequence[str] = ()) -> None:
         """Lets a request pass.
 
         Args:
             token: as sent, without "Bearer"; None if none was.
             host: the caller's address; None if it is not known.
+            asked_for: the request's `Host` headers. Without tokens they must name this machine: a page in a browser
+                here can make its own name point here, and would else read and send what it likes.
 
         Raises:
             HttpError: 401.
@@ -95,6 +97,15 @@ class BearerTokens:
                     "unauthorized",
                     "this gateway has no token configured and answers callers on its own machine only",
                     f"its operator should set {TOKENS_VARIABLE} or {TOKEN_FILE_VARIABLE}",
+                    _CHALLENGE,
+                )
+            strange = next((name for name in asked_for if not _names_this_machine(name)), None)
+            if strange is not None:
+                raise HttpError(
+                    "unauthorized",
+                    f"this gateway has no token configured, and the request's Host is {strange[:100]!r}",
+                    "call it as http://127.0.0.1:PORT or http://localhost:PORT, or have its operator set "
+                    f"{TOKENS_VARIABLE}",
                     _CHALLENGE,
                 )
             return
@@ -112,6 +123,17 @@ class BearerTokens:
 
 def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def _names_this_machine(host: str) -> bool:
+    """Tells whether a `Host` header, with or without a port, is `localhost` or a loopback address."""
+    name = host.strip().lower()
+    if name.startswith("["):
+        name = name[1:].partition("]")[0]
+    elif name.count(":") == 1:
+        name = name.partition(":")[0]
+    name = name.removesuffix(".")
+    return name == "localhost" or name.endswith(".localhost") or _is_loopback(name)
 
 
 def _is_loopback(host: str | None) -> bool:

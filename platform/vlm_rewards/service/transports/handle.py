@@ -54,7 +54,7 @@ class HandleTransport:
         """Names the application.
 
         Args:
-            app_name: as given to `serve_deployments.reward.deploy`.
+            app_name: as deployed.
         """
         self.app_name = app_name
         self._lock = threading.Lock()
@@ -140,8 +140,8 @@ class HandleTransport:
             ) from error
         except (RayError, RayServeException) as error:
             raise RewardServiceUnavailableError(
-                f"reward application {self.app_name!r} is not running on this Ray cluster; deploy it with "
-                "serve_deployments.reward.deploy(...) or `serve deploy serve_deployments/pocket.yaml`"
+                f"reward application {self.app_name!r} is not running on this Ray cluster; deploy it, as with "
+                "`serve deploy serve_deployments/ladder.yaml`, or let the run do so: served_by.kind=deploy"
             ) from error
         by_value = handle.options(_by_reference=False, request_serialization="pickle", response_serialization="pickle")
         return {

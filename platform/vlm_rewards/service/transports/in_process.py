@@ -1,54 +1,131 @@
 """Rewards without a service."""
 
+import sys
 import threading
-from collections.abc import Sequence
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from vlm_rewards.reward_model import RewardDescription, RewardModel
+from vlm_rewards.embedding_cache import EmbeddingCache
+from vlm_rewards.goals import TaskSet
+from vlm_rewards.reward_model import RewardConfig, RewardDescription, RewardModel
 from vlm_rewards.service.schema import EmbedResult, ScoreResult
 
 
-class InProcessTransport:
-    """Calls a reward model in this process: for notebooks, single-process runs and tests.
+@dataclass(frozen=True)
+class ModelSource:
+    """What a process needs to load a reward model of its own: settings, no weights.
 
-    A forward cannot be interrupted, so timeouts have no effect here.
+    Attributes:
+        reward: What to compute.
+        task_set: The goals.
+        torch_threads: Threads of one forward, whatever the process does else.
+        cache_mb: Memory in MiB for embeddings of frames seen before; 0 keeps none.
     """
 
-    def __init__(self, reward_model: RewardModel) -> None:
-        """Wraps a loaded model.
+    reward: RewardConfig
+    task_set: TaskSet
+    torch_threads: int = 1
+    cache_mb: int = 0
+
+    def load(self) -> RewardModel:
+        """Load the model; see `RewardModel`."""
+        cache = EmbeddingCache(self.cache_mb * 2**20) if self.cache_mb else None
+        return RewardModel(self.reward, self.task_set, cache=cache)
+
+
+class _Loaded:
+    """A model of this process, used by one thread at a time and with its own number of threads."""
+
+    def __init__(self, model: RewardModel | ModelSource) -> None:
+        self._lock = threading.Lock()
+        # A model that the caller has loaded keeps to what the process does.
+        self._threads = model.torch_threads if isinstance(model, ModelSource) else None
+        if isinstance(model, ModelSource):
+            if model.reward.model != "fake":  # which does without torch
+                import torch  # noqa: F401 for `at_work` to set its threads before loading: pass sizes depend on them
+            with self.at_work():
+                self.model = model.load()
+        else:
+            self.model = model
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Have the model to oneself. A learner in the same process gets its threads back."""
+        with self._lock:
+            torch = sys.modules.get("torch")
+            before = torch.get_num_threads() if torch is not None else 0
+            if torch is None or self._threads in (None, before):
+                yield
+                return
+            torch.set_num_threads(self._threads)
+            try:
+                yield
+            finally:
+                torch.set_num_threads(before)
+
+
+# By what they were loaded from, for as long as somebody uses them: a driver that describes a reward, trains on it and
+# films it holds its weights once.
+_LOADED: "weakref.WeakValueDictionary[ModelSource, _Loaded]" = weakref.WeakValueDictionary()
+_LOADING = threading.Lock()
+
+
+class InProcessTransport:
+    """Calls a reward model in this process: for runs without a service, notebooks and tests.
+
+    Given a `ModelSource`, each process loads the model with its first request, and all transports of one source share
+    it. A forward cannot be interrupted, so timeouts have no effect here.
+    """
+
+    def __init__(self, model: RewardModel | ModelSource) -> None:
+        """Take a model, or what to load one from.
 
         Args:
-            reward_model: called by one thread at a time.
+            model: A loaded model travels to other processes with its weights, a source without any.
         """
-        self._reward_model = reward_model
-        self._lock = threading.Lock()
+        self._source = model
+        self._loaded: _Loaded | None = _Loaded(model) if isinstance(model, RewardModel) else None
 
     def connect(self, timeout_s: float) -> None:
-        """Does nothing: the model is here."""
+        """Load the model, if that is still to be done."""
+        self._ready()
 
     def score(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float) -> ScoreResult:
-        """Scores frames; see `Transport.score`."""
-        with self._lock:
-            return ScoreResult(self._reward_model.score(frames, goal_ids), self._reward_model.fingerprint)
+        """Score frames; see `Transport.score`."""
+        loaded = self._ready()
+        with loaded.at_work():
+            return ScoreResult(loaded.model.score(frames, goal_ids), loaded.model.fingerprint)
 
     def score_all(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float) -> ScoreResult:
-        """Scores each frame against each goal; see `Transport.score_all`."""
-        with self._lock:
-            return ScoreResult(self._reward_model.score_all(frames, goal_ids), self._reward_model.fingerprint)
+        """Score each frame against each goal; see `Transport.score_all`."""
+        loaded = self._ready()
+        with loaded.at_work():
+            return ScoreResult(loaded.model.score_all(frames, goal_ids), loaded.model.fingerprint)
 
     def embed(self, frames: npt.NDArray[np.uint8], timeout_s: float) -> EmbedResult:
-        """Embeds frames; see `Transport.embed`."""
-        with self._lock:
-            return EmbedResult(self._reward_model.embed(frames), self._reward_model.encoder.fingerprint)
+        """Embed frames; see `Transport.embed`."""
+        loaded = self._ready()
+        with loaded.at_work():
+            return EmbedResult(loaded.model.embed(frames), loaded.model.encoder.fingerprint)
 
     def describe(self, timeout_s: float) -> RewardDescription:
-        """Returns the model's description."""
-        return self._reward_model.describe()
+        """Return the model's description."""
+        return self._ready().model.describe()
+
+    def _ready(self) -> _Loaded:
+        if self._loaded is None:
+            assert isinstance(self._source, ModelSource)
+            with _LOADING:
+                self._loaded = _LOADED.get(self._source) or _LOADED.setdefault(self._source, _Loaded(self._source))
+        return self._loaded
 
     def __getstate__(self) -> dict:
-        return {"reward_model": self._reward_model}
+        return {"model": self._source}
 
     def __setstate__(self, state: dict) -> None:
         self.__init__(**state)  # type: ignore[misc]

@@ -22,7 +22,7 @@ def app(reward_model):
 @pytest.fixture(scope="module")
 def http(app):
     """A client on this machine, as the application sees it. Exceptions of the application are the test's."""
-    with TestClient(app, client=("127.0.0.1", 5000)) as client:
+    with TestClient(app, client=("127.0.0.1", 5000), base_url="http://127.0.0.1") as client:
         yield client
 
 

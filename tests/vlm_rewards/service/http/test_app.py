@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import logging
+import re
 import time
 
 import numpy as np
@@ -114,7 +115,7 @@ def test_a_gateway_without_models_is_healthy_and_not_ready(http):
 def test_a_model_that_appears_is_found_and_one_that_goes_is_refused(reward_model):
     transports = {}
     backend = TransportBackend(lambda: dict(transports), refresh_s=0.05)
-    with TestClient(create_app(backend), client=("127.0.0.1", 1)) as http:
+    with TestClient(create_app(backend), client=("127.0.0.1", 1), base_url="http://localhost") as http:
         assert http.get("/v1/models/late").status_code == 404
         transports["late"] = InProcessTransport(reward_model)
         time.sleep(0.06)
@@ -165,7 +166,7 @@ class Scripted:
 def test_failures_behind_the_gateway_are_typed(reward_model, frames, error, status, code):
     backend = TransportBackend(lambda: {"six": Scripted(reward_model, error)})
     body = {"model": "six", "images": [image_text(frames[0])], "goals": ["app1"]}
-    with TestClient(create_app(backend), client=("127.0.0.1", 1)) as http:
+    with TestClient(create_app(backend), client=("127.0.0.1", 1), base_url="http://localhost") as http:
         answer = http.post("/v1/score", json=body, headers={"X-Timeout-S": "0.1"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (status, code)
     assert ("Retry-After" in answer.headers) == (status == 503)
@@ -182,7 +183,7 @@ def test_a_reward_changed_during_the_request_is_never_given_the_wrong_threshold(
 
     backend = TransportBackend(lambda: {"six": Mixed(reward_model)})
     body = {"model": "six", "images": [image_text(frames[0])], "goals": ["app1"]}
-    with TestClient(create_app(backend), client=("127.0.0.1", 1)) as http:
+    with TestClient(create_app(backend), client=("127.0.0.1", 1), base_url="http://localhost") as http:
         answer = http.post("/v1/score", json=body)
     assert answer.status_code == 503
     assert "changed" in answer.json()["error"]["message"]
@@ -199,7 +200,7 @@ def test_more_requests_than_the_limit_are_refused_at_once_and_room_comes_back(re
     limits = LIMITS.model_copy(update={"max_requests": 2})
     app = create_app(TransportBackend(lambda: {"six": Slow(reward_model)}), limits)
     body = {"model": "six", "images": [image_text(frames[0])], "goals": ["app1"]}
-    with TestClient(app, client=("127.0.0.1", 1)) as http, ThreadPoolExecutor(6) as pool:
+    with TestClient(app, client=("127.0.0.1", 1), base_url="http://localhost") as http, ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(lambda _: http.post("/v1/score", json=body), range(6)))
         assert sorted({answer.status_code for answer in answers}) == [200, 503]
         refused = [answer for answer in answers if answer.status_code == 503]
@@ -217,4 +218,42 @@ def test_the_examples_of_the_document_are_good_requests(http):
             value.update({key: ["app1"] * len(value[key]) for key in ("goals", "goal_per_image") if key in value})
             answer = http.post(path, json=value)
             assert answer.status_code == 200, answer.text
-    assert http.get("/docs").status_code == 200
+
+
+def test_the_page_of_the_document_runs_only_what_this_gateway_serves(http):
+    """Tokens are typed into it."""
+    page = http.get("/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    policy = page.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "script-src 'self';" in policy
+    assert "http" not in policy
+    links = re.findall(r'(?:src|href)="([^"]*)"', page.text)
+    assert len(links) == 4
+    for link in links:
+        asset = http.get("/" + link)
+        assert asset.status_code == 200, link
+        assert len(asset.content) > 50
+        assert asset.headers["X-Content-Type-Options"] == "nosniff"
+    assert 'url: "openapi.json"' in http.get("/docs/start.js").text
+    assert "<script>" not in page.text
+    assert http.get("/redoc").status_code == 404
+
+
+def test_head_works_where_get_does(http):
+    for path in (
+        "/v1/models",
+        "/v1/models/six",
+        "/healthz",
+        "/readyz",
+        "/docs",
+        "/openapi.json",
+        "/nowhere",
+        "/v1/score",
+    ):
+        get, head = http.get(path), http.head(path)
+        assert head.status_code == get.status_code
+        assert not head.content
+        assert {
+            name: head.headers.get(name) for name in ("content-length", "content-type", "x-reward-fingerprint")
+        } == {name: get.headers.get(name) for name in ("content-length", "content-type", "x-reward-fingerprint")}

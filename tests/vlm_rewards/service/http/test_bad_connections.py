@@ -19,7 +19,7 @@ from vlm_rewards.service.http.wire import pack
 def test_bodies_are_refused_together_when_they_would_fill_the_memory(reward_model, still_serves):
     limits = LIMITS.model_copy(update={"max_bytes": 1_200_000})
     app = create_app(TransportBackend(lambda: {"six": InProcessTransport(reward_model)}), limits)
-    with TestClient(app, client=("127.0.0.1", 1)) as http:
+    with TestClient(app, client=("127.0.0.1", 1), base_url="http://localhost") as http:
         for _ in range(3):  # what a refused request held is given back
             refused(raw(http, b"x" * 1_300_000, "application/json"), 503, "overloaded")
             refused(raw(http, pack({"frames": np.zeros((60, 64, 64, 3), np.uint8)}, QUERY)), 503, "overloaded")
@@ -36,7 +36,7 @@ def server(app):
 def connected(server):
     host, port = server.url.removeprefix("http://").split(":")
     connection = socket.create_connection((host, int(port)), timeout=20)
-    connection.sendall(b"POST /v1/score HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
+    connection.sendall(b"POST /v1/score HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n")
     return connection
 
 

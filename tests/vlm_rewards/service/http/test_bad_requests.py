@@ -92,3 +92,10 @@ def test_paths_methods_and_headers_that_do_not_exist(http, still_serves):
     refused(http.get("/v1/models/" + "m" * 5000), 422, "invalid_request", "500")
     refused(http.get("/v1/models/%00%0a"), 404, "unknown_model")
     still_serves()
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/healthz", "/nowhere"])
+def test_headers_are_bounded(http, still_serves, path):
+    for headers in ({"X-Long": "x" * 40_000}, {f"X-{i}": "x" * 30 for i in range(1000)}):
+        refused(http.get(path, headers=headers), 431, "headers_too_large", "shorter")
+    still_serves()

@@ -42,9 +42,46 @@ def test_with_tokens_only_their_bearers_get_in(reward_model, caplog):
     [("127.0.0.1", 200), ("::1", 200), ("::ffff:127.0.0.1", 200), ("203.0.113.9", 401), ("", 401), ("name", 401)],
 )
 def test_without_tokens_only_this_machine_gets_in_and_the_log_says_so(app, host, status, caplog):
-    with TestClient(app, client=(host, 1)) as http:
+    with TestClient(app, client=(host, 1), base_url="http://127.0.0.1") as http:
         assert http.get("/v1/models").status_code == status
     assert "answers callers on this machine only" in caplog.text
+
+
+HOSTS = {
+    "127.0.0.1": 200,
+    "127.0.0.1:8765": 200,
+    "LOCALHOST:1": 200,
+    "localhost.": 200,
+    "gateway.localhost": 200,
+    "[::1]": 200,
+    "[::1]:8765": 200,
+    "evil.example": 401,
+    "evil.example:8765": 401,
+    "127.0.0.1.evil.example": 401,
+    "localhost.evil.example": 401,
+    "0.0.0.0:8765": 401,
+    "203.0.113.9": 401,
+    "[2001:db8::1]": 401,
+    "": 401,
+}
+
+
+@pytest.mark.parametrize("host", HOSTS)
+def test_without_tokens_a_page_that_calls_itself_by_another_name_gets_nothing(app, host):
+    """DNS rebinding: a page in a browser here, whose own name its server has made point here."""
+    with TestClient(app, client=("127.0.0.1", 1)) as http:
+        for path in ("/v1/models", "/v1/models/six"):
+            answer = http.get(path, headers={"Host": host})
+            assert answer.status_code == HOSTS[host]
+            if HOSTS[host] != 200:
+                refused(answer, 401, "unauthorized", "127.0.0.1")
+
+
+def test_with_tokens_any_name_will_do(reward_model):
+    app = create_app(TransportBackend(lambda: {"six": InProcessTransport(reward_model)}), LIMITS, BearerTokens([TOKEN]))
+    headers = {"Host": "rewards.example", "Authorization": f"Bearer {TOKEN}"}
+    with TestClient(app, client=("203.0.113.9", 1)) as http:
+        assert http.get("/v1/models", headers=headers).status_code == 200
 
 
 def test_tokens_come_from_the_environment_or_a_file(tmp_path):

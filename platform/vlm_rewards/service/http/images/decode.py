@@ -96,11 +96,19 @@ def _decode(index: int, file: PictureFile, frame: npt.NDArray[np.uint8], share: 
             if image.size != (file.width, file.height):
                 raise DamagedError("its headers contradict each other")
             image.load()
+            if file.form == "PNG" and _ends_blank(image) and not png.has_all_rows(file, share.check):
+                raise DamagedError("rows of it are missing")
             pixels.fill(stored_view(frame, file.orientation), image, file)
     except AbandonedError:
         raise
     except Exception as error:  # Pillow's decoders raise whatever damaged data make them raise
         raise _refused(index, " ".join(str(error).split()) or type(error).__name__, error) from error
+
+
+def _ends_blank(image: Image.Image) -> bool:
+    """Whether the rows that are decoded last, interlaced or not, hold nothing but zeros."""
+    rows = np.asarray(image.crop((0, image.height - 2, *image.size)))
+    return not rows[0].any() or not rows[1].any()
 
 
 def _refused(index: int, reason: str, error: Exception) -> HttpError:

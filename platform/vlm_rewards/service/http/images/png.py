@@ -2,6 +2,7 @@
 
 import struct
 import zlib
+from collections.abc import Callable, Iterator
 
 from vlm_rewards.service.http.images.file import DamagedError, PictureFile
 from vlm_rewards.service.http.images.orientation import exif_orientation
@@ -12,6 +13,10 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _MOST_CHUNKS = 2**14
 _LONGEST_EXIF = 2**16
 _LONGEST_PALETTE = 3 * 256
+_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
+# (top, left, rows apart, columns apart) of each pass over an interlaced picture.
+_PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+_PIECE = 2**20
 _REQUIRED = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 
 
@@ -74,3 +79,35 @@ def scan(data: bytes) -> PictureFile:
     if transparent is not None and bits == 16 and colour == 2:
         raise DamagedError("it has 16 bits a colour and one transparent colour", "save it with an alpha channel")
     return PictureFile("PNG", height, width, b"".join(kept), orientation, 1, bits, transparent)
+
+
+def has_all_rows(file: PictureFile, check: Callable[[], None]) -> bool:
+    """Tells whether a PNG's compressed data hold all its rows. Pillow leaves black what is missing, and says nothing.
+
+    Args:
+        file: as `scan` gives it.
+        check: called now and then; whatever it raises ends this.
+    """
+    width, height, bits, colour, _, _, interlaced = struct.unpack(">IIBBBBB", file.data[16:29])
+    needed = 0
+    for top, left, down, right in _PASSES if interlaced else ((0, 0, 1, 1),):
+        rows, columns = -(-(height - top) // down), -(-(width - left) // right)
+        if rows > 0 and columns > 0:
+            needed += rows * (1 + -(-columns * bits * _CHANNELS.get(colour, 4) // 8))
+    inflate = zlib.decompressobj()
+    for body in _pixel_chunks(file.data):
+        rest: bytes | memoryview = body
+        while len(rest) and needed > 0:
+            check()
+            needed -= len(inflate.decompress(rest, _PIECE))
+            rest = inflate.unconsumed_tail
+    return needed <= len(inflate.flush()) if needed > 0 else True
+
+
+def _pixel_chunks(data: bytes) -> Iterator[memoryview]:
+    view, position = memoryview(data), len(SIGNATURE)
+    while position < len(data):
+        end = position + 12 + int.from_bytes(view[position : position + 4], "big")
+        if bytes(view[position + 4 : position + 8]) == b"IDAT":
+            yield view[position + 8 : end - 4]
+        position = end

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from experiments.offline.zero_shot_config import ZeroShotConfig
+from experiments.zero_shot_accuracy.config import ZeroShotConfig
 from vlm_rewards.evaluation.summary import wilson_interval
 
 ALL = "all"

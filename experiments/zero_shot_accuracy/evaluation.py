@@ -8,11 +8,11 @@ from typing import Any
 from experiments.offline.config import labelled_models
 from experiments.offline.evaluation import start_run
 from experiments.offline.report import parameters_of, plain_name, write_csv
-from experiments.offline.zero_shot_config import ZeroShotConfig
-from experiments.offline.zero_shot_report import ALL, Answers, card_section, markdown, summary_table
 from experiments.shared.atomic_files import write_atomically
 from experiments.shared.progress import Bars
 from experiments.shared.run_folder import RunFolder, RunState
+from experiments.zero_shot_accuracy.config import ZeroShotConfig
+from experiments.zero_shot_accuracy.report import ALL, Answers, card_section, markdown, summary_table
 from vlm_rewards.encoders import Encoder, load_encoder
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.pretraining.confusion_figure import plot_confusions

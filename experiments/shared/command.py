@@ -1,0 +1,274 @@
+"""The frame of every command: what it is told, where its results go, and how it ends.
+
+A command declares its settings, its own options and its work; everything else is here, once:
+
+    --preset --set                 where the settings come from
+    --output --mlflow-uri          where results go, the same for all, under `ray job submit` too
+    --resume                       go on with what was cut off, with the settings that it was started with
+    --dry-run                      print the settings as checked, and stop
+
+Whatever can be refused is refused before the work begins. Errors are one line; `command_line` says the exit statuses.
+"""
+
+import inspect
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from experiments.shared.command_line import clear_errors, sigterm_stops
+from experiments.shared.job_storage import OUTPUT_VARIABLE, lasting_folder, output_root, results_folder, results_path
+from experiments.shared.options import Option, Output, given_on_the_command_line
+from experiments.shared.preset_files import load_preset, preset_names, with_shortcuts
+from experiments.shared.tracking_store import check_store, choose_store
+from vlm_rewards.credentials import URI_VARIABLE
+from vlm_rewards.errors import ConfigError
+
+if TYPE_CHECKING:
+    from vlm_rewards.strict_config import StrictConfig
+
+__all__ = ["Command", "Invocation", "Option", "Output"]
+
+_FRAME = ("preset", "overrides", "output", "mlflow_uri", "resume", "dry_run")
+
+
+@dataclass
+class Invocation:
+    """One call of a command, checked.
+
+    Attributes:
+        configs: The settings: one, or one for each preset of a command that takes several; none of one without.
+        output: Folder for results, absolute; not made yet.
+        output_given: Whether `--output` was.
+        mlflow_uri: The MLflow store, complete, without its password; empty for a command that keeps no record.
+        folder: What is resumed; None for a start. Work that makes a folder names it here, for messages.
+        options: The command's own options and arguments by name.
+    """
+
+    configs: tuple[Any, ...]
+    output: Path
+    output_given: bool
+    mlflow_uri: str
+    folder: Path | None
+    options: Mapping[str, Any]
+
+    @property
+    def config(self) -> Any:
+        """The settings of a command that has one set of them."""
+        (config,) = self.configs
+        return config
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command in the frame.
+
+    Attributes:
+        name: As in `python -m experiments.NAME`.
+        help: What it does, for `--help`.
+        work: Does it.
+        schema: Imports and returns the class of its settings, from the preset's values; None has no settings.
+        preset: Its default preset; a tuple lets several be named, and is the default; None takes no presets.
+        presets: Folder of its presets below `experiments/presets/`; its name by default.
+        example: What the help of `--set` shows.
+        options: Its own options.
+        output: What `--output` means.
+        read: Returns the settings where they come from something else than presets, given all options by name.
+        reopen: Returns the settings that the folder of `--resume` was started with; None cannot be resumed.
+        again: How to continue after an interruption.
+        tracks: Whether runs are kept in MLflow: "always", "named" where a store is named, or "never".
+        store_folder: Returns the folder of the default sqlite store, given the output folder and all options by name;
+            None takes the output folder.
+        show: Prints what would be done: `--dry-run`; None prints the settings.
+        dry_run: What the help of `--dry-run` says.
+    """
+
+    name: str
+    help: str
+    work: Callable[[Invocation], None]
+    schema: Callable[[Mapping[str, Any]], "type[StrictConfig]"] | None = None
+    preset: str | tuple[str, ...] | None = None
+    presets: str = ""
+    example: str = "seed=1"
+    options: Sequence[Option] = ()
+    output: Output = field(default_factory=Output)
+    read: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
+    reopen: Callable[[Path], dict[str, Any]] | None = None
+    again: str = "run the same command again"
+    tracks: str = "always"
+    store_folder: Callable[[Path, Mapping[str, Any]], Path] | None = None
+    show: Callable[[Invocation], None] | None = None
+    dry_run: str = "Print the settings as checked, and stop."
+
+    def app(self) -> typer.Typer:
+        """Return the command as a program."""
+        app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+        # Typer shows line breaks as they are: paragraphs are wrapped to the terminal instead.
+        paragraphs = (" ".join(paragraph.split()) for paragraph in self.help.strip().split("\n\n"))
+        app.command(self.name, help="\n\n".join(paragraphs))(self._function())
+        return app
+
+    def _function(self) -> Callable[..., None]:
+        def function(context: typer.Context, **given: Any) -> None:
+            self._run(context, given)
+
+        parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
+        parameters += [option.parameter() for option in self._all_options()]
+        function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        function.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return function
+
+    def _all_options(self) -> list[Option]:
+        arguments = [option for option in self.options if option.is_argument]
+        own = [option for option in self.options if not option.is_argument]
+        frame = []
+        if self.preset is not None:
+            names = ", ".join(preset_names(self._presets))
+            several = isinstance(self.preset, tuple)
+            text = f"Preset name ({names}) or the path of a YAML file"
+            kind = list[str] if several else str
+            text += "; repeatable. All of them by default." if several else "."
+            frame.append(Option("--preset", text, kind, name="preset", default=None if several else self.preset))
+        if self.schema is not None:
+            text = f"Change one setting: --set {self.example}. Repeatable."
+            frame.append(Option("--set", text, list[str], name="overrides", metavar="KEY=VALUE"))
+        frame += own
+        frame.append(Option(self.output.flags, self._output_help(), str, name="output"))
+        if self.tracks != "never":
+            last = "nowhere" if self.tracks == "named" else f"a sqlite file {self.output.store}"
+            text = f"MLflow server or store; else the preset's, else MLFLOW_TRACKING_URI, else {last}."
+            frame.append(Option("--mlflow-uri", text, str, name="mlflow_uri"))
+        text = "Continue what this folder holds, with the settings of its start; takes no other option."
+        frame.append(Option("--resume", text, str, name="resume", hidden=self.reopen is None))
+        frame.append(Option("--dry-run", self.dry_run, bool, name="dry_run"))
+        return [*arguments, *frame]
+
+    @property
+    def _presets(self) -> str:
+        return self.presets or self.name
+
+    def _output_help(self) -> str:
+        text = self.output.help
+        if self.output.below_root is not None and self.output.says_default:
+            below = f"/{self.output.below_root}" if self.output.below_root else ""
+            text += f" Default: {OUTPUT_VARIABLE}{below}, else runs{below}."
+        return text
+
+    def _run(self, context: typer.Context, given: dict[str, Any]) -> None:
+        invocation: Invocation | None = None
+
+        def again() -> str:
+            folder = invocation.folder if invocation is not None else given["resume"]
+            if "--resume" in self.again and folder is not None and not Path(folder).exists():
+                return "run the same command again"  # it had not begun: there is nothing to resume
+            return self.again.replace("RUN_FOLDER", str(folder or "RUN_FOLDER"))
+
+        with clear_errors(again), sigterm_stops():
+            invocation = self._invocation(context, given)
+            if given["dry_run"]:
+                (self.show or _print_settings)(invocation)
+                return
+            results_folder(invocation.output)
+            if invocation.mlflow_uri:
+                check_store(invocation.mlflow_uri)
+            self.work(invocation)
+
+    def _invocation(self, context: typer.Context, given: dict[str, Any]) -> Invocation:
+        own = {name: value for name, value in given.items() if name not in _FRAME}
+        for option in self.options:
+            if option.is_results_path and given[option.name]:
+                own[option.name] = results_path(given[option.name])
+        folder = None
+        if given["resume"] is not None:
+            folder, values = self._resumed(context, given)
+            settings, output = [values], folder.parent
+        else:
+            settings, output = self._settings(given), self._output(given)
+        uri = self._store(given, settings, output, own, folder)
+        configs = []
+        for values in settings:
+            assert self.schema is not None
+            schema = self.schema(values)
+            if uri and "tracking" in schema.model_fields:
+                _with_store(values, uri)
+            configs.append(schema(**values))
+        return Invocation(tuple(configs), output, given["output"] is not None, uri, folder, own)
+
+    def _settings(self, given: dict[str, Any]) -> list[dict[str, Any]]:
+        if self.schema is None:
+            return []
+        shortcuts = {option.sets: given[option.name] for option in self.options if option.sets}
+        if self.read is not None:
+            settings = [self.read(given)]
+        else:
+            chosen = [option.chooses for option in self.options if option.chooses and given[option.name]]
+            names = chosen or given["preset"] or self.preset
+            names = [names] if isinstance(names, str) else names
+            settings = [load_preset(self._presets, name, given["overrides"] or []) for name in names]
+        return [with_shortcuts(values, shortcuts) for values in settings]
+
+    def _output(self, given: dict[str, Any]) -> Path:
+        if given["output"] is not None:
+            return results_path(given["output"])
+        if self.output.chosen is not None:
+            return results_path(self.output.chosen(given))
+        if self.output.below_root is None:
+            if given["dry_run"]:
+                return output_root().absolute()
+            raise ConfigError(f"where to? Name the folder with {self.output.flags[-1]}")
+        return results_path(output_root() / self.output.below_root)
+
+    def _resumed(self, context: typer.Context, given: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
+        if self.reopen is None:
+            raise ConfigError(f"experiments.{self.name} has nothing to resume: {self.again}")
+        others = given_on_the_command_line(context) - {"resume", "dry_run", "mlflow_uri"}
+        if others:
+            raise ConfigError("--resume continues with the settings of the start; leave the other options out")
+        folder = lasting_folder(results_path(given["resume"]))
+        return folder, self.reopen(folder)
+
+    def _store(
+        self,
+        given: dict[str, Any],
+        settings: list[dict[str, Any]],
+        output: Path,
+        own: dict[str, Any],
+        folder: Path | None,
+    ) -> str:
+        kept = _kept_store(settings)
+        named = given.get("mlflow_uri")
+        if self.tracks == "never":
+            return ""
+        if self.tracks == "named" and not (named or kept or os.environ.get(URI_VARIABLE)):
+            return ""
+        place = output if self.store_folder is None else self.store_folder(output, own)
+        if folder is None:
+            return choose_store(named, kept, place)
+        started = choose_store(None, kept or f"sqlite:///{place / 'mlflow.db'}", place)
+        # With the password, which is kept nowhere, the same store may be named again; no other.
+        if named and choose_store(named, None, place) != started:
+            raise ConfigError(f"--resume continues in the MLflow store of the start, {started}; leave --mlflow-uri out")
+        return started
+
+
+def _kept_store(settings: list[dict[str, Any]]) -> str | None:
+    """Return the store that the first settings name; what else they hold under `tracking` the schema judges."""
+    tracking = settings[0].get("tracking") if settings else None
+    uri = tracking.get("uri") if isinstance(tracking, dict) else None
+    return uri if isinstance(uri, str) else None
+
+
+def _with_store(values: dict[str, Any], uri: str) -> None:
+    tracking = values.get("tracking") or {}
+    if isinstance(tracking, dict) and isinstance(tracking.get("uri"), str | None):
+        values["tracking"] = {**tracking, "uri": uri}
+
+
+def _print_settings(invocation: Invocation) -> None:
+    import yaml
+
+    for config in invocation.configs:
+        typer.echo(yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False), nl=False)

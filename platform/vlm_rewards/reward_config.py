@@ -1,0 +1,163 @@
+"""What a reward is made of, and what a client needs to know of it."""
+
+import hashlib
+import json
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field, field_validator, model_validator
+
+from vlm_rewards.encoders import Encoder, EncoderKind, Precision, load_encoder
+from vlm_rewards.goals import NegativesSpec, PromptTemplate, TaskSet
+from vlm_rewards.heads import FramePooling, HeadConfig, RewardForm, check_temperature, check_threshold, rewards_of
+from vlm_rewards.strict_config import StrictConfig
+
+
+class RewardConfig(StrictConfig):
+    """What a reward is made of. Its values are all in the reward's fingerprint, the device excepted.
+
+    Attributes:
+        kind: `clip`; tells it from other kinds of reward in presets.
+        model: packaged model, hub id or folder; see `load_encoder`.
+        template: the paper's prompt "A" to "D", or a sentence with [TASK].
+        negatives: the other members of the set L of equation 1.
+        tau: temperature of equation 1, above 0; needed by the forms `softmax_binary` and `probability`.
+        beta: threshold of equation 2, in [0, 1]; needed by `softmax_binary`.
+        head: the reward form.
+        precision: of the towers' arithmetic: `fp32`; `bf16`; `int8`, of the image tower on OpenVINO; or `auto`, the
+            fastest on this machine of those whose rewards were found to agree with fp32's. The fingerprint holds what
+            was chosen, so machines on which `auto` differs do not serve one reward: name the precision there.
+        device: torch device of the towers.
+        encoder: runtime of the image tower: `torch`, `openvino`, or `auto`; see `load_encoder`.
+        compiled: compile torch's image tower, with CUDA graphs; for GPUs.
+    """
+
+    kind: Literal["clip"] = "clip"
+    model: str = Field(default="pocket-android", min_length=1)
+    template: str = "D"
+    negatives: NegativesSpec = NegativesSpec()
+    tau: float = 1.0
+    beta: float = 1.0
+    head: HeadConfig = HeadConfig()
+    precision: Precision = "fp32"
+    device: str = "cpu"
+    encoder: EncoderKind = "auto"
+    compiled: bool = False
+
+    @field_validator("template")
+    @classmethod
+    def _template_is_usable(cls, template: str) -> str:
+        PromptTemplate.named(template)
+        return template
+
+    @field_validator("tau")
+    @classmethod
+    def _tau_is_usable(cls, tau: float) -> float:
+        return check_temperature(tau)
+
+    @field_validator("beta")
+    @classmethod
+    def _beta_is_usable(cls, beta: float) -> float:
+        return check_threshold(beta)
+
+    @model_validator(mode="after")
+    def _form_has_its_numbers(self) -> "RewardConfig":
+        needed = {"softmax_binary": ("tau", "beta"), "probability": ("tau",)}.get(self.head.form, ())
+        missing = [name for name in needed if name not in self.model_fields_set]
+        if missing:
+            raise ValueError(f"{missing[0]}: is required by form {self.head.form!r}; calibrate it on labelled frames")
+        return self
+
+    def load_encoder(self) -> Encoder:
+        """Loads the encoder that these settings name; see `vlm_rewards.encoders.load_encoder`."""
+        return load_encoder(
+            self.model, self.device, self.precision, self.encoder, self.compiled, reward=self.agreement_key
+        )
+
+    @property
+    def agreement_key(self) -> str:
+        """Hex sha256 of what makes rewards of embeddings: by it `agreement.json` knows a reward again."""
+        values = {
+            "template": PromptTemplate.named(self.template).text,
+            **self.model_dump(mode="json", include={"negatives", "tau", "beta", "head"}),
+        }
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
+
+    def prompts(self, task_set: TaskSet) -> dict[str, tuple[str, ...]]:
+        """Returns the set L of each goal: its own prompt first, then its negatives, for forms that use them.
+
+        Raises:
+            ConfigError: there are no such negatives, or they contain the goal.
+        """
+        template = PromptTemplate.named(self.template)
+        # Made for all forms, so that negatives which cannot be used are told by any.
+        prompts = {
+            goal.id: (template.fill(goal), *self.negatives.captions(goal, task_set, template))
+            for goal in task_set.all_goals
+        }
+        return prompts if self.head.uses_negatives else {goal_id: own[:1] for goal_id, own in prompts.items()}
+
+    def fingerprint(self, task_set: TaskSet, encoder_fingerprint: str) -> str:
+        """Returns the fingerprint of this reward by an encoder of that fingerprint; needs no weights.
+
+        It covers what rewards depend on and nothing else: the cosine, for one, knows neither tau nor beta.
+        """
+        head = self.head
+        parts: dict[str, Any] = {
+            "head": head.form,
+            "encoder": encoder_fingerprint,
+            "prompts": self.prompts(task_set),
+        }
+        if head.uses_negatives:
+            parts["tau"] = self.tau
+        if head.terminates:
+            parts["beta"] = self.beta
+        if head.form == "goal_baseline":
+            parts |= {"alpha": head.alpha, "baseline": head.baseline}
+        if head.frames != FramePooling():
+            parts["frames"] = head.frames.model_dump()
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+class RewardDescription(StrictConfig):
+    """What a client needs to know of a reward model.
+
+    Attributes:
+        fingerprint: hex sha256; equal fingerprints give equal rewards.
+        encoder_fingerprint: hex sha256 of the encoder alone.
+        form: the reward form.
+        score_range: smallest and largest score.
+        terminates: whether a reward above 0 ends the episode.
+        beta: threshold of equation 2, for `softmax_binary`.
+        tau: temperature of equation 1, for `softmax_binary` and `probability`.
+        image_size: (height, width) in pixels at which to render reward frames.
+        model: as configured.
+        template: the prompt template's sentence.
+        negatives: as configured.
+        goal_ids: the goals it can score, both splits.
+    """
+
+    fingerprint: str
+    encoder_fingerprint: str
+    form: RewardForm = "softmax_binary"
+    score_range: tuple[float, float] = (0.0, 1.0)
+    terminates: bool = True
+    beta: float
+    tau: float
+    image_size: tuple[int, int]
+    model: str
+    template: str
+    negatives: NegativesSpec
+    goal_ids: tuple[str, ...]
+
+    def reward(self, scores: npt.ArrayLike) -> npt.NDArray[np.float32]:
+        """Maps scores to rewards: equation 2, or for dense forms the score itself.
+
+        Args:
+            scores: any shape, in `score_range`.
+
+        Returns:
+            float32, of the same shape.
+        """
+        return rewards_of(self.form, scores, self.beta)

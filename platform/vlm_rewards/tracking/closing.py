@@ -1,0 +1,37 @@
+"""Closing runs from outside, when the processes that wrote them are stopped."""
+
+import logging
+from collections.abc import Iterable
+
+from mlflow.exceptions import MlflowException
+from mlflow.tracking import MlflowClient
+from sqlalchemy.exc import SQLAlchemyError
+
+from vlm_rewards.credentials import with_password
+from vlm_rewards.tracking.store import first_line
+
+logger = logging.getLogger(__name__)
+
+_ENDED = ("FINISHED", "FAILED", "KILLED")
+
+
+def close_as_killed(uri: str, run_ids: Iterable[str], reason: str) -> None:
+    """Close runs as KILLED that have not ended by themselves.
+
+    A store that does not answer is told in a warning: who stops should not hang.
+
+    Args:
+        uri: The store.
+        run_ids: The runs; those that are FINISHED, FAILED or KILLED already stay as they are.
+        reason: Kept as the tag `end_reason`.
+    """
+    client = MlflowClient(tracking_uri=with_password(uri))
+    for run_id in run_ids:
+        try:
+            if client.get_run(run_id).info.status in _ENDED:
+                continue
+            # The status first: what is stopped may have little time.
+            client.set_terminated(run_id, "KILLED")
+            client.set_tag(run_id, "end_reason", reason)
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            logger.warning("MLflow run %s was not closed: %s", run_id, first_line(error))
