@@ -1,1 +1,1 @@
-"""One module a study, each runnable as `python -m experiments.NAME --help`."""
+"""One module a command, each runnable as `python -m experiments.NAME --help`."""

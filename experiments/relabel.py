@@ -61,7 +61,7 @@ def _relabel(invocation: Invocation) -> None:
         experiment=config.tracking.experiment,
         name=out.name,
         params=work.params(),
-        tags={**provenance(), "study": "relabel"},
+        tags={**provenance(), "command": "relabel"},
         spill_folder=out.parent,
         resume_run_id=work.run_id,
     )

@@ -24,6 +24,14 @@ from envs.playhouse.presets import Family, home_seeds, load_preset
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.strict_config import near_matches
 
+# What each kind of picture is staged to tell apart from something else.
+_DISTANCE, _HAND, _PLACE = ("near", "far"), ("held", "touched"), ("beside", "apart")
+_STRESSED = {
+    **dict.fromkeys(("near", "edge", "far"), _DISTANCE),
+    **dict.fromkeys(("held", "touched", "carried"), _HAND),
+    "released": ("standing", *_PLACE),
+    **dict.fromkeys(("beside", "apart"), _PLACE),
+}
 # How many of the first things a kind of picture is about; every other kind is about the first.
 _ABOUT = {"carried": 2, "released": 2, "beside": 2, "apart": 2, "empty": 0, "anywhere": 0}
 
@@ -85,7 +93,7 @@ def random_captioned_view(
         if not stage(rng, env, home, kind, alone):
             continue
         # A generator of its own: what is contrasted does not decide which view is drawn next.
-        described = describe(env, rng.spawn(1)[0], _ABOUT.get(kind, 1))
+        described = describe(env, rng.spawn(1)[0], _ABOUT.get(kind, 1), _STRESSED.get(kind, ()))
         nearest = described.nearest
         if kind == "anywhere" and nearest is None and rng.random() < 0.75:
             continue  # half of all glances meet no thing, and say little

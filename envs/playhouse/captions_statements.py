@@ -22,7 +22,8 @@ from vlm_rewards.strict_config import read_yaml
 _PATH = Path(__file__).parent / "wording" / "captions.yaml"
 #: A thing whose lowest corner is below this height, in metres, stands on the floor.
 _FLOOR = 0.06
-#: Pairs of a true and a false caption that a view offers.
+#: Pairs of a true and a false caption that a view offers; every second one, from the first on, is about what was
+#: staged.
 _CONTRASTS = 6
 # What a statement about one thing turns into when one fact is wrong.
 _FLIPS: dict[str, tuple[str, ...]] = {
@@ -60,13 +61,17 @@ class Description:
     nearest: int | None
 
 
-def describe(env: PlayhouseEnv, rng: np.random.Generator, staged: int = 0) -> Description:
+def describe(
+    env: PlayhouseEnv, rng: np.random.Generator, staged: int = 0, stressed: tuple[str, ...] = ()
+) -> Description:
     """Describe the present view.
 
     Args:
         env: whose scene it is.
         rng: draws the contrasts.
-        staged: how many of the first slots the picture is about; half of the contrasts are about these.
+        staged: how many of the first slots the picture is about.
+        stressed: kinds of statement that the picture was staged for, as far as they are true of it: every second
+            contrast turns one of these about the first thing into what it is not.
     """
     things = env.scene.things
     shown = [slot for slot in range(len(things)) if env.truth.is_visible(slot)]
@@ -74,7 +79,7 @@ def describe(env: PlayhouseEnv, rng: np.random.Generator, staged: int = 0) -> De
     captions = [caption for each in statements for caption in _worded(each, things)]
     x, y, _, _ = env.agent.pose
     distances = {slot: float(np.hypot(*(env.scene.centre(slot)[:2] - (x, y)))) for slot in shown}
-    contrasts = _contrasts(env, rng, shown, statements, set(captions), staged)
+    contrasts = _contrasts(env, rng, shown, statements, set(captions), staged, stressed)
     return Description(
         tuple(dict.fromkeys(captions)), contrasts, min(distances, key=distances.__getitem__, default=None)
     )
@@ -110,19 +115,23 @@ def _contrasts(
     statements: list[Statement],
     true: set[str],
     staged: int,
+    stressed: tuple[str, ...],
 ) -> tuple[tuple[str, str], ...]:
     things, held = env.scene.things, env.agent.held
     drawn: dict[tuple[str, str], None] = {}
     about = [each for each in statements if each.slot is not None and each.slot < staged]
-    for _ in range(2 * _CONTRASTS):
+    decisive = [each for each in about if each.slot == 0 and each.kind in stressed]
+    for _ in range(3 * _CONTRASTS):
         if len(drawn) == _CONTRASTS:
             break
-        pool = about if about and rng.random() < 0.6 else statements
+        decides = bool(decisive) and len(drawn) % 2 == 0
+        others = about if about and rng.random() < 0.5 else statements
+        pool = decisive if decides else others
         # By kind first: a picture of five things has twenty statements of two, and few of each other kind.
         kinds = sorted({each.kind for each in pool})
         kind = kinds[int(rng.integers(len(kinds)))]
         fact = _one([each for each in pool if each.kind == kind], rng)
-        swap = rng.random() < 0.5
+        swap = not decides and rng.random() < 0.6
         false = _swapped(env, rng, fact, things) if swap else _flipped(rng, fact, shown, held, things)
         if false is None:
             continue

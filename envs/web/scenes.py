@@ -133,7 +133,7 @@ def draw_scene(rng: np.random.Generator, height: int, width: int) -> tuple[np.nd
     frame = world.draw(things, around, lens, (height, width))
     near = kind == "pair" and np.hypot(*np.subtract(*spots)) < 0.6
     caption = _caption(rng, kind, names, colours, around, near)
-    return frame, caption, " ".join([kind, *(f"{c} {n}" for c, n in zip(colours[:1], names[:1], strict=True))])
+    return frame, caption, f"{colours[0]} {names[0]}" if names else kind
 
 
 def web_noise(caption: str, words: tuple[str, ...], rng: np.random.Generator) -> str:

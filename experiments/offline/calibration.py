@@ -175,6 +175,7 @@ class Calibration:
             reward.beta,
             config.resamples,
             config.seed,
+            embeddings=images[sides[1]],
         )
         return Calibrated(reward, choice, test)
 

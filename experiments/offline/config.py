@@ -1,4 +1,4 @@
-"""What the offline studies are made of: the schema of `experiments/presets/{offline_pr,calibrate,relabel}/*.yaml`."""
+"""What the offline commands are told: the schema of `experiments/presets/{offline_pr,calibrate,relabel}/*.yaml`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -38,7 +38,7 @@ PatientServedBy = Annotated[SerializeAsAny[ServedByKind], BeforeValidator(_parse
 
 
 class OfflineTracking(TrackingConfig):
-    """Where the results of studies without an agent go."""
+    """Where the results of the offline commands go."""
 
     experiment: str = "offline"
 

@@ -147,5 +147,5 @@ def _own_error(error: Any) -> BaseException:
 
 
 def store_folder(output: Path) -> Path:
-    """Where the embeddings of all studies below an output folder are kept."""
+    """Where the embeddings of all runs below an output folder are kept."""
     return output / "embeddings"

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 
 from experiments.offline.config import OfflinePRConfig, labelled_models
 from experiments.offline.embedding import READER_CPUS, embed_states, store_folder
+from experiments.offline.goal_confusions import goal_confusions, write_goal_confusion
 from experiments.offline.prompt_sets import load_prompt_set
 from experiments.offline.report import markdown, parameters_of, plain_name, summary_table, write_csv
 from experiments.offline.rewards import FamilyRewards, load_text_encoder, negatives_label, open_states, vary
@@ -24,6 +25,7 @@ from vlm_rewards.evaluation.offline.confusion import GoalConfusion, worst_first
 from vlm_rewards.evaluation.offline.dataset import decode_frames
 from vlm_rewards.evaluation.offline.embedding_store import EmbeddingStore
 from vlm_rewards.evaluation.offline.figures import SizePoint, plot_average_precision, plot_precision_recall
+from vlm_rewards.evaluation.offline.measure_figures import plot_goal_confusion, plot_measures
 from vlm_rewards.goals import NegativesSpec
 from vlm_rewards.reward_model import RewardConfig
 from vlm_rewards.service import RewardClient
@@ -41,11 +43,11 @@ class Cell:
     """One model with one template and one negative set.
 
     Attributes:
-        label: of the model.
-        model: as configured.
-        template: name of the template.
-        negatives: the set.
-        reward: all of the reward's settings.
+        label: Of the model.
+        model: As configured.
+        template: Name of the template.
+        negatives: The set.
+        reward: All of the reward's settings.
     """
 
     label: str
@@ -64,17 +66,17 @@ class OfflineEvaluation:
     """Embeds, scores, measures and reports."""
 
     def __init__(self, config: OfflinePRConfig, output: Path, folder: RunFolder | None = None) -> None:
-        """Checks everything that was asked for, before anything is written.
+        """Check everything that was asked for, before anything is written.
 
         Args:
-            config: the evaluation.
-            output: folder for run folders, embeddings and MLflow's store.
-            folder: of the run to continue; None starts a new one.
+            config: The evaluation.
+            output: Folder for run folders, embeddings and MLflow's store.
+            folder: Of the run to continue; None starts a new one.
 
         Raises:
-            ConfigError: a dataset, task set, prompt set or setting that cannot be used.
-            CheckpointError: a model that is no usable dual encoder.
-            SelfCheckError: a model whose weights are not the recorded ones.
+            ConfigError: A dataset, task set, prompt set or setting that cannot be used.
+            CheckpointError: A model that is no usable dual encoder.
+            SelfCheckError: A model whose weights are not the recorded ones.
         """
         self._config, self._output, self._folder = config, output, folder
         templates = {config.reward.template: config.reward.template}
@@ -92,7 +94,7 @@ class OfflineEvaluation:
         }
 
     def execute(self) -> Path:
-        """Runs the evaluation.
+        """Run the evaluation.
 
         Returns:
             The run's folder.
@@ -132,7 +134,7 @@ class OfflineEvaluation:
         ]
 
     def _embed(self, label: str, bars: Bars) -> npt.NDArray[np.float32]:
-        """Returns the embeddings of all states, float32 (N, D), and proves that the service scores as they do."""
+        """Return the embeddings of all states, float32 (N, D), and proves that the service scores as they do."""
         config, encoder = self._config, self._encoders[label]
         store = EmbeddingStore(store_folder(self._output), encoder.fingerprint, self._dataset.manifest["files"])
         first = next(cell for cell in self._cells() if cell.label == label)
@@ -152,10 +154,11 @@ class OfflineEvaluation:
     def _measure(
         self, cell: Cell, images: npt.NDArray[np.float32], uri: str, parent: str
     ) -> dict[str, OfflineMeasures]:
-        """Scores all states by one cell, measures each family and all together, and logs it as a child run."""
+        """Score all states by one cell, measures each family and all together, and logs it as a child run."""
         assert self._folder is not None
         config, states, rewards = self._config, self._dataset.states, self._rewards[cell.key]
         scores = rewards.score(states, images)
+        goals = goal_confusions(rewards, states, images)
         found = {}
         families = list(self._task_sets)
         for name in [ALL, *families] if len(families) > 1 else families:
@@ -167,6 +170,8 @@ class OfflineEvaluation:
                 config.resamples,
                 config.seed,
                 dense=not cell.reward.head.terminates,
+                embeddings=images[rows],
+                confusions=list(goals.values()) if name == ALL else [goals[name]],
             )
         done = _read_json(self._folder.path / "children.json")
         if cell.key in done:
@@ -175,6 +180,8 @@ class OfflineEvaluation:
         folder.mkdir(parents=True, exist_ok=True)
         _write_scores(folder / "scores.parquet", self._dataset, scores)
         write_confusion(folder / "confusion.csv", self._dataset, images, scores, rewards)
+        write_goal_confusion(folder / "goal_confusion.csv", goals)
+        plot_goal_confusion(goals, folder / "goal_confusion.png", cell.key.replace("|", ", "))
         with MlflowRun.start(
             uri=uri,
             experiment=config.tracking.experiment,
@@ -190,7 +197,7 @@ class OfflineEvaluation:
                 "dataset": self._dataset.name,
                 "dataset_fingerprint": self._dataset.fingerprint,
             },
-            tags={"study": "offline_pr"},
+            tags={"command": "offline_pr"},
             spill_folder=folder,
             parent_run_id=parent,
         ) as child:
@@ -245,6 +252,13 @@ class OfflineEvaluation:
                 paths.append(self._folder.path / name)
                 title = f"{self._dataset.name}: {first[families[0]].trajectories:,} trajectories, beta swept"
                 plot_precision_recall(curves, shown, columns, paths[-1], title, base_rates)
+        paths.append(self._folder.path / "measures.png")
+        rows = {}
+        for cell in self._cells():
+            name = cell.label if len(self._templates) == 1 else f"{cell.label}, {cell.template}"
+            rows[name, negatives_label(cell.negatives)] = measures[cell.key][families[0]].row()
+        title = f"{self._dataset.name}, {families[0]}: {first[families[0]].trajectories:,} trajectories"
+        plot_measures(rows, paths[-1], title)
         sizes = {label: size for label, size in self._parameters.items() if size}
         if len(self._labels) > 1 and len(self._templates) == 1 and len(sizes) == len(self._labels):
             paths.append(self._folder.path / "average_precision.png")
@@ -256,7 +270,7 @@ class OfflineEvaluation:
     def _size_points(
         self, measures: dict[str, dict[str, OfflineMeasures]], sizes: dict[str, int]
     ) -> dict[tuple[str, str], list[SizePoint]]:
-        """Returns the average precision of each model by rising size, by family and negative set."""
+        """Return the average precision of each model by rising size, by family and negative set."""
         points: dict[tuple[str, str], list[SizePoint]] = {}
         for cell in sorted(self._cells(), key=lambda cell: sizes[cell.label]):
             for family, found in measures[cell.key].items():
@@ -278,11 +292,11 @@ class OfflineEvaluation:
         }
 
 
-def start_run(folder: RunFolder, uri: str, experiment: str, params: dict[str, Any], study: str) -> MlflowRun:
-    """Starts or continues the MLflow run of a run folder; a folder whose run never started does not stay.
+def start_run(folder: RunFolder, uri: str, experiment: str, params: dict[str, Any], command: str) -> MlflowRun:
+    """Start or continues the MLflow run of a run folder; a folder whose run never started does not stay.
 
     Raises:
-        TrackingError: the store cannot be opened or written.
+        TrackingError: The store cannot be opened or written.
     """
     state = folder.state()
     try:
@@ -291,7 +305,7 @@ def start_run(folder: RunFolder, uri: str, experiment: str, params: dict[str, An
             experiment=experiment,
             name=folder.path.name,
             params=params,
-            tags={**provenance_tags(Path(__file__).parent), "study": study},
+            tags={**provenance_tags(Path(__file__).parent), "command": command},
             spill_folder=folder.path,
             resume_run_id=state.mlflow_run_id if state else None,
         )
@@ -308,10 +322,10 @@ def prove(
     rewards: FamilyRewards,
     client: RewardClient,
 ) -> None:
-    """Scores some frames by the service itself and compares them with the scores made from its embeddings.
+    """Score some frames by the service itself and compares them with the scores made from its embeddings.
 
     Raises:
-        RewardServiceError: they are not the same, bit by bit.
+        RewardServiceError: They are not the same, bit by bit.
     """
     if rewards.config.head.frames.k != 1 or rewards.config.head.frames.kind != "last":
         return
@@ -341,7 +355,7 @@ def write_confusion(
     scores: npt.NDArray[np.float32],
     rewards: FamilyRewards,
 ) -> None:
-    """Writes which negatives win, a row a goal, the worst first. Forms without negatives have no such table."""
+    """Write which negatives win, a row a goal, the worst first. Forms without negatives have no such table."""
     if not rewards.config.head.uses_negatives:
         return
     states = dataset.states

@@ -1,4 +1,4 @@
-"""Tables of the offline studies."""
+"""Tables of the offline commands."""
 
 import csv
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.shared.cells import csv_cell, markdown_text
 from vlm_rewards.encoders.loading import resolve_model
 
 # Columns of the tables for people, and their headings.
@@ -28,11 +29,21 @@ _SHORT = {
     "recall": "recall",
     "epic_distance": "EPIC",
     "epic_distance_best": "least EPIC",
+    "dard_distance": "DARD",
+    "negative_predictive_value": "NPV",
+    "value_order_correlation": "VOC",
+    "time_kendall_tau": "tau, time",
+    "value_spearman": "rho, value",
+    "value_kendall": "tau, value",
+    "success_gap": "gap",
+    "preference_accuracy": "preference accuracy",
+    "own_goal_first": "own goal first",
+    "own_goal_gap": "own goal gap",
 }
 
 
 def parameters_of(model: str) -> int | None:
-    """Returns how many numbers a model's weights have, where they are in a folder; None elsewhere."""
+    """Return how many numbers a model's weights have, where they are in a folder; None elsewhere."""
     if model == "fake":
         return None
     from safetensors import safe_open
@@ -47,35 +58,35 @@ def parameters_of(model: str) -> int | None:
 
 
 def plain_name(label: str) -> str:
-    """Returns a label as file names and MLflow's keys may have it."""
+    """Return a label as file names and MLflow's keys may have it."""
     return "".join(c if c.isalnum() or c in "._-" else "_" for c in label)
 
 
 def write_csv(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Writes rows of equal keys."""
+    """Write rows of equal keys."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()
-        writer.writerows({key: _shown(value, 6) for key, value in row.items()} for row in rows)
+        writer.writerows({key: _plain(value) for key, value in row.items()} for row in rows)
 
 
 def markdown(rows: Sequence[dict[str, Any]]) -> str:
-    """Returns the main columns as a Markdown table."""
+    """Return the main columns as a Markdown table."""
     names = [name for name in _SHORT if name in rows[0]]
     lines = [" | ".join(_SHORT[name] for name in names), " | ".join("---" for _ in names)]
-    lines += [" | ".join(_shown(row[name], 3) for name in names) for row in rows]
+    lines += [" | ".join(markdown_text(_shown(row[name], 3)) for name in names) for row in rows]
     return "".join(f"| {line} |\n" for line in lines)
 
 
 def summary_table(rows: Sequence[dict[str, Any]]) -> Any:
-    """Returns the numbers a person looks at first, for the terminal."""
+    """Return the numbers a person looks at first, for the terminal."""
     from rich.table import Table
 
     names = ["model", "template", "negatives", "family"]
     if len({row["template"] for row in rows}) == 1:
         names.remove("template")
     left = len(names)
-    names += ["average_precision", "roc_auc", "recall_at_precision_0.9", "epic_distance_best"]
+    names += ["average_precision", "roc_auc", "recall_at_precision_0.9", "epic_distance_best", "preference_accuracy"]
     table = Table(title="Offline: agreement of the reward with the truth")
     for name in names:
         table.add_column(_SHORT[name], justify="left" if name in names[:left] else "right")
@@ -85,6 +96,10 @@ def summary_table(rows: Sequence[dict[str, Any]]) -> Any:
         cells["average_precision"] += f" ({low}-{high})"
         table.add_row(*cells.values())
     return table
+
+
+def _plain(value: Any) -> str:
+    return str(csv_cell(value)) if isinstance(value, str) else _shown(value, 6)
 
 
 def _shown(value: Any, digits: int) -> str:

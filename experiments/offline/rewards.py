@@ -1,4 +1,4 @@
-"""The rewards that an offline study compares: one encoder, and what is made of its embeddings family by family."""
+"""The rewards that an offline command compares: one encoder, and what is made of its embeddings family by family."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,13 +18,13 @@ from vlm_rewards.strict_config import near_matches
 
 
 def open_states(config: DataConfig) -> tuple[LabelledDataset, dict[str, TaskSet]]:
-    """Opens what a study works on, and checks that dataset and task sets fit.
+    """Open what an offline command works on, and checks that dataset and task sets fit.
 
     Returns:
         The dataset, reduced to the families and trajectories asked for; and the task set of each of its families.
 
     Raises:
-        ConfigError: the dataset is damaged or lacks labels, a family has no task set, or a goal is in none.
+        ConfigError: The dataset is damaged or lacks labels, a family has no task set, or a goal is in none.
     """
     families = config.families or tuple(config.task_sets)
     for family in families:
@@ -46,7 +46,7 @@ def open_states(config: DataConfig) -> tuple[LabelledDataset, dict[str, TaskSet]
 
 
 def vary(reward: RewardConfig, **changes: Any) -> RewardConfig:
-    """Returns `reward` with some of its values replaced, and checked again."""
+    """Return `reward` with some of its values replaced, and checked again."""
     values = {name: getattr(reward, name) for name in reward.model_fields_set}
     return RewardConfig(**{**values, **changes})
 
@@ -74,10 +74,10 @@ class TextMemo:
 
 
 def load_text_encoder(reward: RewardConfig) -> TextMemo:
-    """Loads the encoder of a reward, which checks itself.
+    """Load the encoder of a reward, which checks itself.
 
     Raises:
-        VLMRewardsError: as `load_encoder`.
+        VLMRewardsError: As `load_encoder`.
     """
     return TextMemo(reward.load_encoder())
 
@@ -86,21 +86,21 @@ class FamilyRewards:
     """One reward over several families, each with the goals and negatives of its own task set.
 
     Attributes:
-        config: the reward.
-        models: the reward model of each family.
+        config: The reward.
+        models: The reward model of each family.
     """
 
     def __init__(self, config: RewardConfig, task_sets: Mapping[str, TaskSet], encoder: Encoder) -> None:
-        """Embeds the prompts of all families.
+        """Embed the prompts of all families.
 
         Raises:
-            ConfigError: the negatives of a goal contain the goal, or a task set has none.
+            ConfigError: The negatives of a goal contain the goal, or a task set has none.
         """
         self.config = config
         self.models = {family: RewardModel(config, task_set, encoder) for family, task_set in task_sets.items()}
 
     def pooled(self, states: States, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Returns the embedding of each state's clip, float32 (N, D), by the head's pooling of the frames so far.
+        """Return the embedding of each state's clip, float32 (N, D), by the head's pooling of the frames so far.
 
         Args:
             states: N states in order of trajectory and step, trajectories whole.
@@ -121,7 +121,7 @@ class FamilyRewards:
         return result
 
     def score(self, states: States, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Returns each state's score for its own goal, float32 (N,): what the service answers for its frame.
+        """Return each state's score for its own goal, float32 (N,): what the service answers for its frame.
 
         Args:
             states: N states in order of trajectory and step, trajectories whole.
@@ -135,7 +135,7 @@ class FamilyRewards:
         return scores
 
     def texts(self) -> dict[str, npt.NDArray[np.float32]]:
-        """Returns the embeddings (K, D) of every goal's own prompt and then its negatives, by goal id."""
+        """Return the embeddings (K, D) of every goal's own prompt and then its negatives, by goal id."""
         return {
             goal.id: model.text_embeddings(goal.id)
             for model in self.models.values()
@@ -143,7 +143,7 @@ class FamilyRewards:
         }
 
     def prompts(self, family: str, goal_id: str) -> tuple[str, ...]:
-        """Returns the captions of a goal's `texts`."""
+        """Return the captions of a goal's `texts`."""
         return self.models[family].prompts(goal_id)
 
 

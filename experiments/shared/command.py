@@ -75,7 +75,7 @@ class Command:
         presets: Folder of its presets below `experiments/presets/`; its name by default.
         example: What the help of `--set` shows.
         options: Its own options.
-        output: What `--output` means.
+        output: What `--output` means; None writes nothing where the command line could say.
         read: Returns the settings where they come from something else than presets, given all options by name.
         reopen: Returns the settings that the folder of `--resume` was started with; None cannot be resumed.
         again: How to continue after an interruption.
@@ -94,7 +94,7 @@ class Command:
     presets: str = ""
     example: str = "seed=1"
     options: Sequence[Option] = ()
-    output: Output = field(default_factory=Output)
+    output: Output | None = field(default_factory=Output)
     read: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     reopen: Callable[[Path], dict[str, Any]] | None = None
     again: str = "run the same command again"
@@ -105,11 +105,15 @@ class Command:
 
     def app(self) -> typer.Typer:
         """Return the command as a program."""
-        app = typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False)
+        app = _program()
+        self.add_to(app)
+        return app
+
+    def add_to(self, app: typer.Typer) -> None:
+        """Make the command one of a program's."""
         # Typer shows line breaks as they are: paragraphs are wrapped to the terminal instead.
         paragraphs = (" ".join(paragraph.split()) for paragraph in self.help.strip().split("\n\n"))
         app.command(self.name, help="\n\n".join(paragraphs))(self._function())
-        return app
 
     def _function(self) -> Callable[..., None]:
         def function(context: typer.Context, **given: Any) -> None:
@@ -136,9 +140,11 @@ class Command:
             text = f"Change one setting: --set {self.example}. Repeatable."
             frame.append(Option("--set", text, list[str], name="overrides", metavar="KEY=VALUE"))
         frame += own
-        frame.append(Option(self.output.flags, self._output_help(), str, name="output"))
+        if self.output is not None:
+            frame.append(Option(self.output.flags, _output_help(self.output), str, name="output"))
         if self.tracks != "never":
-            last = "nowhere" if self.tracks == "named" else f"a sqlite file {self.output.store}"
+            place = self.output.store if self.output is not None else "in the output folder"
+            last = "nowhere" if self.tracks == "named" else f"a sqlite file {place}"
             text = f"MLflow server or store; else the preset's, else MLFLOW_TRACKING_URI, else {last}."
             frame.append(Option("--mlflow-uri", text, str, name="mlflow_uri"))
         text = "Continue what this folder holds, with the settings of its start; takes no other option."
@@ -149,13 +155,6 @@ class Command:
     @property
     def _presets(self) -> str:
         return self.presets or self.name
-
-    def _output_help(self) -> str:
-        text = self.output.help
-        if self.output.below_root is not None and self.output.says_default:
-            below = f"/{self.output.below_root}" if self.output.below_root else ""
-            text += f" Default: {OUTPUT_VARIABLE}{below}, else runs{below}."
-        return text
 
     def _run(self, context: typer.Context, given: dict[str, Any]) -> None:
         invocation: Invocation | None = None
@@ -171,7 +170,8 @@ class Command:
             if given["dry_run"]:
                 (self.show or _print_settings)(invocation)
                 return
-            results_folder(invocation.output)
+            if self.output is not None and (invocation.output_given or not self.output.is_file):
+                results_folder(invocation.output.parent if self.output.is_file else invocation.output)
             if invocation.mlflow_uri:
                 check_store(invocation.mlflow_uri)
             self.work(invocation)
@@ -195,7 +195,7 @@ class Command:
             if uri and "tracking" in schema.model_fields:
                 _with_store(values, uri)
             configs.append(schema(**values))
-        return Invocation(tuple(configs), output, given["output"] is not None, uri, folder, own)
+        return Invocation(tuple(configs), output, given.get("output") is not None, uri, folder, own)
 
     def _settings(self, given: dict[str, Any]) -> list[dict[str, Any]]:
         if self.schema is None:
@@ -211,13 +211,15 @@ class Command:
         return [with_shortcuts(values, shortcuts) for values in settings]
 
     def _output(self, given: dict[str, Any]) -> Path:
+        if self.output is None:
+            return results_path(output_root())
         if given["output"] is not None:
             return results_path(given["output"])
         if self.output.chosen is not None:
             return results_path(self.output.chosen(given))
         if self.output.below_root is None:
-            if given["dry_run"]:
-                return output_root().absolute()
+            if given["dry_run"] or self.output.is_file:
+                return results_path(output_root())
             raise ConfigError(f"where to? Name the folder with {self.output.flags[-1]}")
         return results_path(output_root() / self.output.below_root)
 
@@ -252,6 +254,25 @@ class Command:
         if named and choose_store(named, None, place) != started:
             raise ConfigError(f"--resume continues in the MLflow store of the start, {started}; leave --mlflow-uri out")
         return started
+
+
+def command_group(*commands: Command) -> typer.Typer:
+    """Return several commands as one program, each under its name."""
+    app = _program(no_args_is_help=True)
+    for command in commands:
+        command.add_to(app)
+    return app
+
+
+def _program(**options: Any) -> typer.Typer:
+    return typer.Typer(add_completion=False, rich_markup_mode="rich", pretty_exceptions_enable=False, **options)
+
+
+def _output_help(output: Output) -> str:
+    if output.below_root is None or not output.says_default:
+        return output.help
+    below = f"/{output.below_root}" if output.below_root else ""
+    return f"{output.help} Default: {OUTPUT_VARIABLE}{below}, else runs{below}."
 
 
 def _kept_store(settings: list[dict[str, Any]]) -> str | None:

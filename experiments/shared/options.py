@@ -73,6 +73,7 @@ class Output:
         chosen: Returns the default where it depends on other options.
         flags: Its names.
         store: Where the help says that a sqlite store lies.
+        is_file: Whether it is a file, and none is written by default.
         says_default: Whether the help says where it is by default.
     """
 
@@ -81,6 +82,7 @@ class Output:
     chosen: Callable[[Mapping[str, Any]], Path] | None = None
     flags: tuple[str, ...] = field(default=("--output",))
     store: str = "in the output folder"
+    is_file: bool = False
     says_default: bool = True
 
 

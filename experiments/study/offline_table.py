@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from experiments.offline.report import write_csv
+from experiments.shared.cells import csv_cell
 from experiments.study.trials import Trial
 from vlm_rewards.errors import ConfigError
 
@@ -38,7 +39,7 @@ def write_offline_table(source: Path, trials: Sequence[Trial], target: Path) -> 
         }
         for arm, reward in arms.items()
         for row in rows
-        if row["model"] == Path(reward.model).name and row["template"] in (reward.template, arm)
+        if row["model"] == Path(reward.model).name and row["template"] in map(csv_cell, (reward.template, arm))
     ]
     if not lines:
         raise ConfigError(f"{source} has no row for any model and template of the study; make it with offline_pr")

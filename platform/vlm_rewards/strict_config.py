@@ -160,7 +160,7 @@ def _one_line(model: type[BaseModel], error: ValidationError) -> str:
                 parts.append(message)  # `model_validate` calls `__init__`, which has named the place already
                 continue
             if isinstance(inner, ConfigError) and _NAMED.match(message):
-                parts.append(_NAMED.sub(rf"\\1{where}.", message))  # one path through all settings, not a class a level
+                parts.append(_NAMED.sub(rf"\1{where}.", message))  # one path through all settings, not a class a level
                 continue
             given = "" if problem["type"] in _IN_OUR_WORDS else f" (got {problem['input']!r:.80})"
             parts.append(f"{where}: {_plain(problem['type'], message)}{given}")

@@ -22,8 +22,18 @@ from experiments.shared.run_folder import RunFolder
 from vlm_rewards.credentials import URI_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
-NAMES = sorted(path.stem for path in Path(experiments.__file__).parent.glob("*.py") if not path.stem.startswith("_"))
-COMMANDS: dict[str, Command] = {name: importlib.import_module(f"experiments.{name}").command for name in NAMES}
+FOLDER = Path(experiments.__file__).parent
+MODULE_NAMES = sorted(path.stem for path in FOLDER.glob("*.py") if not path.stem.startswith("_"))
+MODULES = {name: importlib.import_module(f"experiments.{name}") for name in MODULE_NAMES}
+COMMANDS: dict[str, Command] = {
+    name if hasattr(module, "command") else f"{name} {command.name}": command
+    for name, module in MODULES.items()
+    for command in ([module.command] if hasattr(module, "command") else getattr(module, "commands", []))
+}
+NAMES = sorted(COMMANDS)
+WRITING = [name for name in NAMES if COMMANDS[name].output is not None]
+TRACKING = [name for name in WRITING if COMMANDS[name].tracks != "never"]
+ROOTED = [name for name in TRACKING if COMMANDS[name].output.below_root is not None]
 #: Answers at this address are refused at once, wherever the tests run.
 DEAD = "http://127.0.0.1:9"
 
@@ -49,6 +59,7 @@ def needs(finished_run, options, painted) -> dict[str, list[str]]:
         "zero_shot": ["--preset", "android_common"],
         "pretrain_clip": ["--preset", "shapes"],
         "collect": ["--preset", "android_small"],
+        "precision quantise": ["pocket-android"],
     }
 
 
@@ -65,9 +76,9 @@ def call(needs, monkeypatch, tmp_path):
     monkeypatch.delenv(OUTPUT_VARIABLE, raising=False)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
-    def run(name: str, *arguments: object, code: int = 0, bare: bool = False) -> str:
-        own = [] if bare else needs.get(name, [])
-        result = CliRunner().invoke(COMMANDS[name].app(), [*own, *map(str, arguments)])
+    def run(name: str, *arguments: object, code: int = 0, bare: bool = False, output: object = None) -> str:
+        own = [] if bare else [*needs.get(name, []), *(["--output", output] if output and name in WRITING else [])]
+        result = CliRunner().invoke(COMMANDS[name].app(), [str(argument) for argument in (*own, *arguments)])
         assert not isinstance(result.exception, Exception), result.exception
         assert result.exit_code == code, result.output
         if code:
@@ -91,9 +102,9 @@ def untouched(monkeypatch):
 
 
 def test_every_module_of_the_folder_is_a_command():
-    assert len(NAMES) >= 12
-    for name, command in COMMANDS.items():
-        assert command.name == name
+    assert sorted({name.split()[0] for name in NAMES}) == MODULE_NAMES, "a module that is no command in the frame"
+    assert len(NAMES) >= 15
+    assert all(name.split()[-1] == command.name for name, command in COMMANDS.items())
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -101,11 +112,13 @@ def test_help_shows_the_frames_options_and_the_presets(name, monkeypatch):
     monkeypatch.setenv("COLUMNS", "400")
     result = CliRunner().invoke(COMMANDS[name].app(), ["--help"])
     assert result.exit_code == 0, result.output
-    assert {"--output", "--dry-run"} <= set(re.split(r"[\s│,]+", result.output))
+    shown = set(re.split(r"[\s│,]+", result.output))
+    assert "--dry-run" in shown
+    assert ("--output" in shown) == (name in WRITING)
     if COMMANDS[name].schema is not None:
         assert "--set" in result.output
     if COMMANDS[name].preset is not None:
-        folder = Path(experiments.__file__).parent / "presets" / (COMMANDS[name].presets or name)
+        folder = FOLDER / "presets" / (COMMANDS[name].presets or name)
         presets = [path.stem for path in folder.glob("*.yaml")]
         assert presets
         assert all(preset in result.output for preset in presets)
@@ -114,7 +127,9 @@ def test_help_shows_the_frames_options_and_the_presets(name, monkeypatch):
 def test_help_imports_nothing_that_takes_seconds():
     """One process for all: what one command imported would excuse no other, since none may import any of it."""
     heavy = ["ray", "torch", "mlflow", "transformers", "pyarrow", "scipy", "matplotlib", "mujoco", "gymnasium", "numpy"]
-    code = "import sys, importlib\n" + "".join(f"importlib.import_module('experiments.{name}')\n" for name in NAMES)
+    code = "import sys, importlib\n" + "".join(
+        f"importlib.import_module('experiments.{name}')\n" for name in MODULE_NAMES
+    )
     code += f"print([name for name in {heavy} if name in sys.modules])"
     environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'platform'}"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, cwd=ROOT)
@@ -123,7 +138,7 @@ def test_help_imports_nothing_that_takes_seconds():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(name, call, untouched, tmp_path):
-    output = call(name, "--dry-run", "--output", tmp_path / "results")
+    output = call(name, "--dry-run", output=tmp_path / "results")
     assert len(output) > 20
     assert not (tmp_path / "results").exists()
     command = COMMANDS[name]
@@ -135,7 +150,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(name, call, untouche
 
 @pytest.mark.parametrize("name", [name for name in NAMES if COMMANDS[name].schema is not None])
 def test_an_unknown_key_is_named(name, call, untouched, tmp_path):
-    output = call(name, "--set", "no_such_key=1", "--output", tmp_path / "results", code=2)
+    output = call(name, "--set", "no_such_key=1", output=tmp_path / "results", code=2)
     assert "unknown key 'no_such_key'" in output
     assert not (tmp_path / "results").exists()
 
@@ -153,7 +168,7 @@ def test_an_unknown_key_is_named(name, call, untouched, tmp_path):
         ("", "is empty"),
     ],
 )
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", WRITING)
 def test_an_output_that_cannot_be_written_is_refused_by_name(name, place, message, call, untouched, tmp_path):
     (tmp_path / "file").write_text("")
     place = place.format(file=tmp_path / "file", folder=tmp_path)
@@ -161,16 +176,16 @@ def test_an_output_that_cannot_be_written_is_refused_by_name(name, place, messag
     assert sorted(path.name for path in tmp_path.iterdir() if path.suffix != ".yaml") == ["file", "here"]
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", WRITING)
 def test_a_job_would_lose_what_it_writes_into_its_working_directory(name, call, untouched, monkeypatch):
     job = {"runtime_env": {"working_dir": "gcs://_ray_pkg_0.zip"}}
     monkeypatch.setenv("RAY_JOB_CONFIG_JSON_ENV_VAR", json.dumps(job))
     assert "lies in this job's copy of the working directory" in call(name, "--output", "runs", code=2)
-    if COMMANDS[name].output.below_root is not None:
+    if name in ROOTED:
         assert "lies in this job's copy" in call(name, code=2), "and so does the default"
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if COMMANDS[name].output.below_root is not None])
+@pytest.mark.parametrize("name", ROOTED)
 def test_the_environment_names_the_output_folder(name, call, monkeypatch, tmp_path):
     monkeypatch.setenv(OUTPUT_VARIABLE, str(tmp_path / "shared"))
     seen = []
@@ -180,7 +195,7 @@ def test_the_environment_names_the_output_folder(name, call, monkeypatch, tmp_pa
     assert seen[0].mlflow_uri.startswith(f"sqlite:///{tmp_path / 'shared'}")
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TRACKING)
 def test_the_store_is_the_options_else_the_environments_else_sqlite(name, call, monkeypatch, tmp_path):
     seen = []
     monkeypatch.setitem(COMMANDS[name].__dict__, "work", seen.append)
@@ -200,7 +215,7 @@ def test_the_store_is_the_options_else_the_environments_else_sqlite(name, call, 
                 assert config.tracking.uri == invocation.mlflow_uri
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", TRACKING)
 def test_a_store_that_is_none_is_refused_before_the_work(name, call, untouched, monkeypatch, tmp_path):
     output = ("--output", tmp_path / "results")
     begin = time.monotonic()
@@ -214,7 +229,9 @@ def test_a_store_that_is_none_is_refused_before_the_work(name, call, untouched, 
 @pytest.mark.parametrize("name", NAMES)
 def test_there_is_nothing_to_resume_in_an_empty_folder(name, call, untouched, tmp_path):
     (tmp_path / "empty").mkdir()
-    output = call(name, "--resume", tmp_path / "empty", code=2, bare=name not in ("evaluate", "report"))
+    output = call(
+        name, "--resume", tmp_path / "empty", code=2, bare=name not in ("evaluate", "report", "precision quantise")
+    )
     assert ("is no folder of a" if COMMANDS[name].reopen else "has nothing to resume") in output
     assert not list((tmp_path / "empty").iterdir())
 
@@ -232,7 +249,7 @@ def test_how_work_ends(name, error, code, call, monkeypatch, tmp_path):
         raise error
 
     monkeypatch.setitem(COMMANDS[name].__dict__, "work", work)
-    output = call(name, "--output", tmp_path / "results", code=code)
+    output = call(name, output=tmp_path / "results", code=code)
     assert ("interrupted; " if code == 130 else "/a/file: denied") in output
 
 
@@ -297,8 +314,8 @@ def store(tmp_path_factory) -> Path:
 @pytest.mark.parametrize(
     ("name", "arguments"),
     [
-        ("train", ["--preset", "smoke", "--steps", "1000000"]),
-        ("prompts", ["--smoke", "--set", "arms={D: {}}", "--steps", "1000000"]),
+        ("train", ["--preset", "smoke", "--steps", "1000000", "--set", "reward={kind: ground_truth}"]),
+        ("prompts", ["--smoke", "--steps", "1000000", "--set", "arms={T: {settings: {reward: {kind: ground_truth}}}}"]),
         ("pretrain_clip", ["--preset", "shapes", "--set", "training.steps=100000"]),
     ],
 )

@@ -20,6 +20,7 @@ from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.offline import LabelledDataset
 from vlm_rewards.evaluation.offline.dataset import decode_frames
 from vlm_rewards.evaluation.offline.embedding_store import EmbeddingStore
+from vlm_rewards.evaluation.offline.measure_figures import MEASURES
 from vlm_rewards.reward_model import RewardConfig, RewardModel
 from vlm_rewards.service.served_by import connect
 
@@ -46,6 +47,12 @@ def test_a_reward_that_is_right_is_found_to_be_right(options, painted, painted_g
     both = {row["negatives"]: row for row in rows}
     assert float(both["goals_and_states"]["average_precision"]) == 1
     assert float(both["goals_and_states"]["epic_distance_best"]) == pytest.approx(0, abs=1e-6)
+    # All that is measured of a reward that is right, and in the figure.
+    for name in ("preference_accuracy", "own_goal_first", "negative_predictive_value"):
+        assert float(both["goals_and_states"][name]) == 1
+    for name in MEASURES:
+        assert all(row[name] != "" for row in rows), name
+    assert (folder / "measures.png").stat().st_size > 10_000
     assert float(both["goals_and_states"]["precision"]) == float(both["goals_and_states"]["recall"]) == 1
     # Of empty rooms the other goals alone say little: what the paper's negatives leave to chance shows here too.
     assert float(both["goals"]["average_precision"]) <= 1
@@ -66,7 +73,12 @@ def test_a_reward_that_is_right_is_found_to_be_right(options, painted, painted_g
     assert len(children) == 2
     assert {run.info.status for run in runs} == {"FINISHED"}
     assert {run.data.metrics["painted/states"] for run in children} == {144.0}
-    assert {file.path for file in client.list_artifacts(children[0].info.run_id)} == {"scores.parquet", "confusion.csv"}
+    assert {file.path for file in client.list_artifacts(children[0].info.run_id)} == {
+        "scores.parquet",
+        "confusion.csv",
+        "goal_confusion.csv",
+        "goal_confusion.png",
+    }
 
     again = run("--resume", str(folder))
     assert "results" in again

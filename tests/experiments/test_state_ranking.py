@@ -5,7 +5,8 @@ import pytest
 from typer.testing import CliRunner
 
 from experiments.datasets.playhouse_states import ACHIEVED, kind_of, sample_states
-from experiments.state_ranking import app, ranking, reward_scores
+from experiments.offline.state_ranking import ranking, reward_scores
+from experiments.state_ranking import app
 from vlm_rewards.encoders import FakeEncoder
 from vlm_rewards.goals import NegativesSpec, PromptTemplate
 from vlm_rewards.heads.softmax_binary import softmax_binary
@@ -70,4 +71,4 @@ def test_the_command_shows_and_writes_a_table(tmp_path):
     assert "achieved states ranked above" in " ".join(result.output.split())
     refused = CliRunner().invoke(app, ["--model", "fake", "--family", "fetch"])
     assert refused.exit_code == 2
-    assert "unknown family 'fetch'" in refused.output
+    assert "must be 'find', 'lift' or 'pick_place' (got 'fetch')" in refused.output

@@ -1,7 +1,12 @@
+from typing import Literal
+
 import pytest
 from ray.rllib.core.rl_module.apis import TargetNetworkAPI
 
+from experiments.shared.preset_files import load_preset
+from experiments.training.config import TrainConfig
 from rllib_configs.algorithms import ALGORITHMS
+from rllib_configs.common import CommonHyperparameters
 from rllib_configs.ppo import PPOHyperparameters
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.rllib.env_runner import RewardEnvRunner
@@ -76,3 +81,26 @@ def test_an_iteration_is_as_long_as_the_hyperparameters_say(name):
         assert ALGORITHMS[name](train_batch_size=64).iteration_env_steps == 1024
     else:
         assert PPOHyperparameters().iteration_env_steps == PPOHyperparameters().train_batch_size
+
+
+def test_a_new_algorithm_is_one_class_that_presets_then_know(monkeypatch):
+    monkeypatch.setattr(ALGORITHMS, "_kinds", dict(ALGORITHMS._kinds))
+
+    @ALGORITHMS.add
+    class ReinforceHyperparameters(CommonHyperparameters):
+        """Plain policy gradients: PPO with one pass and nothing clipped."""
+
+        name: Literal["reinforce"] = "reinforce"
+        baseline: bool = True
+
+        def make_config(self, **agent):
+            return PPOHyperparameters(epochs=1, clip=100.0, learning_rate=self.learning_rate).make_config(**agent)
+
+    values = load_preset("train", "demo", ["algorithm={name: reinforce, learning_rate: 0.02}"])
+    config = TrainConfig(**values)
+    assert config.algorithm == ReinforceHyperparameters(learning_rate=0.02)
+    assert TrainConfig(**config.model_dump(mode="json")) == config  # as a resumed run reads it
+    made = config.algorithm.make_config(**AGENT)
+    assert (made.num_epochs, made.clip_param, made.lr) == (1, 100.0, 0.02)
+    with pytest.raises(ConfigError, match=r"algorithm.bassline: .* did you mean 'baseline'"):
+        TrainConfig(**load_preset("train", "demo", ["algorithm={name: reinforce, bassline: 1}"]))

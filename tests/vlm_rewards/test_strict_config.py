@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from vlm_rewards.errors import ConfigError
@@ -49,3 +51,28 @@ def test_near_matches_fall_back_to_what_is_known():
     assert near_matches("gmial", ["gmail", "maps"]) == "did you mean 'gmail'?"
     assert near_matches("zzz", ["b", "a"]) == "known: a, b"
     assert near_matches("zzz", []) == "known: none"
+
+
+def test_a_key_that_is_there_twice_is_refused_wherever_it_is(tmp_path):
+    path = tmp_path / "x.yaml"
+    for text in ("a: 1\nb: 2\na: 3\n", "outer: {inner: {a: 1, a: 2}}\n", "list: [{a: 1, a: 1}]\n"):
+        path.write_text(text)
+        with pytest.raises(ConfigError, match="the key 'a' is there twice"):
+            read_yaml(path)
+    path.write_text("base: &base {a: 1}\nother: {<<: *base, a: 2}\nagain: {a: 1}\n")
+    assert read_yaml(path)["other"] == {"a": 2}
+
+
+def test_errors_speak_of_settings_and_not_of_the_library_behind_them():
+    class Union(StrictConfig):
+        value: int | tuple[int, ...] | Inner = 1
+
+    for make in (
+        lambda: Union(value="x"),
+        lambda: Outer(inner=3),
+        lambda: Outer(many={"a": 1}),
+        lambda: Outer(many=[3]),
+    ):
+        with pytest.raises(ConfigError) as caught:
+            make()
+        assert not re.search(r"Input should|pydantic|function-|type=|https?://|instance of", str(caught.value))

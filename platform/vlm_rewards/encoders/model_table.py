@@ -27,6 +27,18 @@ multiply and add counted as two, matrix products and convolutions only. Memory i
 an encoder needs about a tenth more for activations, and OpenVINO keeps its own copy of the image tower instead of
 torch's. The text tower runs once a prompt, when a reward is loaded or its prompts change.
 
+On a CPU the image tower runs on OpenVINO, where it is installed, in the `precision` that the reward names. `fp32` is
+the default. `bf16` is twice as fast where the processor has it, `int8` up to twice as fast again, and both change
+embeddings a little. `auto` takes the fastest on this machine of those that are known not to change the rewards: a
+model's folder says in `agreement.json` which rewards were compared with fp32's, on how many recorded frames, and how
+many differed; a precision is tried only if at least 99.9 % of a reward's frames get the same one and its average
+precision moves by at most 0.002. Each candidate is timed in a process of its own, which may die of an instruction that
+the processor announces and does not have; that takes a second or two, once a machine and model, and is kept in the
+cache folder (`VLM_REWARDS_CACHE`, or `vlm_rewards` in the user's). What was chosen is in the fingerprint, so a run that
+goes on elsewhere, or a replica on another kind of machine, is refused where the choice differs: name the precision in
+clusters of unlike machines. Without a record `auto` is fp32. `python -m experiments.precision agree` makes one;
+`python -m experiments.precision quantise` makes an int8 tower, which only pocket-android has ready.
+
 The pocket models come with the package. The others are public checkpoints under the licenses of their makers, read
 from the hub by their id, or from a folder into which they were downloaded (`huggingface-cli download ID --local-dir
 FOLDER`, then `model: FOLDER`).

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from vlm_rewards.evaluation.curve_point import CurvePoint
+from vlm_rewards.evaluation.plain_text import plain
 from vlm_rewards.extras import needs_extra
 
 REWARD_COLOUR, TRUTH_COLOUR, PRECISION_COLOUR = "#1f77b4", "#d95f02", "#4d4d4d"
@@ -57,7 +58,7 @@ def plot_learning_curve(
     returns.set(
         ylabel="reward return, success rate" if has_reward_model else "success rate",
         ylim=(-0.02, 1.03),
-        title=title.replace("$", r"\$"),
+        title=plain(title),
     )
     returns.legend(loc="lower right", frameon=False)
     panels[-1].set(xlabel="environment steps (thousands)")

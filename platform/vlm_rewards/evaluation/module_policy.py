@@ -12,16 +12,19 @@ from vlm_rewards.rllib.rl_module import GoalConditionedModule
 
 
 class ModulePolicy:
-    """Keeps one row a slot, so that a recurrent module's state stays with its environment while others come and go."""
+    """A policy made of a trained module.
+
+    It keeps one row a slot, so that a recurrent module's state stays with its environment while others come and go.
+    """
 
     def __init__(self, module: GoalConditionedModule, num_envs: int, deterministic: bool, seed: int = 0) -> None:
-        """Wraps a module.
+        """Wrap a module.
 
         Args:
             module: The trained module; not changed.
             num_envs: Number of slots.
             deterministic: Take the most probable action, or sample with a generator seeded by `seed`.
-            seed: Of the sampling.
+            seed: Seed of the sampling.
         """
         self._policy = BatchPolicy(module, deterministic=deterministic, seed=seed)
         self._num_envs = num_envs

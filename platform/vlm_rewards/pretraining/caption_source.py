@@ -43,7 +43,7 @@ class CaptionedImage:
 
 
 def contrasts_of(drawn: CaptionedFrame) -> tuple[tuple[str, str], ...]:
-    """Returns the pairs of a true caption and a false one that a source gives with an image; most give none."""
+    """Returns a source's pairs of a true caption and a false one, the most telling ones first; most give none."""
     return tuple(getattr(drawn, "contrasts", ()))
 
 

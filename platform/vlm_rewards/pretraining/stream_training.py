@@ -123,7 +123,7 @@ def shown_captions(batch: CaptionedBatch, contrasts: int, rng: np.random.Generat
 
     Args:
         batch: the images.
-        contrasts: pairs an image; fewer where it has fewer.
+        contrasts: pairs an image, the first ones; fewer where it has fewer.
         rng: decides.
 
     Returns:
@@ -133,8 +133,8 @@ def shown_captions(batch: CaptionedBatch, contrasts: int, rng: np.random.Generat
     shown: set[str] = set()
     for captions, pairs in zip(batch.captions, batch.contrasts, strict=True):
         shown.add(captions[int(rng.integers(len(captions)))])
-        for row in rng.permutation(len(pairs))[:contrasts]:
-            shown.update(pairs[row])
+        for pair in pairs[:contrasts]:
+            shown.update(pair)
     texts = sorted(shown)
     column = {text: index for index, text in enumerate(texts)}
     positive = torch.zeros(len(batch.captions), len(texts), dtype=torch.bool)

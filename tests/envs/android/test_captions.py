@@ -151,3 +151,18 @@ def test_screens_of_named_apps_alone() -> None:
 def test_unknown_scenes_and_names_are_refused(options: dict, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         random_captioned_screen(np.random.default_rng(0), 32, 20, **options)
+
+
+def test_contrasts_pair_a_true_caption_with_one_of_another_app_or_state(screens: list[CaptionedScreen]) -> None:
+    names = {app.name for app in APPS}
+    others = Counter()
+    for screen in screens[:400]:
+        assert 1 <= len(screen.contrasts) <= 4
+        for true, false in screen.contrasts:
+            assert false not in screen.captions
+            assert not TASK_WORDING.search(true + false)
+            if screen.label in names:
+                assert screen.label in true
+                assert screen.label not in false.replace("Play Store", "") or screen.label in ("Play Store",)
+            others["app" if any(name in false for name in names) else "state"] += 1
+    assert others["app"] > others["state"] > 50

@@ -191,3 +191,20 @@ def test_contrasts_pair_a_true_caption_with_a_false_one():
             swaps += not words or any(word in true for word in words)
     assert flips > 20
     assert swaps > 20
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("edge", ("close", "near", "front", "far", "distance")),
+        ("touched", ("hand", "holding", "held", "standing", "next to", "side", "far from")),
+        ("beside", ("far from each other", "holding", "held", "hand", "alone")),
+    ],
+)
+def test_the_first_contrast_is_about_what_was_staged(kind, words):
+    for view, _ in views(kind, 20):
+        thing = view.label.removeprefix(f"{kind} ")
+        true, false = view.contrasts[0]
+        assert thing in true
+        assert thing in false
+        assert any(word in false for word in words), (true, false)

@@ -47,3 +47,25 @@ def test_a_preset_that_extends_another_changes_only_what_it_names():
     assert own["model"]["image_height"] == base["model"]["image_height"]
     assert own["model"]["stage_channels"] != base["model"].get("stage_channels")
     assert own["name"] == "pocket-xs"
+
+
+@pytest.mark.parametrize("chain", [("a",), ("a", "b"), ("a", "b", "c")])
+def test_a_preset_that_extends_itself_is_refused(chain, tmp_path):
+    for name, base in zip(chain, (*chain[1:], chain[0]), strict=True):
+        (tmp_path / f"{name}.yaml").write_text(f"extends: {tmp_path / base}.yaml\n")
+    with pytest.raises(ConfigError, match="extends itself"):
+        load_preset("train", str(tmp_path / "a.yaml"))
+    (tmp_path / "list.yaml").write_text("extends: [demo, smoke]\n")
+    with pytest.raises(ConfigError, match="one preset"):
+        load_preset("train", str(tmp_path / "list.yaml"))
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["1" + "0" * 30, "9" * 5000, "[1, {a: 99999999999999999999}]", ".inf", "{a: 1, a: 2}", "[" * 2000, "&a [*a]"],
+)
+def test_values_that_no_setting_can_have_are_one_line(value):
+    with pytest.raises(ConfigError, match="override") as caught:
+        apply_override({}, f"seed={value}")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 600

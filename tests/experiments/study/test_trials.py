@@ -81,7 +81,8 @@ def test_an_estimate_takes_what_ends_a_trial_first():
     ],
 )
 def test_a_wrong_argument_is_one_clear_line(arguments, message, tmp_path):
-    done = CliRunner().invoke(app, [*arguments, "--output", str(tmp_path)])
+    output = [] if "--resume" in arguments else ["--output", str(tmp_path)]
+    done = CliRunner().invoke(app, [*arguments, *output])
     assert done.exit_code == 2, done.output
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1, done.stderr
@@ -122,3 +123,25 @@ def test_the_offline_table_keeps_the_rows_of_the_arms(tmp_path):
         write_offline_table(source, plan_trials(smoke()), target)
     with pytest.raises(ConfigError, match="cannot read"):
         write_offline_table(tmp_path / "none.csv", plan_trials(smoke()), target)
+
+
+@pytest.mark.parametrize("seeds", [[0, 0], [1, 2, 1], [-1]])
+def test_a_seed_is_no_two_trials(seeds):
+    with pytest.raises(ConfigError, match="seeds must differ"):
+        smoke(seeds=seeds)
+
+
+@pytest.mark.parametrize(
+    ("storage", "message"),
+    [
+        ("local:///tmp/x", "cannot write to local"),
+        ("ftp://host/x", "cannot write to ftp"),
+        ("s3://key:secret@bucket/x", "would be written into records"),
+        ("/proc/studies", "cannot be written"),
+    ],
+)
+def test_a_storage_that_cannot_be_is_refused_before_ray_starts(storage, message, tmp_path):
+    done = CliRunner().invoke(app, ["--smoke", "--output", str(tmp_path / "runs"), "--set", f"storage={storage}"])
+    assert done.exit_code == 2, done.output
+    assert message in done.stderr
+    assert not (tmp_path / "runs").exists()

@@ -11,7 +11,7 @@ class CalibrationError:
     """Reliability in bins of equal width over [0, 1].
 
     Attributes:
-        error: mean gap between score and frequency, weighted by the states of each bin, in [0, 1].
+        error: Mean gap between score and frequency, weighted by the states of each bin, in [0, 1].
         counts: int64 (B,), states in each bin.
         mean_score: float64 (B,), mean score in each bin; NaN where it is empty.
         frequency: float64 (B,), share of states that have reached their goal in each bin; NaN where it is empty.

@@ -13,8 +13,8 @@ class Interval:
     """A confidence interval.
 
     Attributes:
-        low: lower end.
-        high: upper end; both NaN where no resample had a value.
+        low: Lower end.
+        high: Upper end; both NaN where no resample had a value.
     """
 
     low: float
@@ -32,7 +32,7 @@ def resampled_counts(clusters: int, resamples: int, seed: int) -> npt.NDArray[np
 
 
 def cluster_index(clusters: npt.NDArray) -> tuple[npt.NDArray[np.int64], int]:
-    """Returns the cluster of each row as int64 (N,) from 0, and their number."""
+    """Return the cluster of each row as int64 (N,) from 0, and their number."""
     values, index = np.unique(np.asarray(clusters), return_inverse=True)
     return index.astype(np.int64), len(values)
 
@@ -59,14 +59,14 @@ def bootstrap_average_precision(
         scores: float32 (N,).
         labels: bool (N,).
         clusters: (N,), the trajectory of each state.
-        resamples: how many.
-        seed: of the draws.
+        resamples: How many.
+        seed: Seed of the draws.
 
     Returns:
         float64 (resamples,); NaN where a resample has no positive label.
 
     Raises:
-        ConfigError: scores and labels do not fit, or there are no positive or no negative labels.
+        ConfigError: Scores and labels do not fit, or there are no positive or no negative labels.
     """
     scores, labels = check_labelled(scores, labels)
     index, count = cluster_index(clusters)
@@ -95,8 +95,8 @@ def bootstrap_precision_recall(
         rewarded: bool (N,) or (N, B), whether the reward fires in each state, under each of B thresholds.
         labels: bool (N,).
         clusters: (N,), the trajectory of each state.
-        resamples: how many.
-        seed: of the draws.
+        resamples: How many.
+        seed: Seed of the draws.
 
     Returns:
         Two float64 arrays (resamples,) or (resamples, B); NaN where nothing is rewarded, or nothing could be.

@@ -13,13 +13,13 @@ class GoalConfusion:
     """What goes wrong with one goal.
 
     Attributes:
-        goal_id: the goal.
-        positives: states that have reached it.
-        missed: of these, those in which a negative is more similar than the goal's own prompt.
-        false_positives: rewarded states that have not reached it.
-        states: all of its states.
-        winners: negatives that won the missed states, with how often.
-        runners_up: in the false positives, the negative nearest to winning: what the state may have been taken for
+        goal_id: The goal.
+        positives: States that have reached it.
+        missed: Those among them in which a negative is more similar than the goal's own prompt.
+        false_positives: Rewarded states that have not reached it.
+        states: All of its states.
+        winners: Negatives that won the missed states, with how often.
+        runners_up: In the false positives, the negative nearest to winning: what the state may have been taken for
             had the goal's prompt been weaker.
     """
 
@@ -39,12 +39,12 @@ class GoalConfusion:
         labels: npt.NDArray[np.bool_],
         rewarded: npt.NDArray[np.bool_],
     ) -> None:
-        """Counts states of this goal.
+        """Count states of this goal.
 
         Args:
             images: float32 (N, D), embeddings of length 1.
             texts: float32 (K, D), embeddings of the set L of equation 1, row 0 the goal's own prompt, K > 1.
-            prompts: the K captions.
+            prompts: The K captions.
             labels: bool (N,), whether the state has reached the goal.
             rewarded: bool (N,), whether the reward fires.
         """
@@ -59,7 +59,7 @@ class GoalConfusion:
         self.runners_up.update(prompts[i] for i in best[rewarded & ~labels])
 
     def row(self) -> dict[str, str | int]:
-        """Returns one table row: the counts, and the most frequent winner and runner-up."""
+        """Return one table row: the counts, and the most frequent winner and runner-up."""
         winner, wins = (self.winners.most_common(1) or [("", 0)])[0]
         runner_up, times = (self.runners_up.most_common(1) or [("", 0)])[0]
         return {
@@ -76,5 +76,5 @@ class GoalConfusion:
 
 
 def worst_first(confusions: Iterable[GoalConfusion]) -> list[GoalConfusion]:
-    """Returns goals by falling number of false positives, then of missed states: what hurts an agent most is first."""
+    """Return goals by falling number of false positives, then of missed states: what hurts an agent most is first."""
     return sorted(confusions, key=lambda goal: (-goal.false_positives, -goal.missed, goal.goal_id))

@@ -50,7 +50,7 @@ class States:
         return len(self.trajectory)
 
     def where(self, rows: npt.NDArray) -> States:
-        """Returns the states of a mask or of row numbers."""
+        """Return the states of a mask or of row numbers."""
         home = None if self.home is None else self.home[rows]
         return States(
             self.trajectory[rows],
@@ -62,7 +62,7 @@ class States:
         )
 
     def rows_of(self, trajectories: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-        """Returns the mask (N,) of the states of these trajectories."""
+        """Return the mask (N,) of the states of these trajectories."""
         return np.isin(self.trajectory, np.asarray(trajectories))
 
 
@@ -71,11 +71,11 @@ class LabelledDataset:
     """A dataset that has been checked, or a part of it by whole trajectories.
 
     Attributes:
-        folder: where it is.
-        files: its Parquet files in order.
-        manifest: as it was written.
+        folder: Where it is.
+        files: Its Parquet files in order.
+        manifest: As it was written.
         frame_size: (height, width) in pixels of every frame.
-        states: the labels, of the chosen trajectories alone.
+        states: The labels, of the chosen trajectories alone.
     """
 
     folder: Path
@@ -86,10 +86,10 @@ class LabelledDataset:
 
     @classmethod
     def open(cls, folder: str | Path) -> LabelledDataset:
-        """Opens a dataset, and reads all of it once to check it.
+        """Open a dataset, and reads all of it once to check it.
 
         Raises:
-            ConfigError: there is none, a file is not the one that was written, a label or a frame is missing, a
+            ConfigError: There is none, a file is not the one that was written, a label or a frame is missing, a
                 state occurs twice, or frames are not of one size, that of the manifest.
         """
         folder = Path(folder)
@@ -137,10 +137,10 @@ class LabelledDataset:
         return tuple(dict.fromkeys(self.states.family))
 
     def of_families(self, families: Sequence[str]) -> LabelledDataset:
-        """Returns the part with these families.
+        """Return the part with these families.
 
         Raises:
-            ConfigError: the dataset has no such family.
+            ConfigError: The dataset has no such family.
         """
         for family in families:
             if family not in self.families:
@@ -150,7 +150,7 @@ class LabelledDataset:
         return replace(self, states=self.states.where(np.isin(self.states.family, list(families))))
 
     def limited(self, trajectories: int) -> LabelledDataset:
-        """Returns the part with this many trajectories, evenly spread over all, so that families keep their shares."""
+        """Return the part with this many trajectories, evenly spread over all, so that families keep their shares."""
         known = self.trajectories
         if trajectories >= len(known):
             return self
@@ -158,14 +158,14 @@ class LabelledDataset:
         return self.part(chosen)
 
     def part(self, trajectories: npt.ArrayLike) -> LabelledDataset:
-        """Returns the part with these trajectories."""
+        """Return the part with these trajectories."""
         return replace(self, states=self.states.where(self.states.rows_of(trajectories)))
 
     def check_positives(self) -> None:
-        """Refuses a dataset on which precision and recall mean nothing.
+        """Refuse a dataset on which precision and recall mean nothing.
 
         Raises:
-            ConfigError: no state, or every state, of a family has reached its goal.
+            ConfigError: No state, or every state, of a family has reached its goal.
         """
         for family in self.families:
             labels = self.states.goal_achieved[self.states.family == family]
@@ -177,7 +177,7 @@ class LabelledDataset:
                 )
 
     def batches(self, size: int) -> Iterator[dict[str, npt.NDArray]]:
-        """Yields the chosen states with their frames as the files have them, in order, at most `size` at a time.
+        """Yield the chosen states with their frames as the files have them, in order, at most `size` at a time.
 
         Yields:
             `trajectory`, `step`: int64 (n,); `goal_id`: object (n,); `image`: object (n,), PNG bytes.
@@ -195,10 +195,10 @@ class LabelledDataset:
 
 
 def read_manifest(folder: str | Path) -> dict[str, Any]:
-    """Returns a dataset's manifest.
+    """Return a dataset's manifest.
 
     Raises:
-        ConfigError: there is none, or it cannot be read.
+        ConfigError: There is none, or it cannot be read.
     """
     try:
         manifest = json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
@@ -209,7 +209,7 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
 
 
 def decode_frames(pngs: Iterable[bytes]) -> npt.NDArray[np.uint8]:
-    """Returns the frames of PNG bytes, uint8 (N, h, w, 3); all must be of one size."""
+    """Return the frames of PNG bytes, uint8 (N, h, w, 3); all must be of one size."""
     return np.stack([_decoded(data) for data in pngs])
 
 
@@ -220,7 +220,7 @@ def _decoded(data: bytes) -> npt.NDArray[np.uint8]:
 
 
 def _checked_table(path: Path, checksum: str) -> pa.Table:
-    """Reads a file once, for its checksum and its rows."""
+    """Read a file once, for its checksum and its rows."""
     damaged = f"{path} is missing or damaged; remove {path.parent} and collect it again"
     try:
         data = path.read_bytes()
@@ -245,7 +245,7 @@ def _checked_table(path: Path, checksum: str) -> pa.Table:
 
 
 def _frame_sizes(path: Path, table: pa.Table) -> set[tuple[int, int]]:
-    """Returns the sizes (height, width) of all frames, from the heads of the PNG files."""
+    """Return the sizes (height, width) of all frames, from the heads of the PNG files."""
     heads = pc.unique(pc.binary_slice(table["image"], 0, 24)) if len(table) else []
     sizes = set()
     for head in heads:

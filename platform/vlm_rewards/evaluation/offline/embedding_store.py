@@ -16,7 +16,7 @@ from vlm_rewards.evaluation.offline.dataset import States
 
 
 def state_keys(trajectory: npt.NDArray, step: npt.NDArray) -> npt.NDArray[np.int64]:
-    """Returns one number a state, int64 (N,), that orders states by trajectory and step."""
+    """Return one number a state, int64 (N,), that orders states by trajectory and step."""
     return np.asarray(trajectory, np.int64) << 32 | np.asarray(step, np.int64)
 
 
@@ -27,20 +27,20 @@ class EmbeddingStore:
     had written, and a later one encodes the rest.
 
     Attributes:
-        folder: where it is.
-        encoder_fingerprint: of the encoder.
+        folder: Where it is.
+        encoder_fingerprint: Fingerprint of the encoder.
     """
 
     def __init__(
         self, parent: Path, encoder_fingerprint: str, dataset_files: dict[str, str], rows_per_file: int = 4096
     ) -> None:
-        """Opens or makes a store.
+        """Open or makes a store.
 
         Args:
-            parent: folder of all stores.
-            encoder_fingerprint: of the encoder whose embeddings it holds.
-            dataset_files: checksums of the dataset's files by name.
-            rows_per_file: embeddings in one file: the most that a kill can cost.
+            parent: Folder of all stores.
+            encoder_fingerprint: Fingerprint of the encoder whose embeddings it holds.
+            dataset_files: Checksums of the dataset's files by name.
+            rows_per_file: Embeddings in one file: the most that a kill can cost.
         """
         digest = _digest(dataset_files)
         self.encoder_fingerprint = encoder_fingerprint
@@ -50,15 +50,15 @@ class EmbeddingStore:
         self._pending: list[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]] = []
 
     def add(self, keys: npt.NDArray[np.int64], embeddings: npt.NDArray[np.float32], fingerprint: str) -> None:
-        """Takes embeddings in, and writes a file when there are enough.
+        """Take embeddings in, and writes a file when there are enough.
 
         Args:
             keys: int64 (n,), of `state_keys`.
             embeddings: float32 (n, D).
-            fingerprint: of the encoder that computed them.
+            fingerprint: Fingerprint of the encoder that computed them.
 
         Raises:
-            RewardServiceError: they are from another encoder than the store's.
+            RewardServiceError: They are from another encoder than the store's.
         """
         if fingerprint != self.encoder_fingerprint:
             raise RewardServiceError(
@@ -70,7 +70,7 @@ class EmbeddingStore:
             self.flush()
 
     def flush(self) -> None:
-        """Writes what has been taken in."""
+        """Write what has been taken in."""
         if not self._pending:
             return
         keys = np.concatenate([rows for rows, _ in self._pending])
@@ -86,21 +86,21 @@ class EmbeddingStore:
         self._pending.clear()
 
     def known(self) -> npt.NDArray[np.int64]:
-        """Returns the keys of the states on disk, sorted int64 (M,)."""
+        """Return the keys of the states on disk, sorted int64 (M,)."""
         tables = [pq.read_table(path, columns=["state"]) for path in sorted(self.folder.glob("embeddings-*.parquet"))]
         if not tables:
             return np.zeros(0, np.int64)
         return np.unique(pa.concat_tables(tables)["state"].to_numpy())
 
     def missing(self, states: States) -> npt.NDArray[np.int64]:
-        """Returns the keys of `states` that are not on disk, sorted int64 (M,)."""
+        """Return the keys of `states` that are not on disk, sorted int64 (M,)."""
         return np.setdiff1d(state_keys(states.trajectory, states.step), self.known())
 
     def load(self, states: States) -> npt.NDArray[np.float32]:
-        """Returns the embeddings of `states` in their order, float32 (N, D).
+        """Return the embeddings of `states` in their order, float32 (N, D).
 
         Raises:
-            RewardServiceError: one is not there.
+            RewardServiceError: One is not there.
         """
         wanted = state_keys(states.trajectory, states.step)
         found: npt.NDArray[np.float32] | None = None

@@ -23,7 +23,7 @@ def canonical_rewards(
         mean_from_next: (N,), E[R(s', A, S')] of their next states.
         mean_from_state: (N,), E[R(s, A, S')] of their states.
         mean: E[R(S, A, S')], a number or (N,).
-        discount: in [0, 1].
+        discount: In [0, 1].
 
     Returns:
         float64 (N,).
@@ -64,7 +64,7 @@ def epic_distance(first: npt.NDArray, second: npt.NDArray, goals: npt.NDArray, d
         first: (N,), one reward of each state reached.
         second: (N,), the other.
         goals: (N,), the goal of each state: any values that can be compared.
-        discount: in [0, 1]; has no effect on rewards of the state reached alone.
+        discount: In [0, 1]; has no effect on rewards of the state reached alone.
 
     Returns:
         In [0, 1], NaN where a canonical reward is constant.

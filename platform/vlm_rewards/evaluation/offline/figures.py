@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from vlm_rewards.evaluation.offline.precision_recall import PrecisionRecallCurve
+from vlm_rewards.evaluation.plain_text import plain
 from vlm_rewards.extras import needs_extra
 
 # Points drawn of a curve: more cannot be seen.
@@ -21,15 +22,15 @@ def plot_precision_recall(
     title: str,
     base_rates: Mapping[str, float],
 ) -> None:
-    """Writes a PNG with a panel for each row (family) and column (negative set), and a curve for each model in it.
+    """Write a PNG with a panel for each row (family) and column (negative set), and a curve for each model in it.
 
     Args:
-        curves: by (row, column), the curve of each model by its label; every panel lists the same labels in order.
-        rows: panels from top to bottom.
-        columns: panels from left to right.
-        path: the PNG to write.
-        title: headline of the figure.
-        base_rates: share of positive states of each row: the precision of a reward without skill, drawn dotted.
+        curves: Curve of each model by its label, by (row, column); every panel lists the same labels in order.
+        rows: Panels from top to bottom.
+        columns: Panels from left to right.
+        path: The PNG to write.
+        title: Headline of the figure.
+        base_rates: Share of positive states of each row: the precision of a reward without skill, drawn dotted.
     """
     # A figure of its own, not pyplot's: no global state, and no display is needed.
     with needs_extra("offline"):
@@ -46,20 +47,22 @@ def plot_precision_recall(
             axes = panels[i, j]
             for label, curve in curves[row, column].items():
                 shown = curve.thinned(_POINTS)
-                axes.plot(shown.recall, shown.precision, color=shades[labels.index(label)], label=label, linewidth=1.8)
+                axes.plot(
+                    shown.recall, shown.precision, color=shades[labels.index(label)], label=plain(label), linewidth=1.8
+                )
             axes.axhline(base_rates[row], color="grey", linestyle=":", linewidth=1)
             axes.set(xlim=(0, 1.01), ylim=(0, 1.02))
             axes.grid(alpha=0.25)
             axes.spines[["top", "right"]].set_visible(False)
             if i == 0:
-                axes.set_title(f"negatives: {column.replace('_', ' ')}", fontsize=10)
+                axes.set_title(f"negatives: {plain(column.replace('_', ' '))}", fontsize=10)
             if i == len(rows) - 1:
                 axes.set_xlabel("recall")
             if j == 0:
-                axes.set_ylabel(f"{row.replace('_', ' ')}\nprecision")
+                axes.set_ylabel(f"{plain(row.replace('_', ' '))}\nprecision")
     # Curves end at the bottom right or the top right; the legend stands beside the panels, where it hides none.
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False)
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(plain(title), fontsize=11)
     figure.savefig(path)
 
 
@@ -68,11 +71,11 @@ class SizePoint:
     """One model in a figure over model sizes.
 
     Attributes:
-        label: its name.
-        parameters: its size.
-        value: what is drawn, with its interval's ends.
-        low: lower end.
-        high: upper end.
+        label: Its name.
+        parameters: Its size.
+        value: What is drawn, with its interval's ends.
+        low: Lower end.
+        high: Upper end.
     """
 
     label: str
@@ -90,15 +93,15 @@ def plot_average_precision(
     title: str,
     base_rates: Mapping[str, float],
 ) -> None:
-    """Writes a PNG of average precision against model size, a panel a row (family) and a line a column (negative set).
+    """Write a PNG of average precision against model size, a panel a row (family) and a line a column (negative set).
 
     Args:
-        points: by (row, column), the average precision of each model, by rising parameters.
-        rows: panels from left to right.
-        columns: lines.
-        path: the PNG to write.
-        title: headline of the figure.
-        base_rates: share of positive states of each row: the average precision of a reward without skill.
+        points: Average precision of each model, by rising parameters, by (row, column).
+        rows: Panels from left to right.
+        columns: Lines.
+        path: The PNG to write.
+        title: Headline of the figure.
+        base_rates: Share of positive states of each row: the average precision of a reward without skill.
     """
     with needs_extra("offline"):
         from matplotlib.figure import Figure
@@ -113,21 +116,21 @@ def plot_average_precision(
                 [point.value for point in shown],
                 [[point.value - point.low for point in shown], [point.high - point.value for point in shown]],
                 color=colour,
-                label=f"negatives: {column.replace('_', ' ')}",
+                label=f"negatives: {plain(column.replace('_', ' '))}",
                 marker="o",
                 markersize=4,
                 capsize=3,
             )
         for point in points[row, columns[0]]:
             below = {"ha": "center", "fontsize": 7, "color": "grey"}
-            axes.annotate(point.label, (point.parameters, 0), (0, 4), textcoords="offset points", **below)
+            axes.annotate(plain(point.label), (point.parameters, 0), (0, 4), textcoords="offset points", **below)
         axes.axhline(base_rates[row], color="grey", linestyle=":", linewidth=1)
         axes.set(xscale="log", ylim=(0, 1.02), xlabel="parameters")
-        axes.set_title(row.replace("_", " "), fontsize=10)
+        axes.set_title(plain(row.replace("_", " ")), fontsize=10)
         axes.margins(x=0.15)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("average precision")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
-    figure.suptitle(title, fontsize=11)
+    figure.suptitle(plain(title), fontsize=11)
     figure.savefig(path)

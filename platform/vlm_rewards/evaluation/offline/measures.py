@@ -1,5 +1,6 @@
 """Everything that is measured of one reward on one set of labelled states."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,14 +13,19 @@ from vlm_rewards.evaluation.offline.cluster_bootstrap import (
     bootstrap_precision_recall,
     percentile_interval,
 )
+from vlm_rewards.evaluation.offline.dard import dard_distance
 from vlm_rewards.evaluation.offline.dataset import States
 from vlm_rewards.evaluation.offline.epic import epic_distance
+from vlm_rewards.evaluation.offline.goal_confusion import GoalTrajectoryConfusion, pooled
+from vlm_rewards.evaluation.offline.outcomes import outcomes, preference_accuracy, success_gap
 from vlm_rewards.evaluation.offline.precision_recall import (
     PrecisionRecallCurve,
     average_precision,
+    negative_predictive_value,
     precision_and_recall,
     precision_recall_curve,
 )
+from vlm_rewards.evaluation.offline.progress import time_kendall_tau, value_correlation, value_order_correlation
 from vlm_rewards.evaluation.offline.roc import RocCurve, roc_curve
 
 # Thresholds tried for the least EPIC distance.
@@ -31,21 +37,33 @@ class OfflineMeasures:
     """One row of the offline table.
 
     Attributes:
-        states: number of states.
-        trajectories: number of trajectories.
-        positives: states that have reached their goal.
-        curve: precision and recall over beta.
-        roc: the ROC curve and its area.
-        average_precision: in [0, 1].
+        states: Number of states.
+        trajectories: Number of trajectories.
+        positives: States that have reached their goal.
+        curve: Precision and recall over beta.
+        roc: The ROC curve and its area.
+        average_precision: In [0, 1].
         average_precision_interval: 95 %, over trajectories.
-        calibration_error: expected calibration error, in [0, 1]; NaN where scores are no probabilities.
-        beta: threshold of the reward that the rest is of.
-        precision: of the reward at `beta`, in [0, 1]; NaN where it never fires.
+        calibration_error: Expected calibration error, in [0, 1]; NaN where scores are no probabilities.
+        beta: Threshold of the reward that what follows is measured of.
+        precision: Precision of the reward at `beta`, in [0, 1]; NaN where it never fires.
         precision_interval: 95 %, over trajectories.
-        recall: of the reward at `beta`, in [0, 1].
+        recall: Recall of the reward at `beta`, in [0, 1].
         recall_interval: 95 %, over trajectories.
         epic: EPIC distance of the reward to the ground truth, in [0, 1]; NaN where it never fires.
-        epic_best: the least EPIC distance that any beta reaches.
+        epic_best: The least EPIC distance that any beta reaches.
+        dard: DARD distance of the score to the ground truth, in [0, 1]; NaN without embeddings.
+        negative_predictive_value: Share of the states unrewarded at `beta` that have not reached their goal, in [0, 1];
+            NaN where the reward always fires.
+        value_order_correlation: Rank correlation of score and time within successes, in [-1, 1].
+        time_kendall_tau: Kendall's tau of the same, in [-1, 1].
+        value_spearman: Rank correlation of score and value within goals, in [-1, 1].
+        value_kendall: Kendall's tau of the same, in [-1, 1].
+        success_gap: Highest score of successes over that of failures, in the units of the score.
+        preference_accuracy: How often a success scores higher than a failure at the same goal, in [0, 1].
+        own_goal_first: Share of successes whose own goal scores highest of its family, in [0, 1]; NaN where scores
+            under other goals were not given.
+        own_goal_gap: Score of the own goal over the others', in the units of the score; NaN as above.
     """
 
     states: int
@@ -63,9 +81,19 @@ class OfflineMeasures:
     recall_interval: Interval
     epic: float
     epic_best: float
+    dard: float
+    negative_predictive_value: float
+    value_order_correlation: float
+    time_kendall_tau: float
+    value_spearman: float
+    value_kendall: float
+    success_gap: float
+    preference_accuracy: float
+    own_goal_first: float = np.nan
+    own_goal_gap: float = np.nan
 
     def row(self) -> dict[str, float]:
-        """Returns the numbers of a table row."""
+        """Return the numbers of a table row."""
         return {
             "trajectories": self.trajectories,
             "states": self.states,
@@ -85,6 +113,16 @@ class OfflineMeasures:
             "recall_high": self.recall_interval.high,
             "epic_distance": self.epic,
             "epic_distance_best": self.epic_best,
+            "dard_distance": self.dard,
+            "negative_predictive_value": self.negative_predictive_value,
+            "value_order_correlation": self.value_order_correlation,
+            "time_kendall_tau": self.time_kendall_tau,
+            "value_spearman": self.value_spearman,
+            "value_kendall": self.value_kendall,
+            "success_gap": self.success_gap,
+            "preference_accuracy": self.preference_accuracy,
+            "own_goal_first": self.own_goal_first,
+            "own_goal_gap": self.own_goal_gap,
         }
 
 
@@ -95,19 +133,24 @@ def measure(
     resamples: int = 1000,
     seed: int = 0,
     dense: bool = False,
+    embeddings: npt.NDArray | None = None,
+    confusions: Sequence[GoalTrajectoryConfusion] = (),
 ) -> OfflineMeasures:
-    """Measures one reward.
+    """Measure one reward.
 
     Args:
         scores: float32 (N,), of any head; probabilities where the calibration error is to mean something.
-        states: the N states.
-        beta: threshold of the reward.
-        resamples: of the bootstrap over trajectories.
-        seed: of the bootstrap.
-        dense: whether the reward is the score itself, not whether it is above `beta`: for the EPIC distance.
+        states: The N states.
+        beta: Threshold of the reward.
+        resamples: Resamples of the bootstrap over trajectories.
+        seed: Seed of the bootstrap.
+        dense: Whether the reward is the score itself, not whether it is above `beta`: for the EPIC distance.
+        embeddings: float32 (N, D), of the states' frames, by which states are near for the DARD distance; None leaves
+            that out.
+        confusions: Goals against trajectories of each family that the states are of.
 
     Raises:
-        ConfigError: scores and states do not fit, or there are no positive or no negative labels.
+        ConfigError: Scores and states do not fit, or there are no positive or no negative labels.
     """
     scores = np.asarray(scores, np.float32)
     labels, clusters = states.goal_achieved, states.trajectory
@@ -117,6 +160,9 @@ def measure(
     precisions, recalls = bootstrap_precision_recall(rewarded, labels, clusters, resamples, seed)
     goals = states.goal_id.astype(str)
     distances = [epic_distance(scores > limit, labels, goals) for limit in curve.thinned(_EPIC_BETAS).betas]
+    ended = outcomes(scores, labels, clusters, goals)
+    spearman, kendall = value_correlation(scores, labels, clusters, goals)
+    own_goal_first, own_goal_gap = pooled(confusions)
     return OfflineMeasures(
         states=len(states),
         trajectories=len(np.unique(clusters)),
@@ -135,4 +181,14 @@ def measure(
         recall_interval=percentile_interval(recalls),
         epic=epic_distance(scores if dense else rewarded, labels, goals),
         epic_best=float(np.nanmin(distances)) if not np.isnan(distances).all() else np.nan,
+        dard=np.nan if embeddings is None else dard_distance(scores, labels, embeddings, clusters, goals),
+        negative_predictive_value=negative_predictive_value(rewarded, labels),
+        value_order_correlation=value_order_correlation(scores, labels, clusters),
+        time_kendall_tau=time_kendall_tau(scores, labels, clusters),
+        value_spearman=spearman,
+        value_kendall=kendall,
+        success_gap=success_gap(ended),
+        preference_accuracy=preference_accuracy(ended),
+        own_goal_first=own_goal_first,
+        own_goal_gap=own_goal_gap,
     )

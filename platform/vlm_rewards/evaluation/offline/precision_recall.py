@@ -25,12 +25,12 @@ class PrecisionRecallCurve:
     recall: npt.NDArray[np.float64]
 
     def recall_at(self, precision: float) -> float:
-        """Returns the largest recall with at least this precision, in [0, 1]; 0 where no threshold reaches it."""
+        """Return the largest recall with at least this precision, in [0, 1]; 0 where no threshold reaches it."""
         good = self.precision >= precision
         return float(self.recall[good].max()) if good.any() else 0.0
 
     def thinned(self, points: int) -> "PrecisionRecallCurve":
-        """Returns at most `points` of its points, evenly spread over recall, the ends included."""
+        """Return at most `points` of its points, evenly spread over recall, the ends included."""
         if len(self.betas) <= points:
             return self
         wanted = np.linspace(self.recall[-1], self.recall[0], points)
@@ -41,10 +41,10 @@ class PrecisionRecallCurve:
 
 
 def check_labelled(scores: npt.NDArray, labels: npt.NDArray) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-    """Returns scores and labels as float32 (N,) and bool (N,).
+    """Return scores and labels as float32 (N,) and bool (N,).
 
     Raises:
-        ConfigError: different lengths, scores that are not finite, no positive label, or nothing but positive ones.
+        ConfigError: Different lengths, scores that are not finite, no positive label, or nothing but positive ones.
     """
     scores, labels = np.asarray(scores, np.float32), np.asarray(labels, bool)
     if scores.ndim != 1 or scores.shape != labels.shape:
@@ -66,7 +66,7 @@ def precision_recall_curve(scores: npt.NDArray, labels: npt.NDArray) -> Precisio
         labels: bool (N,), whether the state has reached its goal.
 
     Raises:
-        ConfigError: the two do not fit, or there are no positive or no negative labels.
+        ConfigError: The two do not fit, or there are no positive or no negative labels.
     """
     scores, labels = check_labelled(scores, labels)
     precision, recall, thresholds = metrics.precision_recall_curve(labels, scores)
@@ -86,7 +86,7 @@ def average_precision(scores: npt.NDArray, labels: npt.NDArray) -> float:
         labels: bool (N,).
 
     Raises:
-        ConfigError: as for `precision_recall_curve`.
+        ConfigError: As for `precision_recall_curve`.
     """
     scores, labels = check_labelled(scores, labels)
     return float(metrics.average_precision_score(labels, scores))
@@ -105,3 +105,20 @@ def precision_and_recall(rewards: npt.NDArray, labels: npt.NDArray) -> tuple[flo
     fired, labels = np.asarray(rewards) > 0, np.asarray(labels, bool)
     hits = float((fired & labels).sum())
     return hits / fired.sum() if fired.any() else np.nan, hits / labels.sum() if labels.any() else np.nan
+
+
+def negative_predictive_value(rewards: npt.NDArray, labels: npt.NDArray) -> float:
+    """Return how often a state without a reward has not reached its goal (Altman and Bland 1994).
+
+    Where it is low, an agent that succeeds is left unpaid; where few states reach their goal it is high for any reward,
+    and tells less than recall.
+
+    Args:
+        rewards: (N,), positive where the state is rewarded.
+        labels: bool (N,).
+
+    Returns:
+        A number in [0, 1]; NaN where every state is rewarded.
+    """
+    unpaid, labels = ~(np.asarray(rewards) > 0), np.asarray(labels, bool)
+    return float((unpaid & ~labels).sum() / unpaid.sum()) if unpaid.any() else np.nan

@@ -16,7 +16,7 @@ class RocCurve:
     Attributes:
         false_positive_rate: float64 (P,), rising from 0 to 1.
         true_positive_rate: float64 (P,), rising from 0 to 1.
-        area: in [0, 1]: the chance that a state that has reached its goal scores higher than one that has not, ties
+        area: In [0, 1]: the chance that a state that has reached its goal scores higher than one that has not, ties
             counted half. 0.5 without any skill.
     """
 
@@ -33,7 +33,7 @@ def roc_curve(scores: npt.NDArray, labels: npt.NDArray) -> RocCurve:
         labels: bool (N,).
 
     Raises:
-        ConfigError: the two do not fit, or there are no positive or no negative labels.
+        ConfigError: The two do not fit, or there are no positive or no negative labels.
     """
     scores, labels = check_labelled(scores, labels)
     false_positive_rate, true_positive_rate, _ = metrics.roc_curve(labels, scores)

@@ -18,10 +18,10 @@ class SplitSpec(StrictConfig):
     """How trajectories are divided.
 
     Attributes:
-        unit: what goes to one side as a whole: `home` (or, of a phone, its screens' content) where the dataset has
+        unit: What goes to one side as a whole: `home` (or, of a phone, its screens' content) where the dataset has
             them, else `trajectory`; `auto` takes the stricter one that the dataset allows.
-        calibration_share: expected share of the units used for calibration, in (0, 1).
-        seed: of the division. A unit's side depends on this seed and its own number alone.
+        calibration_share: Expected share of the units used for calibration, in (0, 1).
+        seed: Seed of the division. A unit's side depends on this seed and its own number alone.
         file: YAML with lists of trajectory numbers under `calibration` and `test`, instead of a division by seed.
     """
 
@@ -45,14 +45,14 @@ class TrajectorySplit:
 
 
 def split_trajectories(states: States, spec: SplitSpec) -> TrajectorySplit:
-    """Divides the trajectories of a dataset.
+    """Divide the trajectories of a dataset.
 
     Args:
-        states: of the dataset.
-        spec: how.
+        states: Labels of the dataset.
+        spec: How.
 
     Raises:
-        ConfigError: the dataset has no homes to divide by, a side is empty or has no success, or the split leaks.
+        ConfigError: The dataset has no homes to divide by, a side is empty or has no success, or the split leaks.
     """
     if spec.file is not None:
         split = _from_file(Path(spec.file), states)
@@ -69,10 +69,10 @@ def split_trajectories(states: States, spec: SplitSpec) -> TrajectorySplit:
 
 
 def check_split(states: States, split: TrajectorySplit) -> None:
-    """Refuses a split whose test result would say nothing.
+    """Refuse a split whose test result would say nothing.
 
     Raises:
-        ConfigError: a trajectory or a home is on both sides, or a side has no states, no success or no failure.
+        ConfigError: A trajectory or a home is on both sides, or a side has no states, no success or no failure.
     """
     shared = np.intersect1d(split.calibration, split.test)
     if len(shared):

@@ -16,11 +16,11 @@ class ThresholdChoice:
     """A threshold and how it does on the states it was chosen on.
 
     Attributes:
-        beta: threshold; states with a score above it are rewarded.
-        precision: in [0, 1].
-        precision_bound: lower confidence bound of the precision, by the bootstrap over trajectories.
-        recall: in [0, 1].
-        reached: whether precision (its bound) reaches what was asked for; where no threshold does, this one comes
+        beta: Threshold; states with a score above it are rewarded.
+        precision: In [0, 1].
+        precision_bound: Lower confidence bound of the precision, by the bootstrap over trajectories.
+        recall: In [0, 1].
+        reached: Whether precision (its bound) reaches what was asked for; where no threshold does, this one comes
             nearest.
     """
 
@@ -51,14 +51,14 @@ def choose_threshold(
         scores: float32 (N,).
         labels: bool (N,).
         clusters: (N,), the trajectory of each state.
-        precision: to reach, in (0, 1].
-        confidence: of the one-sided bound on the precision, in (0, 1); 0 takes the precision itself.
-        candidates: thresholds tried, evenly spread over recall.
-        resamples: of the bootstrap.
-        seed: of the bootstrap.
+        precision: To reach, in (0, 1].
+        confidence: Confidence of the one-sided bound on the precision, in (0, 1); 0 takes the precision itself.
+        candidates: Thresholds tried, evenly spread over recall.
+        resamples: Resamples of the bootstrap.
+        seed: Seed of the bootstrap.
 
     Raises:
-        ConfigError: scores and labels do not fit, or there are no positive or no negative labels.
+        ConfigError: Scores and labels do not fit, or there are no positive or no negative labels.
     """
     curve = precision_recall_curve(scores, labels).thinned(candidates)
     scores, betas = np.asarray(scores, np.float32), _between(curve.betas, scores)
@@ -78,7 +78,7 @@ def choose_threshold(
 
 
 def _between(betas: npt.NDArray[np.float32], scores: npt.NDArray) -> npt.NDArray[np.float32]:
-    """Moves each threshold halfway to the next lower score, clear of the scores on either side."""
+    """Move each threshold halfway to the next lower score, clear of the scores on either side."""
     distinct = np.unique(np.asarray(scores, np.float32))
     below = np.searchsorted(distinct, betas, side="right") - 1
     lower = np.where(below >= 0, distinct[np.maximum(below, 0)], np.minimum(betas, np.float32(0)))
@@ -93,7 +93,7 @@ def softmax_scores(
 
     Args:
         images: float32 (N, D), embeddings of length 1.
-        goal_texts: by goal id (K, D), its own prompt first, then its negatives.
+        goal_texts: Embeddings (K, D) by goal id, its own prompt first, then its negatives.
         goal_ids: (N,).
         taus: T temperatures, each above 0.
 

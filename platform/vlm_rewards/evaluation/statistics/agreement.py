@@ -16,7 +16,7 @@ class Agreement:
 
     Attributes:
         pearson: In [-1, 1]; NaN where either return never changed.
-        spearman: Of ranks, as above.
+        spearman: Correlation of ranks in [-1, 1]; NaN where either return never changed.
         points: How many evaluations.
     """
 

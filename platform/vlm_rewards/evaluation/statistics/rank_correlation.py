@@ -17,13 +17,13 @@ class RankCorrelation:
     """Spearman's rho with its uncertainty.
 
     Attributes:
-        rho: Over trials, in [-1, 1]; NaN where one side has one value only.
+        rho: Rank correlation over trials, in [-1, 1]; NaN where one side has one value only.
         low: Lower end of the 95 % bootstrap interval of `rho`; NaN where no arm has a second seed.
-        high: Upper end, as above.
+        high: Upper end; NaN where no arm has a second seed.
         p_value: Two-sided permutation p-value of `rho`, over trials.
         exact: Whether all orders were enumerated for it; else 100,000 random ones were drawn.
         trials: How many trials.
-        arm_rho: Over the means of arms: seeds of one arm count once.
+        arm_rho: Rank correlation over the means of arms: seeds of one arm count once.
         arm_p_value: Its two-sided permutation p-value, over arms.
         arms: How many arms.
     """

@@ -1,0 +1,73 @@
+"""Does a reward tell episodes that reach their goal from those that do not? Each counts by its highest score."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """One entry a trajectory.
+
+    Attributes:
+        best: float64 (T,), highest score of a state: what an agent that looks for reward finds.
+        succeeded: bool (T,), whether a state has reached the goal.
+        goal: (T,), the goal.
+    """
+
+    best: npt.NDArray[np.float64]
+    succeeded: npt.NDArray[np.bool_]
+    goal: npt.NDArray
+
+
+def outcomes(scores: npt.NDArray, labels: npt.NDArray, trajectory: npt.NDArray, goals: npt.NDArray) -> Outcomes:
+    """Return the outcome of each trajectory.
+
+    Args:
+        scores: float (N,).
+        labels: bool (N,), whether the state has reached its goal.
+        trajectory: (N,), the trajectory of each state.
+        goals: (N,), the goal of each state, one a trajectory.
+    """
+    _, first, index = np.unique(np.asarray(trajectory), return_index=True, return_inverse=True)
+    best = np.full(len(first), -np.inf)
+    np.maximum.at(best, index, np.asarray(scores, np.float64))
+    succeeded = np.bincount(index, np.asarray(labels, bool)) > 0
+    return Outcomes(best, succeeded, np.asarray(goals)[first])
+
+
+def success_gap(found: Outcomes) -> float:
+    """Return the mean highest score of trajectories that reach their goal minus that of the others.
+
+    After the comparison of rewards for successful and failed rollouts by Zhang et al. 2025 (ReWiND). It is in the
+    units of the score, so in [-1, 1] for p(goal): 0 where the reward cannot tell the two apart.
+
+    Returns:
+        NaN where all or none of the trajectories reach their goal.
+    """
+    if found.succeeded.all() or not found.succeeded.any():
+        return np.nan
+    return float(found.best[found.succeeded].mean() - found.best[~found.succeeded].mean())
+
+
+def preference_accuracy(found: Outcomes) -> float:
+    """Return how often a success is preferred to a failure at the same goal, equal scores counted half.
+
+    Of all pairs of trajectories of one goal, of which one reaches it and the other does not, the share in which the one
+    that reaches it has the higher score: the accuracy on pairwise comparisons that preference models are judged by
+    (Christiano et al. 2017; Lambert et al. 2024, RewardBench), with the ground truth as the one who prefers.
+
+    Returns:
+        A number in [0, 1], 0.5 without any skill; NaN where there is no such pair.
+    """
+    right, pairs = 0.0, 0
+    for goal in np.unique(found.goal):
+        of_goal = found.goal == goal
+        successes, failures = found.best[of_goal & found.succeeded], found.best[of_goal & ~found.succeeded]
+        if len(successes) and len(failures):
+            # Mann and Whitney's U counts just these pairs.
+            right += float(stats.mannwhitneyu(successes, failures, method="asymptotic").statistic)
+            pairs += len(successes) * len(failures)
+    return right / pairs if pairs else np.nan
