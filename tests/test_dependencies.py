@@ -5,6 +5,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
+from functools import cache
 from importlib.metadata import requires
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
 OURS = {"vlm_rewards", "envs", "rllib_configs", "serve_deployments", "experiments", "benchmarks", "examples"}
 
 # Imports whose distribution has another name.
@@ -22,11 +24,11 @@ DISTRIBUTION = {
     "fontTools": "fonttools",
     "google": "protobuf",
     "grpc": "grpcio",
+    "huggingface_hub": "huggingface-hub",
     "pydantic_core": "pydantic",  # pydantic pins it to the very version
     "sklearn": "scikit-learn",
     "stable_baselines3": "stable-baselines3",
     "tree": "dm-tree",
-    "huggingface_hub": "huggingface-hub",
     "yaml": "pyyaml",
 }
 # Ray's own extras, by the module that needs them.
@@ -44,9 +46,9 @@ ROOMS = {
     f"{LIBRARY}/evaluation/module_policy.py": "rllib",
     f"{LIBRARY}/pretraining": "pretraining",
     f"{LIBRARY}/rllib": "rllib",
-    f"{LIBRARY}/service/deployment.py": "serve",
     f"{LIBRARY}/service/application.py": "serve",
     f"{LIBRARY}/service/deploying.py": "serve",
+    f"{LIBRARY}/service/deployment.py": "serve",
     f"{LIBRARY}/service/http/answers.py": "serve",
     f"{LIBRARY}/service/http/app.py": "serve",
     f"{LIBRARY}/service/http/body.py": "serve",
@@ -69,8 +71,8 @@ ROOMS = {
     "rllib_configs": "rllib",
     "serve_deployments": "serve",
 }
-# Declared though no module of ours imports them.
-NEEDED_BY_OTHERS = {"immutabledict", "fastapi-offline"}  # the second is found by name, not imported
+# Declared though no module of ours imports them: android_env imports the one, the files of the other are served.
+NEEDED_BY_OTHERS = {"immutabledict", "fastapi-offline"}
 
 
 def declared(requirements: list[str]) -> set[str]:
@@ -80,7 +82,7 @@ def declared(requirements: list[str]) -> set[str]:
         name, extras = re.fullmatch(r"([\w.-]+)(?:\[([\w,]+)\])?.*", requirement).groups()
         if name == PROJECT["name"]:
             for extra in extras.split(","):
-                names |= declared(PROJECT["optional-dependencies"][extra])
+                names |= declared(EXTRAS[extra])
             continue
         names.add(name.lower())
         if name == "ray":
@@ -91,20 +93,41 @@ def declared(requirements: list[str]) -> set[str]:
 CORE = declared(PROJECT["dependencies"])
 
 
-def third_party(path: Path) -> Iterator[str]:
-    """Yields what a module imports of others, wherever in it, as distributions."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            modules = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            modules = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        else:
-            continue
-        for module in modules:
+@cache
+def third_party(path: Path) -> frozenset[tuple[str, str | None]]:
+    """Returns what a module imports of others, wherever in it, as distributions; and the extra that guards the import.
+
+    Only in functions: what a module itself imports under a guard, its room needs.
+    """
+    found = set()
+    nodes = [(node, None, False) for node in ast.parse(path.read_text()).body]
+    while nodes:
+        node, guard, lazy = nodes.pop()
+        if (
+            isinstance(node, ast.With)
+            and lazy
+            and (named := re.match(r"with needs_extra\('(\w+)'\)", ast.unparse(node)))
+        ):
+            guard = named[1]
+        lazy = lazy or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        nodes += [(child, guard, lazy) for child in ast.iter_child_nodes(node)]
+        for module in imported_names(node):
             root = module.partition(".")[0]
             if root not in OURS and root not in sys.stdlib_module_names:
-                yield DISTRIBUTION.get(root, root).lower()
-                yield from (extra for prefix, extra in RAY_EXTRAS.items() if f"{module}.".startswith(f"{prefix}."))
+                found.add((DISTRIBUTION.get(root, root).lower(), guard))
+                found |= {
+                    (extra, guard) for prefix, extra in RAY_EXTRAS.items() if f"{module}.".startswith(f"{prefix}.")
+                }
+    return frozenset(found)
+
+
+def imported_names(node: ast.AST) -> list[str]:
+    """Returns the modules that a statement imports, and whatever else it might mean by what it imports from them."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.level == 0:
+        return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return []
 
 
 def imported_rooms(path: Path) -> Iterator[str]:
@@ -113,12 +136,8 @@ def imported_rooms(path: Path) -> Iterator[str]:
     names = []
     while nodes:
         node = nodes.pop()
-        if isinstance(node, ast.With):
-            nodes += node.body
-        elif isinstance(node, ast.Import):
-            names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.level == 0:
-            names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        nodes += node.body if isinstance(node, ast.With) else []
+        names += imported_names(node)
     for name in names:
         parts = name.split(".")
         if parts[0] in OURS:
@@ -130,11 +149,14 @@ def imported_rooms(path: Path) -> Iterator[str]:
                         yield room_of(file)
 
 
+@cache
 def room_of(file: Path) -> str:
     """Returns the innermost room that a file lies in."""
-    return max((room for room in ROOMS if ROOT / room in (file, *file.parents)), key=len)
+    inside = file.relative_to(ROOT)
+    return next(room for room in map(str, (inside, *inside.parents)) if room in ROOMS)
 
 
+@cache
 def modules_of(room: str) -> list[Path]:
     """Returns the modules of a room without those of the rooms inside it."""
     folder = ROOT / room
@@ -145,7 +167,7 @@ def modules_of(room: str) -> list[Path]:
 def allowed_in(room: str) -> set[str]:
     """Returns what a room may import: the library's own dependencies and those of the room's extra."""
     extra = ROOMS[room]
-    return CORE | (declared(PROJECT["optional-dependencies"][extra]) if extra else set())
+    return CORE | (declared(EXTRAS[extra]) if extra else set())
 
 
 @pytest.mark.parametrize(("room", "extra"), ROOMS.items())
@@ -153,7 +175,9 @@ def test_the_extra_is_enough_for_its_room(room, extra):
     modules = modules_of(room)
     assert modules, f"{room} is empty"
     for module in modules:
-        missing = set(third_party(module)) - allowed_in(room)
+        imports = third_party(module)
+        missing = {name for name, guard in imports if guard is None} - allowed_in(room)
+        missing |= {name for name, guard in imports if guard and name not in CORE | declared(EXTRAS[guard])}
         assert not missing, f"{module.relative_to(ROOT)} imports {sorted(missing)}: add it to the extra [{extra}]"
         for other in set(imported_rooms(module)):
             missing = allowed_in(other) - allowed_in(room)
@@ -162,15 +186,16 @@ def test_the_extra_is_enough_for_its_room(room, extra):
 
 @pytest.mark.parametrize("extra", [None, *sorted({extra for extra in ROOMS.values() if extra} - {"all", "dev"})])
 def test_nothing_is_declared_that_its_rooms_do_not_import(extra):
-    requirements = PROJECT["optional-dependencies"][extra] if extra else PROJECT["dependencies"]
+    requirements = EXTRAS[extra] if extra else PROJECT["dependencies"]
     own = declared([line for line in requirements if not line.startswith(PROJECT["name"])])
     rooms = [room for room, of in ROOMS.items() if of == extra]
-    imported = {name for room in rooms for module in modules_of(room) for name in third_party(module)}
+    imported = {name for room in rooms for module in modules_of(room) for name, _ in third_party(module)}
+    imported |= {name for room in ROOMS for module in modules_of(room) for name, guard in third_party(module) if guard}
     assert not own - imported - NEEDED_BY_OTHERS
 
 
 def test_ray_is_held_to_the_minor_version_whose_internals_are_overridden():
-    everything = [line for lines in PROJECT["optional-dependencies"].values() for line in lines]
+    everything = [line for lines in EXTRAS.values() for line in lines]
     assert {line.partition("]")[2] for line in everything if line.startswith("ray[")} == {">=2.60,<2.61"}
 
 

@@ -19,10 +19,12 @@ EXTRAS = {
     "evaluation.offline": "offline",
     "evaluation.statistics": "offline",
     "rllib": "rllib",
-    "service.deployment": "serve",
-    **{f"service.http.{name}": "serve" for name in ("answers", "app", "body", "envelope", "requests", "steps")},
+    **{f"service.{name}": "serve" for name in ("application", "deploying", "deployment", "observability")},
+    **{
+        f"service.http.{name}": "serve"
+        for name in ("answers", "app", "body", "docs_page", "envelope", "requests", "steps")
+    },
     "service.http.local_server": "serve",
-    "service.observability": "serve",
     "service.transports.handle": "serve",
     "tracking": "tracking",
 }

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from vlm_rewards.encoders import Encoder, EncoderKind, Precision, load_encoder
 from vlm_rewards.goals import NegativesSpec, PromptTemplate, TaskSet
-from vlm_rewards.heads import FramePooling, HeadConfig, RewardForm, check_temperature, check_threshold, rewards_of
+from vlm_rewards.heads import FramePooling, Head, SoftmaxBinary, check_temperature, check_threshold, rewards_of
 from vlm_rewards.strict_config import StrictConfig
 
 
@@ -39,7 +39,7 @@ class RewardConfig(StrictConfig):
     negatives: NegativesSpec = NegativesSpec()
     tau: float = 1.0
     beta: float = 1.0
-    head: HeadConfig = HeadConfig()
+    head: Head = SoftmaxBinary()
     precision: Precision = "fp32"
     device: str = "cpu"
     encoder: EncoderKind = "auto"
@@ -63,7 +63,7 @@ class RewardConfig(StrictConfig):
 
     @model_validator(mode="after")
     def _form_has_its_numbers(self) -> "RewardConfig":
-        needed = {"softmax_binary": ("tau", "beta"), "probability": ("tau",)}.get(self.head.form, ())
+        needed = [*(["tau"] if self.head.uses_negatives else []), *(["beta"] if self.head.terminates else [])]
         missing = [name for name in needed if name not in self.model_fields_set]
         if missing:
             raise ValueError(f"{missing[0]}: is required by form {self.head.form!r}; calibrate it on labelled frames")
@@ -80,7 +80,9 @@ class RewardConfig(StrictConfig):
         """Hex sha256 of what makes rewards of embeddings: by it `agreement.json` knows a reward again."""
         values = {
             "template": PromptTemplate.named(self.template).text,
-            **self.model_dump(mode="json", include={"negatives", "tau", "beta", "head"}),
+            **self.model_dump(mode="json", include={"negatives", "tau", "beta"}),
+            # Every form had these two when the first agreements were recorded.
+            "head": {"alpha": 0.5, "baseline": None, **self.head.model_dump(mode="json")},
         }
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
@@ -113,8 +115,7 @@ class RewardConfig(StrictConfig):
             parts["tau"] = self.tau
         if head.terminates:
             parts["beta"] = self.beta
-        if head.form == "goal_baseline":
-            parts |= {"alpha": head.alpha, "baseline": head.baseline}
+        parts |= head.model_dump(exclude={"form", "frames"})
         if head.frames != FramePooling():
             parts["frames"] = head.frames.model_dump()
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -140,7 +141,7 @@ class RewardDescription(StrictConfig):
 
     fingerprint: str
     encoder_fingerprint: str
-    form: RewardForm = "softmax_binary"
+    form: str = "softmax_binary"
     score_range: tuple[float, float] = (0.0, 1.0)
     terminates: bool = True
     beta: float
@@ -160,4 +161,4 @@ class RewardDescription(StrictConfig):
         Returns:
             float32, of the same shape.
         """
-        return rewards_of(self.form, scores, self.beta)
+        return rewards_of(self.terminates, scores, self.beta)

@@ -55,8 +55,9 @@ class RewardModel:
         self.cache = cache
         self._prompts = config.prompts(task_set)
         self.encoder = encoder or config.load_encoder()
-        baselines = [config.head.baseline] if config.head.baseline else []
-        distinct = sorted({prompt for prompts in self._prompts.values() for prompt in prompts}.union(baselines))
+        distinct = sorted(
+            {prompt for prompts in self._prompts.values() for prompt in prompts}.union(config.head.captions)
+        )
         embeddings = self.encoder.embed_texts(distinct)
         if not np.isfinite(embeddings).all():
             raise NonFiniteRewardError(
@@ -72,9 +73,9 @@ class RewardModel:
         self._texts = {
             goal_id: embeddings[[row[prompt] for prompt in prompts]] for goal_id, prompts in self._prompts.items()
         }
-        self._baseline = embeddings[row[baselines[0]]] if baselines else None
+        self._captions = embeddings[[row[caption] for caption in config.head.captions]]
         for texts in self._texts.values():
-            config.head.scores(texts[:1], texts, self._baseline, config.tau)  # a goal that is the baseline is refused
+            config.head.scores(texts[:1], texts, self._captions, config.tau)  # a goal that is the baseline is refused
         self.fingerprint = config.fingerprint(task_set, self.encoder.fingerprint)
 
     @property
@@ -141,7 +142,7 @@ class RewardModel:
 
     def reward(self, scores: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Maps scores to rewards, float32 of the same shape; see `RewardDescription.reward`."""
-        return rewards_of(self.config.head.form, scores, self.config.beta)
+        return rewards_of(self.config.head.terminates, scores, self.config.beta)
 
     def embed(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Returns the embeddings of frames or clips, float32 (N, D): the expensive half of `score`.
@@ -195,7 +196,7 @@ class RewardModel:
         ids = np.asarray(goal_ids, dtype=object)
         for goal_id in dict.fromkeys(goal_ids):
             rows = np.flatnonzero(ids == goal_id)
-            scores[rows] = self.config.head.scores(images[rows], self._texts[goal_id], self._baseline, self.config.tau)
+            scores[rows] = self.config.head.scores(images[rows], self._texts[goal_id], self._captions, self.config.tau)
         if not np.isfinite(scores).all():
             bad = int((~np.isfinite(scores)).sum())
             raise NonFiniteRewardError(

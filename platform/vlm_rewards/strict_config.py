@@ -173,7 +173,7 @@ def _where(model: type[BaseModel], place: tuple[int | str, ...]) -> str:
     return ".".join([model.__name__, *pieces])
 
 
-_BRANCH = re.compile(r"[\[\](){}<>]|^(int|float|str|bool|none|list|tuple|dict|model)$")
+_BRANCH = re.compile(r"[\[\](){}<>]|^(int|float|str|bool|none|list|tuple|dict)$")
 _NAMED = re.compile(r"(^|; )[A-Z]\w*\.(?=[\w.]+: )")
 _IN_OUR_WORDS = ("value_error", "assertion_error")
 _MAPPINGS = ("model_type", "dict_type", "model_attributes_type", "mapping_type", "dataclass_type")

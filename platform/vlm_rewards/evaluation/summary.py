@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vlm_rewards.evaluation.episodes import EpisodeResult
+from vlm_rewards.extras import needs_extra
 
 
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
     """Return the ends of the 95 % Wilson score interval of a share of at least one trial."""
-    from scipy import stats
+    with needs_extra("offline"):
+        from scipy import stats
 
     interval = stats.binomtest(successes, trials).proportion_ci(0.95, method="wilson")
     return float(interval.low), float(interval.high)

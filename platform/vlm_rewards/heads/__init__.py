@@ -1,15 +1,18 @@
-"""Reward forms: pure functions over embeddings."""
+"""Reward forms: pure functions over embeddings, and the table of those that presets may name."""
 
 from vlm_rewards.heads.cosine import cosine
+from vlm_rewards.heads.forms import HEADS, Head, SoftmaxBinary
 from vlm_rewards.heads.goal_baseline import goal_baseline
-from vlm_rewards.heads.head import HeadConfig, RewardForm, rewards_of
+from vlm_rewards.heads.head import RewardHead, rewards_of
 from vlm_rewards.heads.pooling import FramePooling, pool
 from vlm_rewards.heads.softmax_binary import check_temperature, check_threshold, softmax_binary, threshold
 
 __all__ = [
+    "HEADS",
     "FramePooling",
-    "HeadConfig",
-    "RewardForm",
+    "Head",
+    "RewardHead",
+    "SoftmaxBinary",
     "check_temperature",
     "check_threshold",
     "cosine",

@@ -3,9 +3,13 @@
 import warnings
 from typing import Any, cast
 
-from ray import serve
-from ray.serve.config import AutoscalingConfig, AutoscalingPolicy
-from ray.serve.schema import LoggingConfig
+from vlm_rewards.extras import needs_extra
+
+with needs_extra("serve"):
+    from ray import serve
+    from ray.serve.config import AutoscalingConfig, AutoscalingPolicy
+    from ray.serve.schema import LoggingConfig
+
 
 from vlm_rewards.encoders import Encoder
 from vlm_rewards.service.deployment import RewardDeployment

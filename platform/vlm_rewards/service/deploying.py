@@ -5,11 +5,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-import ray
-from ray import serve
-from ray.exceptions import RayError
-from ray.serve.exceptions import RayServeException
-from ray.serve.handle import DeploymentHandle
+from vlm_rewards.extras import needs_extra
+
+with needs_extra("serve"):
+    import ray
+    from ray import serve
+    from ray.exceptions import RayError
+    from ray.serve.exceptions import RayServeException
+    from ray.serve.handle import DeploymentHandle
+
 
 import vlm_rewards.errors
 from vlm_rewards.encoders import Encoder

@@ -21,7 +21,7 @@ from vlm_rewards.reward_model import RewardConfig, RewardDescription, RewardMode
 from vlm_rewards.service.client import RewardClient
 from vlm_rewards.service.matching import refuse_another_reward
 from vlm_rewards.service.serving import RewardAppArgs, ServingArgs, check_device
-from vlm_rewards.service.transports import HandleTransport, HttpTransport, InProcessTransport, Transport
+from vlm_rewards.service.transports import HttpTransport, InProcessTransport, Transport
 from vlm_rewards.service.transports.http import TOKEN_VARIABLE
 from vlm_rewards.service.transports.in_process import ModelSource
 from vlm_rewards.strict_config import StrictConfig
@@ -147,7 +147,9 @@ class Deploy(ServedByKind, ServingArgs):
     @contextmanager
     def open(self, reward: RewardConfig, task_set: TaskSet, encoder: Encoder | None) -> Iterator[Transport]:
         """Serve it under a name of its own."""
+        # Imported here, as below: a model in this process and a gateway are reached without ray.
         from vlm_rewards.service.deploying import deployed
+        from vlm_rewards.service.transports.handle import HandleTransport
 
         # Of this run alone: on a cluster another may serve the same model with another threshold.
         name = f"reward-{Path(reward.model).name}-{uuid.uuid4().hex[:8]}"
@@ -205,6 +207,8 @@ class Attach(_Running):
         self, reward: RewardConfig, task_set: TaskSet, encoder: Encoder | None
     ) -> AbstractContextManager[Transport]:
         """Name the application."""
+        from vlm_rewards.service.transports.handle import HandleTransport
+
         return nullcontext(HandleTransport(self.app))
 
 

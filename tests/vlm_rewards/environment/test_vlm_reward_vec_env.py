@@ -19,7 +19,7 @@ from vlm_rewards.environment.vector_env import RewardVectorEnv
 from vlm_rewards.environment.vlm_reward_vec_env import VLMRewardVecEnv
 from vlm_rewards.errors import ConfigError, InvalidFrameError
 from vlm_rewards.goals import NegativesSpec
-from vlm_rewards.heads import HeadConfig
+from vlm_rewards.heads import HEADS
 from vlm_rewards.reward_model import RewardConfig, RewardModel
 from vlm_rewards.service import InProcessTransport, RewardClient
 
@@ -174,7 +174,7 @@ def test_every_episodes_statistics_equal_an_independent_sum(kind, form):
     """Random play; a dense form pays at every step, so that a step which is lost shows in the return."""
     client = grid_client()
     if form != "softmax_binary":
-        config = RewardConfig(model="fake", negatives=NegativesSpec(kind="goals"), tau=0.5, head=HeadConfig(form=form))
+        config = RewardConfig(model="fake", negatives=NegativesSpec(kind="goals"), tau=0.5, head=HEADS[form]())
         client = RewardClient(InProcessTransport(RewardModel(config, TASKS, ENCODER)))
     mode = NEXT if kind == "sync-next" else AutoresetMode.DISABLED
     inner = RewardVectorEnv(fns()) if kind == "own" else SyncVectorEnv(fns(), autoreset_mode=mode)
@@ -220,7 +220,7 @@ def test_statistics_outside_count_the_models_return():
 @pytest.mark.parametrize("form", ["probability", "cosine"])
 def test_dense_forms_pay_their_score_and_end_nothing(form):
     config = RewardConfig(
-        model="fake", negatives=NegativesSpec(kind="goals_and_states"), tau=0.1, beta=0.9, head=HeadConfig(form=form)
+        model="fake", negatives=NegativesSpec(kind="goals_and_states"), tau=0.1, beta=0.9, head=HEADS[form]()
     )
     client = RewardClient(InProcessTransport(RewardModel(config, TASKS, encoder=ENCODER)))
     env = VLMRewardVecEnv(sync(), client)

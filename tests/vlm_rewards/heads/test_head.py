@@ -8,15 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vlm_rewards.errors import ConfigError
-from vlm_rewards.heads import FramePooling, HeadConfig, cosine, goal_baseline, pool, rewards_of, softmax_binary
+from vlm_rewards.heads import HEADS, FramePooling, RewardHead, cosine, goal_baseline, pool, rewards_of, softmax_binary
 
-FORMS = ["softmax_binary", "probability", "cosine", "goal_baseline"]
+FORMS = list(HEADS)
 seeds, dims = st.integers(0, 2**31), st.integers(2, 40)
 alphas = st.floats(0, 1)
 
 
-def head(form: str, **changes) -> HeadConfig:
-    return HeadConfig(form=form, **({"baseline": "a room"} if form == "goal_baseline" else {}), **changes)
+def head(form: str, alpha: float = 0.5) -> RewardHead:
+    return HEADS.parse({"form": form, **({"baseline": "a room", "alpha": alpha} if form == "goal_baseline" else {})})
 
 
 def unit(seed: int, rows: int, dim: int) -> np.ndarray:
@@ -84,7 +84,7 @@ def test_damping_can_only_raise_the_reward(seed, dim, alpha):
 @settings(max_examples=40, deadline=None)
 def test_scores_of_every_form_stay_in_range_and_know_no_neighbours(form, seed, dim, rows, tau, alpha):
     config = head(form, alpha=alpha)
-    images, texts, baseline = unit(seed, rows, dim), unit(seed + 1, 4, dim), unit(seed + 2, 1, dim)[0]
+    images, texts, baseline = unit(seed, rows, dim), unit(seed + 1, 4, dim), unit(seed + 2, 1, dim)
     scores = config.scores(images, texts, baseline, tau)
     assert scores.shape == (rows,)
     assert scores.dtype == np.float32
@@ -102,14 +102,14 @@ def test_probability_is_equation_1_and_softmax_binary_its_threshold(seed, dim, t
     p = head("probability").scores(images, texts, None, tau)
     np.testing.assert_array_equal(p, softmax_binary(images, texts, tau))
     np.testing.assert_array_equal(head("softmax_binary").scores(images, texts, None, tau), p)
-    np.testing.assert_array_equal(rewards_of("probability", p, 0.5), p)
-    np.testing.assert_array_equal(rewards_of("softmax_binary", p, 0.5), (p > 0.5).astype(np.float32))
+    np.testing.assert_array_equal(rewards_of(False, p, 0.5), p)
+    np.testing.assert_array_equal(rewards_of(True, p, 0.5), (p > 0.5).astype(np.float32))
 
 
 @pytest.mark.parametrize("form", ["probability", "cosine", "goal_baseline"])
 def test_dense_rewards_are_the_scores_and_end_nothing(form):
     scores = np.float32([[-0.5, 0.25], [1, 0]])
-    rewards = rewards_of(form, scores, 0.9)
+    rewards = rewards_of(head(form).terminates, scores, 0.9)
     np.testing.assert_array_equal(rewards, scores)
     assert rewards is not scores
     assert not head(form).terminates
@@ -119,7 +119,7 @@ def test_dense_rewards_are_the_scores_and_end_nothing(form):
 def test_a_nan_stays_a_nan_in_every_form():
     images = np.full((1, 4), np.nan, np.float32)
     for form in FORMS:
-        scores = head(form).scores(images, unit(0, 3, 4), unit(1, 1, 4)[0], 0.1)
+        scores = head(form).scores(images, unit(0, 3, 4), unit(1, 1, 4), 0.1)
         assert np.isnan(scores).all(), form
 
 
@@ -151,18 +151,18 @@ def test_which_frames_of_a_clip_count():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"form": "cosin"}, "'softmax_binary', 'probability', 'cosine' or 'goal_baseline'"),
-        ({"form": "goal_baseline"}, "needs a baseline"),
-        ({"form": "cosine", "baseline": "a room"}, "form 'cosine' has no baseline"),
+        ({"form": "cosin"}, "there is no head 'cosin'; did you mean 'cosine'"),
+        ({"form": "goal_baseline"}, "baseline: is required"),
+        ({"form": "cosine", "baseline": "a room"}, "unknown key 'baseline'"),
         ({"form": "goal_baseline", "baseline": "a room", "alpha": 1.5}, "alpha must lie in [0, 1]"),
-        ({"alpha": math.nan}, "alpha must lie in [0, 1]"),
+        ({"form": "goal_baseline", "baseline": "a room", "alpha": math.nan}, "alpha must lie in [0, 1]"),
         ({"frames": {"kind": "mean", "k": 3}}, "mean pools all frames"),
         ({"frames": {"k": 0}}, "greater than or equal to 1"),
     ],
 )
 def test_unusable_heads_are_one_clear_line(values, message):
     with pytest.raises(ConfigError) as caught:
-        HeadConfig(**values)
+        HEADS.parse(values)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -6,8 +6,12 @@ Tokens are typed into it, so it runs and loads nothing that this gateway does no
 from functools import cache
 from importlib import resources
 
-from fastapi import FastAPI
-from fastapi.responses import Response
+from vlm_rewards.extras import needs_extra
+
+with needs_extra("serve"):
+    from fastapi import FastAPI
+    from fastapi.responses import Response
+
 
 _PACKAGE = "fastapi_offline"
 _ASSETS = {

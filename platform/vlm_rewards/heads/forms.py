@@ -1,0 +1,100 @@
+"""The reward forms that presets may name; a new one is a class of its own and a line in `HEADS`.
+
+| form             | score                           | reward        | ends the episode |
+|------------------|---------------------------------|---------------|------------------|
+| `softmax_binary` | p of equation 1, in [0, 1]      | 1 if p > beta | with reward 1    |
+| `probability`    | p of equation 1, in [0, 1]      | the score     | never            |
+| `cosine`         | f(o)·g(l), in [-1, 1]           | the score     | never            |
+| `goal_baseline`  | see `goal_baseline`, in [-1, 1] | the score     | never            |
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator
+
+from vlm_rewards.heads.cosine import cosine
+from vlm_rewards.heads.goal_baseline import check_alpha, goal_baseline
+from vlm_rewards.heads.head import RewardHead
+from vlm_rewards.heads.softmax_binary import softmax_binary
+from vlm_rewards.registry import Registry
+
+
+class Probability(RewardHead):
+    """The probability of the goal against its negatives, as a dense reward."""
+
+    uses_negatives: ClassVar[bool] = True
+    score_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
+    form: Literal["probability"] = "probability"
+
+    def scores(
+        self, images: npt.NDArray, texts: npt.NDArray, captions: npt.NDArray, tau: float
+    ) -> npt.NDArray[np.float32]:
+        """Equation 1."""
+        return softmax_binary(images, texts, tau)
+
+
+class SoftmaxBinary(RewardHead):
+    """The paper's form: the probability of the goal, and reward 1 and the episode's end where it is above beta."""
+
+    uses_negatives: ClassVar[bool] = True
+    terminates: ClassVar[bool] = True
+    score_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
+    form: Literal["softmax_binary"] = "softmax_binary"
+
+    def scores(
+        self, images: npt.NDArray, texts: npt.NDArray, captions: npt.NDArray, tau: float
+    ) -> npt.NDArray[np.float32]:
+        """Equation 1."""
+        return softmax_binary(images, texts, tau)
+
+
+class Cosine(RewardHead):
+    """The cosine of frame and goal, as a dense reward."""
+
+    form: Literal["cosine"] = "cosine"
+
+    def scores(
+        self, images: npt.NDArray, texts: npt.NDArray, captions: npt.NDArray, tau: float
+    ) -> npt.NDArray[np.float32]:
+        """The cosine of each frame and the goal."""
+        return cosine(images, texts[0])
+
+
+class GoalBaseline(RewardHead):
+    """The dense form of Rocamonde et al. 2023; see `vlm_rewards.heads.goal_baseline`.
+
+    Attributes:
+        alpha: Strength of the regularisation, in [0, 1].
+        baseline: A sentence that describes the scene without any goal.
+    """
+
+    form: Literal["goal_baseline"] = "goal_baseline"
+    alpha: float = 0.5
+    baseline: str = Field(min_length=1)
+
+    @field_validator("alpha")
+    @classmethod
+    def _alpha_is_usable(cls, alpha: float) -> float:
+        return check_alpha(alpha)
+
+    @property
+    def captions(self) -> tuple[str, ...]:
+        """The baseline."""
+        return (self.baseline,)
+
+    def scores(
+        self, images: npt.NDArray, texts: npt.NDArray, captions: npt.NDArray, tau: float
+    ) -> npt.NDArray[np.float32]:
+        """Definition 1 of the paper."""
+        return goal_baseline(images, texts[0], captions[0], self.alpha)
+
+
+HEADS: Registry[RewardHead] = Registry(
+    "head", "form", SoftmaxBinary, Probability, Cosine, GoalBaseline, default="softmax_binary"
+)
+
+Head = Annotated[SerializeAsAny[RewardHead], BeforeValidator(HEADS.parse)]
