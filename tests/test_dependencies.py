@@ -202,3 +202,9 @@ def test_ray_is_held_to_the_minor_version_whose_internals_are_overridden():
 def test_rays_extras_are_rays():
     offered = " ".join(requires("ray"))
     assert all(f'extra == "{name[4:-1]}"' in offered.replace("'", '"') for name in RAY_EXTRAS.values())
+
+
+def test_the_citation_names_the_version_there_is():
+    source = (ROOT / LIBRARY / "__init__.py").read_text()
+    (version,) = re.findall(r'^__version__ = "(.*)"$', source, re.MULTILINE)
+    assert f"version: {version}\n" in (ROOT / "CITATION.cff").read_text()

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, field_validator, model_validator
 
-from vlm_rewards.encoders import Encoder, EncoderKind, Precision, load_encoder
+from vlm_rewards.encoders import RUNTIMES, Encoder, Precision, load_encoder
 from vlm_rewards.goals import NegativesSpec, PromptTemplate, TaskSet
 from vlm_rewards.heads import FramePooling, Head, SoftmaxBinary, check_temperature, check_threshold, rewards_of
 from vlm_rewards.strict_config import StrictConfig
@@ -42,7 +42,7 @@ class RewardConfig(StrictConfig):
     head: Head = SoftmaxBinary()
     precision: Precision = "fp32"
     device: str = "cpu"
-    encoder: EncoderKind = "auto"
+    encoder: str = "auto"
     compiled: bool = False
 
     @field_validator("template")
@@ -50,6 +50,13 @@ class RewardConfig(StrictConfig):
     def _template_is_usable(cls, template: str) -> str:
         PromptTemplate.named(template)
         return template
+
+    @field_validator("encoder")
+    @classmethod
+    def _encoder_is_known(cls, encoder: str) -> str:
+        if encoder != "auto":
+            RUNTIMES[encoder]
+        return encoder
 
     @field_validator("tau")
     @classmethod

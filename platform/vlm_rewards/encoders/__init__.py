@@ -2,7 +2,6 @@
 
 from vlm_rewards.encoders.encoder import (
     Encoder,
-    EncoderKind,
     Precision,
     ReadsTexts,
     TextReading,
@@ -11,13 +10,15 @@ from vlm_rewards.encoders.encoder import (
 )
 from vlm_rewards.encoders.fake import FakeEncoder
 from vlm_rewards.encoders.loading import load_encoder, packaged_models
+from vlm_rewards.encoders.runtimes import RUNTIMES, Runtime
 
 __all__ = [
+    "RUNTIMES",
     "Encoder",
-    "EncoderKind",
     "FakeEncoder",
     "Precision",
     "ReadsTexts",
+    "Runtime",
     "TextReading",
     "check_clips",
     "check_frames",

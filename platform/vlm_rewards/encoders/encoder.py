@@ -9,7 +9,6 @@ import numpy.typing as npt
 from vlm_rewards.errors import InvalidFrameError
 
 Precision = Literal["auto", "fp32", "bf16", "int8"]
-EncoderKind = Literal["auto", "torch", "openvino"]
 
 
 @runtime_checkable

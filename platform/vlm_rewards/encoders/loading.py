@@ -2,11 +2,11 @@
 
 import re
 from pathlib import Path
-from typing import get_args
 
-from vlm_rewards.encoders.encoder import Encoder, EncoderKind, Precision
+from vlm_rewards.encoders.encoder import Encoder, Precision
 from vlm_rewards.encoders.fake import FakeEncoder
 from vlm_rewards.encoders.proof import check_encoder
+from vlm_rewards.encoders.runtimes import runtime
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.strict_config import near_matches
 
@@ -43,7 +43,7 @@ def load_encoder(
     model: str,
     device: str = "cpu",
     precision: Precision = "fp32",
-    encoder: EncoderKind = "auto",
+    encoder: str = "auto",
     compiled: bool = False,
     self_check: bool = True,
     reward: str = "",
@@ -55,8 +55,8 @@ def load_encoder(
         device: torch device, such as `cpu` or `cuda`.
         precision: of the towers' arithmetic: `fp32`, `bf16`, `int8` (of the image tower, OpenVINO only), or `auto`:
             the fastest here of those whose rewards were found to agree with fp32's.
-        encoder: runtime of the image tower: `torch`, `openvino`, or `auto`, which is OpenVINO on a CPU where it is
-            installed and torch everywhere else.
+        encoder: runtime of the image tower: `torch`, `openvino`, one that was added to `RUNTIMES`, or `auto`, which is
+            OpenVINO on a CPU where it is installed and torch everywhere else.
         compiled: see `TransformersEncoder`; for torch only.
         self_check: off only to record what a new checkpoint gives.
         reward: `RewardConfig.agreement_key` of the reward in use: `auto` then asks whether that one agrees. Without
@@ -70,24 +70,7 @@ def load_encoder(
     if model == "fake":
         return FakeEncoder()
     source = resolve_model(model)
-    if encoder not in get_args(EncoderKind):
-        raise ConfigError(f"unknown encoder {encoder!r}; use one of {', '.join(get_args(EncoderKind))}")
-    # Imported here: transformers takes seconds to import, which clients and the fake should not pay.
-    from vlm_rewards.encoders.checkpoint import Checkpoint
-    from vlm_rewards.encoders.checkpoint_encoder import CheckpointEncoder
-    from vlm_rewards.encoders.image_graph import openvino_is_installed
-    from vlm_rewards.encoders.openvino_encoder import OpenVINOEncoder
-    from vlm_rewards.encoders.transformers_encoder import TransformersEncoder
-
-    if encoder == "auto":
-        encoder = "openvino" if device == "cpu" and not compiled and openvino_is_installed() else "torch"
-    loaded: CheckpointEncoder
-    if encoder == "torch":
-        loaded = TransformersEncoder(Checkpoint.load(source), device, precision, compiled, reward)
-    elif device != "cpu" or compiled:
-        raise ConfigError(f"encoder 'openvino' runs on device 'cpu' without compiled, not {device!r}; use 'torch'")
-    else:
-        loaded = OpenVINOEncoder(Checkpoint.load(source), precision, reward=reward)
+    loaded = runtime(encoder, device, compiled).load(source, device, precision, compiled, reward)
     if self_check:
         check_encoder(loaded, Path(loaded.source) if Path(loaded.source).is_dir() else None)
     return loaded
