@@ -180,7 +180,8 @@ class Calibration:
         return Calibrated(reward, choice, test)
 
     def _write_preset(self, path: Path, best: Calibrated) -> None:
-        reward = best.reward.model_dump(mode="json", exclude_unset=True)
+        # With a preset below it what is left out would be that one's, and not what was calibrated.
+        reward = best.reward.model_dump(mode="json", exclude_unset=self._extends is None)
         # A template's name says more to a reader than nothing: all that decides the reward is written out.
         reward["template"] = PromptTemplate.named(best.reward.template).text
         body = yaml.safe_dump(

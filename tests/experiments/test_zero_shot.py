@@ -67,7 +67,7 @@ def test_a_packaged_model_names_the_screens(images, mlflow_store, tmp_path):
 
     client = MlflowClient(mlflow_store[1])
     experiment = client.get_experiment_by_name("offline").experiment_id
-    (found,) = client.search_runs([experiment], "tags.study = 'zero_shot'")
+    (found,) = client.search_runs([experiment], "tags.command = 'zero_shot'")
     assert found.info.status == "FINISHED"
     assert found.data.metrics["android_common/mine/accuracy"] == pytest.approx(float(overall["accuracy"]), abs=1e-6)
     assert found.data.params["android_common.classes"] == "10"
