@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from threading import Event
 from typing import Any
 
 import pytest
@@ -20,11 +21,19 @@ def invoke(app: typer.Typer, *arguments: object) -> Result:
 
 
 @contextmanager
-def meanwhile(action: Callable[[], Any]) -> Iterator[Future]:
-    """Does something in a thread beside the block; its outcome is there when the block is over."""
+def meanwhile(action: Callable[[Callable[[], bool]], Any]) -> Iterator[Future]:
+    """Does something in a thread beside the block; its outcome is there when the block is over.
+
+    Args:
+        action: Gets a function that tells whether the block is over: what it waits for may never come then.
+    """
+    over = Event()
     with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(action)
-        yield future
+        future = pool.submit(action, over.is_set)
+        try:
+            yield future
+        finally:
+            over.set()
 
 
 class MetricLog:
