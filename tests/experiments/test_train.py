@@ -160,14 +160,14 @@ def test_the_same_seed_gives_the_same_table_whatever_the_transport_and_the_fault
 
 def test_a_trained_agent_is_evaluated_again_as_it_was_and_elsewhere(finished, tmp_path, with_store):
     _, trained, *_ = finished
-    with_store(tmp_path)
+    store = ["--mlflow-uri", default_uri(with_store(tmp_path))]
     folder = Path(shutil.copytree(trained, tmp_path / "smoke-1"))
-    done = CliRunner().invoke(evaluate_app, [str(folder), "--set", "evaluation.videos=0"])
+    done = CliRunner().invoke(evaluate_app, [str(folder), "--set", "evaluation.videos=0", *store])
     assert done.exit_code == 0, done.output
     assert (folder / "evaluation-1" / "evaluation.csv").read_text() == (folder / "evaluation.csv").read_text()
 
     shuffled = ["--set", "environment.evaluation_options.layout=shuffled", "--set", "evaluation.videos=1"]
-    done = CliRunner().invoke(evaluate_app, [str(folder), "--episodes", "10", *shuffled])
+    done = CliRunner().invoke(evaluate_app, [str(folder), "--episodes", "10", *shuffled, *store])
     assert done.exit_code == 0, done.output
     elsewhere = folder / "evaluation-2"
     assert evaluation(elsewhere)[0]["episodes"] == "10"
