@@ -31,8 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STEPS = 1000
 # Two iterations, with a checkpoint between them.
 SHORT = ("--preset", "smoke", "--steps", STEPS, "--set", "algorithm.train_batch_size=512")
-# A training makes its agent, its reward and its films; the one that is killed starts a Python and a Ray of its own.
-pytestmark = [pytest.mark.long, pytest.mark.budget(60)]
+pytestmark = pytest.mark.long
 
 
 def start(*arguments):
