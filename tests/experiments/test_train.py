@@ -13,6 +13,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mlflow.tracking import MlflowClient
 from PIL import Image
@@ -21,13 +22,17 @@ from typer.testing import CliRunner
 
 from experiments.evaluate import app as evaluate_app
 from experiments.train import app
+from experiments.training.run import Training
 from tests.experiments.commands import MetricLog, invoke, meanwhile
 from tests.experiments.processes import wait_for
 from vlm_rewards.errors import VLMRewardsError
+from vlm_rewards.rllib.rl_module import GoalConditionedModule
 from vlm_rewards.service import HandleTransport
 from vlm_rewards.tracking.store import default_uri
 
 ROOT = Path(__file__).resolve().parents[2]
+# Where RLlib's checkpoints keep the agent.
+MODULE = "learner_group/learner/rl_module/default_policy"
 STEPS = 1000
 # Two iterations, with a checkpoint between them.
 SHORT = ("--preset", "smoke", "--steps", STEPS, "--set", "algorithm.train_batch_size=512")
@@ -67,7 +72,7 @@ def history(client, run, name):
 
 def kill_replica(folder, others, is_over):
     """Kills the run's only replica once there is a checkpoint; returns its process and its successor's."""
-    wait_for(lambda: trained_steps(folder) > 0 or is_over())
+    wait_for(lambda: trained_steps(folder) > 0 or is_over(), 280)
     (name,) = set(serve.status().applications) - others
     transport, pids = HandleTransport(name), []
 
@@ -82,7 +87,7 @@ def kill_replica(folder, others, is_over):
 
     wait_for(lambda: seen() or is_over())
     os.kill(pids[0], signal.SIGKILL)
-    wait_for(lambda: (seen() and len(pids) > 1) or is_over())
+    wait_for(lambda: (seen() and len(pids) > 1) or is_over(), 280)
     return pids
 
 
@@ -218,12 +223,12 @@ def test_the_agent_to_compare_with_trains_on_ground_truth_without_any_reward_mod
         assert (folder / name).stat().st_size > 0
 
 
-def test_a_killed_run_resumes_to_its_end(ray_session, tmp_path, with_store):
+def test_a_killed_run_resumes_to_its_end_with_its_own_weights(ray_session, tmp_path, with_store, monkeypatch):
     quick = ("--set", "served_by={kind: in_process}", "--set", "evaluation.videos=0", "--set", "evaluation.episodes=10")
     process = start(*SHORT, "--output", with_store(tmp_path), *quick)
     folder = tmp_path / "smoke-1"
     try:
-        wait_for(lambda: trained_steps(folder) > 0 or process.poll() is not None)
+        wait_for(lambda: trained_steps(folder) > 0 or process.poll() is not None, 280)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -232,6 +237,15 @@ def test_a_killed_run_resumes_to_its_end(ray_session, tmp_path, with_store):
     assert killed.info.status == "RUNNING"
 
     log, checkpoint = MetricLog(), trained_steps(folder)
+    saved = folder / json.loads((folder / "state.json").read_text())["checkpoint"]
+    weights = GoalConditionedModule.from_checkpoint(saved / MODULE).get_state()
+    begun_with, train = {}, Training._train
+
+    def listening(self, algorithm, run):
+        begun_with.update(algorithm.get_module().get_state())
+        return train(self, algorithm, run)
+
+    monkeypatch.setattr(Training, "_train", listening)
     with log.listening():
         done = invoke(app, "--resume", folder)
     assert done.exit_code == 0, done.output
@@ -242,9 +256,11 @@ def test_a_killed_run_resumes_to_its_end(ray_session, tmp_path, with_store):
     assert steps == sorted(set(steps))
     assert steps[-1] >= STEPS
 
+    assert begun_with.keys() == weights.keys()
+    assert all(np.array_equal(begun_with[name], weights[name]) for name in weights)
     # It went on from the checkpoint, and what the killed run had logged beyond it is all that is not logged again.
     trained_again = [step for _, step, metrics in log.calls if "train/env_steps" in metrics]
-    assert trained_again[0] - checkpoint == 512
+    assert 512 <= trained_again[0] - checkpoint < 600
     last_before = max(m.step for m in history(client, killed, "train/env_steps"))
     assert all(step <= last_before for _, step in log.missing_from(client))
 
