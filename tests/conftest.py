@@ -9,7 +9,9 @@ import socket
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_DEDUP_LOGS", "0")
 os.environ.setdefault("MUJOCO_GL", "egl")
-# Serve kills its proxy if that is not up in 5 s, which on busy cores it is not.
+# On busy cores Ray's workers, which it makes nicer than all else by 15, starve, and Serve kills its proxy if that is
+# not up in 5 s.
+os.environ.setdefault("RAY_worker_niceness", "0")
 os.environ.setdefault("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", "60")
 
 import pytest
