@@ -161,13 +161,15 @@ def test_the_same_seed_gives_the_same_table_whatever_the_transport_and_the_fault
 def test_a_trained_agent_is_evaluated_again_as_it_was_and_elsewhere(finished, tmp_path, with_store):
     _, trained, *_ = finished
     with_store(tmp_path)
+    # The copy's settings name the store of the training, which other tests count the runs of.
+    store = ("--mlflow-uri", default_uri(tmp_path))
     folder = Path(shutil.copytree(trained, tmp_path / "smoke-1"))
-    done = CliRunner().invoke(evaluate_app, [str(folder), "--set", "evaluation.videos=0"])
+    done = CliRunner().invoke(evaluate_app, [str(folder), *store, "--set", "evaluation.videos=0"])
     assert done.exit_code == 0, done.output
     assert (folder / "evaluation-1" / "evaluation.csv").read_text() == (folder / "evaluation.csv").read_text()
 
     shuffled = ["--set", "environment.evaluation_options.layout=shuffled", "--set", "evaluation.videos=1"]
-    done = CliRunner().invoke(evaluate_app, [str(folder), "--episodes", "10", *shuffled])
+    done = CliRunner().invoke(evaluate_app, [str(folder), *store, "--episodes", "10", *shuffled])
     assert done.exit_code == 0, done.output
     elsewhere = folder / "evaluation-2"
     assert evaluation(elsewhere)[0]["episodes"] == "10"
@@ -245,7 +247,8 @@ def test_a_killed_run_resumes_to_its_end(ray_session, tmp_path, with_store):
 
     # It went on from the checkpoint, and what the killed run had logged beyond it is all that is not logged again.
     trained_again = [step for _, step, metrics in log.calls if "train/env_steps" in metrics]
-    assert trained_again[0] - checkpoint == 512
+    # An iteration ends with the vector step that fills it, and resets count for nothing: up to 16 steps more.
+    assert 512 <= trained_again[0] - checkpoint < 512 + 16
     last_before = max(m.step for m in history(client, killed, "train/env_steps"))
     assert all(step <= last_before for _, step in log.missing_from(client))
 

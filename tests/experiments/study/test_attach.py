@@ -39,7 +39,7 @@ def ladder(ray_session):
     serve.context._get_global_client().deploy_apps(ServeDeploySchema.model_validate(values))
     wait_for(lambda: serve.status().applications[APP].status == "RUNNING")
     yield HandleTransport(APP)
-    serve.delete(APP, _blocking=False)
+    serve.delete(APP)  # and wait: the next test looks at what runs
 
 
 def study(tmp_path, mlflow_store, **settings):
