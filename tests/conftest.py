@@ -83,7 +83,7 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
 def ray_session(shared_folder: Path, compiled_models: Path):
     """One local Ray session, with Serve, for all tests that need one; starting it takes seconds.
 
-    Commands that tests run in this process use it, too. Its four CPUs are a count: Ray asks no processor.
+    Commands that tests run in this process use it, too. Its six CPUs are a count: Ray asks no processor.
     """
     import ray
     from ray import serve
@@ -99,7 +99,7 @@ def ray_session(shared_folder: Path, compiled_models: Path):
         try:
             ray.init(
                 address="local",
-                num_cpus=4,
+                num_cpus=6,
                 include_dashboard=False,
                 log_to_driver=False,
                 logging_level=logging.WARNING,

@@ -1,7 +1,7 @@
 """A time budget for each test: what waits or computes for longer fails, before the suite has become slow.
 
-A test's time is its own and that of the fixtures made for it first. `@pytest.mark.budget(seconds)` gives one more than
-the usual; files that move into it say why beside the mark. On a machine that has other work the budgets stretch.
+A test's time is its own and that of the fixtures made for it first. Those marked `long` have more than the usual, and
+`@pytest.mark.budget(seconds)` gives as much as it says. On a machine that has other work the budgets stretch.
 """
 
 import os
@@ -11,6 +11,8 @@ import pytest
 
 # Two quiet cores; most tests take milliseconds.
 USUAL_S = 20.0
+# A training or a study with all its parts.
+LONG_S = 60.0
 SPENT = pytest.StashKey[float]()
 
 
@@ -39,7 +41,9 @@ def pytest_runtest_makereport(
     spent = item.stash.get(SPENT, 0.0) + report.duration
     item.stash[SPENT] = spent
     mark = item.get_closest_marker("budget")
-    budget = float(mark.args[0] if mark else item.config.getini("time_budget"))
+    usual = float(item.config.getini("time_budget"))
+    long = usual and max(usual, LONG_S) if item.get_closest_marker("long") else usual
+    budget = float(mark.args[0]) if mark else long
     if call.when == "call" and report.passed and budget and spent > budget * (factor := stretch()):
         busy = f", times {factor:.1f} on this busy machine" if factor > 1 else ""
         report.outcome = "failed"

@@ -31,8 +31,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STEPS = 1000
 # Two iterations, with a checkpoint between them.
 SHORT = ("--preset", "smoke", "--steps", STEPS, "--set", "algorithm.train_batch_size=512")
-# A training makes its agent, its reward and its films; the one that is killed starts a Python and a Ray of its own.
-pytestmark = [pytest.mark.long, pytest.mark.budget(60)]
+pytestmark = pytest.mark.long
 
 
 def start(*arguments):
@@ -160,16 +159,14 @@ def test_the_same_seed_gives_the_same_table_whatever_the_transport_and_the_fault
 
 def test_a_trained_agent_is_evaluated_again_as_it_was_and_elsewhere(finished, tmp_path, with_store):
     _, trained, *_ = finished
-    with_store(tmp_path)
-    # The copy's settings name the store of the training, which other tests count the runs of.
-    store = ("--mlflow-uri", default_uri(tmp_path))
+    store = ["--mlflow-uri", default_uri(with_store(tmp_path))]
     folder = Path(shutil.copytree(trained, tmp_path / "smoke-1"))
-    done = CliRunner().invoke(evaluate_app, [str(folder), *store, "--set", "evaluation.videos=0"])
+    done = CliRunner().invoke(evaluate_app, [str(folder), "--set", "evaluation.videos=0", *store])
     assert done.exit_code == 0, done.output
     assert (folder / "evaluation-1" / "evaluation.csv").read_text() == (folder / "evaluation.csv").read_text()
 
     shuffled = ["--set", "environment.evaluation_options.layout=shuffled", "--set", "evaluation.videos=1"]
-    done = CliRunner().invoke(evaluate_app, [str(folder), *store, "--episodes", "10", *shuffled])
+    done = CliRunner().invoke(evaluate_app, [str(folder), "--episodes", "10", *shuffled, *store])
     assert done.exit_code == 0, done.output
     elsewhere = folder / "evaluation-2"
     assert evaluation(elsewhere)[0]["episodes"] == "10"

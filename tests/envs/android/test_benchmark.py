@@ -1,4 +1,6 @@
-"""The environment is fast enough to train on; `python -m envs.android.benchmark` measures properly."""
+"""The environment's own benchmark counts what it says it counts; how fast it is, `make bench` measures."""
+
+from functools import partial
 
 import pytest
 
@@ -7,10 +9,18 @@ from envs.android.env import OpenAppEnv
 
 
 @pytest.mark.parametrize("with_reward_frames", [False, True])
-def test_it_is_an_order_of_magnitude_faster_than_any_real_device(with_reward_frames):
+def test_it_steps_as_often_as_it_says_and_renders_only_what_is_asked_for(monkeypatch, with_reward_frames):
     env = OpenAppEnv()
-    steps_per_second(env, 500, with_reward_frames)  # draws icons and screens for the first time
-    speed, success = steps_per_second(env, 1000, with_reward_frames, seed=1)
+    calls = {"step": 0, "reward_frame": 0}
+    for name in calls:
+
+        def counted(method, name, *arguments):
+            calls[name] += 1
+            return method(*arguments)
+
+        monkeypatch.setattr(env, name, partial(counted, getattr(env, name), name))
+    speed, success = steps_per_second(env, 300, with_reward_frames, seed=1)
     env.close()
-    assert speed > 300  # thousands on a quiet core; this much on a busy one
-    assert 0.0 < success < 0.3
+    assert calls == {"step": 300, "reward_frame": 300 * with_reward_frames}
+    assert speed > 0
+    assert 0.0 <= success < 0.4

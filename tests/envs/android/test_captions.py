@@ -21,7 +21,7 @@ TASK_WORDING = re.compile(
 @pytest.fixture(scope="module")
 def screens() -> list[CaptionedScreen]:
     rng = np.random.default_rng(0)
-    return [random_captioned_screen(rng, 64, 40) for _ in range(1500)]
+    return [random_captioned_screen(rng, 64, 40) for _ in range(700)]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_frames_have_the_wanted_size(screens: list[CaptionedScreen]) -> None:
 def test_every_label_occurs_and_apps_occur_alike(screens: list[CaptionedScreen]) -> None:
     counts = Counter(screen.label for screen in screens)
     assert set(counts) == set(LABELS)
-    assert min(counts[app.name] for app in APPS) > 20
+    assert min(counts[app.name] for app in APPS) >= 8
 
 
 def test_with_all_apps_every_app_of_both_phones_occurs_alike(all_screens: list[CaptionedScreen]) -> None:
@@ -53,7 +53,7 @@ def test_with_all_apps_every_app_of_both_phones_occurs_alike(all_screens: list[C
 
 
 def test_the_diverse_apps_alone_are_the_fifty() -> None:
-    labels = {random_captioned_screen(np.random.default_rng(i), 32, 20, apps="diverse").label for i in range(700)}
+    labels = {random_captioned_screen(np.random.default_rng(i), 32, 20, apps="diverse").label for i in range(450)}
     assert labels == set(LABELS_OF["diverse"]) == {app.name for app in DIVERSE_APPS} | set(LABELS[-3:])
     assert len(DIVERSE_APPS) == 50
 
@@ -95,7 +95,7 @@ def test_no_caption_names_another_app() -> None:
 
 def test_captions_vary_for_one_app(screens: list[CaptionedScreen]) -> None:
     captions = {caption for screen in screens if screen.label == "Gmail" for caption in screen.captions}
-    assert len(captions) > 25
+    assert len(captions) > 15
     assert "screenshot of Gmail on Android" in captions
 
 

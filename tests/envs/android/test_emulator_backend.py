@@ -23,7 +23,7 @@ from vlm_rewards.errors import VLMRewardsError
 HOME, BACK = ACTION_INDEX["home"], ACTION_INDEX["back"]
 WRITER = ScriptWriter(Phone().layout)
 # Wall-clock seconds; the log travels through two processes in this time.
-SETTLE_S = 0.4
+SETTLE_S = 0.25
 
 
 @pytest.fixture(autouse=True)
@@ -144,11 +144,11 @@ def test_an_emulator_that_dies_truncates_the_episode_and_the_next_one_finds_it_a
 
 def test_steps_keep_to_the_rate(running):
     _, options = running
-    env = OpenAppEnv(backend="emulator", emulator=options | {"settle_s": 0.0, "max_rate_hz": 5.0})
+    env = OpenAppEnv(backend="emulator", emulator=options | {"settle_s": 0.0, "max_rate_hz": 10.0})
     env.reset(seed=0)
     started = time.monotonic()
     env.step(ACTION_INDEX["swipe_left"])  # eight raw steps
-    assert time.monotonic() - started >= 8 / 5.0 - 0.2
+    assert time.monotonic() - started >= 8 / 10.0 - 0.1
     env.close()
 
 

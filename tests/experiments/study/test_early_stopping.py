@@ -1,21 +1,19 @@
 """ASHA over real trials: what does worse is stopped, and its run in MLflow says so."""
 
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import yaml
 from mlflow.tracking import MlflowClient
 
+from experiments.model_size import app
 from experiments.shared.preset_files import load_preset
+from tests.experiments.commands import invoke
 from vlm_rewards.tracking.store import default_uri
 
-ROOT = Path(__file__).resolve().parents[3]
-pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600), pytest.mark.budget(90)]
 
 
-def test_the_worse_of_two_trials_is_stopped_at_the_first_rung(tmp_path):
+def test_the_worse_of_two_trials_is_stopped_at_the_first_rung(ray_session, tmp_path, with_store):
+    with_store(tmp_path)
     values = load_preset("studies/model_size", "smoke")
     values["name"] = "asha"
     values["settings"] |= {
@@ -35,9 +33,8 @@ def test_the_worse_of_two_trials_is_stopped_at_the_first_rung(tmp_path):
     values["asha"] = {"grace_steps": 512, "reduction_factor": 2}
     preset = tmp_path / "asha.yaml"
     preset.write_text(yaml.safe_dump(values, sort_keys=False))
-    command = [sys.executable, "-m", "experiments.model_size", "--preset", str(preset), "--output", str(tmp_path)]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=500, check=False)
-    assert result.returncode == 0, result.stdout + result.stderr
+    done = invoke(app, "--preset", preset, "--output", tmp_path)
+    assert done.exit_code == 0, done.output
 
     client = MlflowClient(tracking_uri=default_uri(tmp_path))
     runs = client.search_runs([e.experiment_id for e in client.search_experiments()])

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from types import SimpleNamespace
 
 import pytest
 from mlflow.tracking import MlflowClient
@@ -16,7 +17,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from vlm_rewards.errors import TrackingError
-from vlm_rewards.tracking import MlflowRun, abandoned_runs
+from vlm_rewards.tracking import MlflowRun, abandoned_runs, mlflow_run
 from vlm_rewards.tracking.store import default_uri
 
 
@@ -79,6 +80,27 @@ def test_an_error_closes_the_run_and_says_why(store, error, status):
     found = reader(store).get_run(run.run_id)
     assert found.info.status == status
     assert type(error).__name__ in found.data.tags["end_reason"]
+
+
+def test_the_cost_of_tracking_is_the_time_inside_its_requests_and_its_share_of_the_run(store, monkeypatch):
+    clock = SimpleNamespace(now=1000.0)
+    monkeypatch.setattr(mlflow_run, "time", SimpleNamespace(monotonic=lambda: clock.now, time=time.time))
+    run = start(store, params={})
+    deliver = run._client.log_batch
+
+    def takes_two_seconds(*arguments, **options):
+        clock.now += 2
+        deliver(*arguments, **options)
+
+    monkeypatch.setattr(run._client, "log_batch", takes_two_seconds)
+    for step in (1, 2, 3):
+        clock.now += 8
+        run.log_metrics({"a": 1.0}, step=step)
+    run.log_cost()
+    run.finish()
+    found = reader(store).get_run(run.run_id).data.metrics
+    assert found["tracking/seconds"] == pytest.approx(6)
+    assert found["tracking/share"] == pytest.approx(6 / 30)
 
 
 def test_a_resumed_run_continues_with_strictly_rising_steps(store):
