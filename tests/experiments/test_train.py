@@ -260,7 +260,8 @@ def test_a_killed_run_resumes_to_its_end_with_its_own_weights(ray_session, tmp_p
     assert all(np.array_equal(begun_with[name], weights[name]) for name in weights)
     # It went on from the checkpoint, and what the killed run had logged beyond it is all that is not logged again.
     trained_again = [step for _, step, metrics in log.calls if "train/env_steps" in metrics]
-    assert 512 <= trained_again[0] - checkpoint < 600
+    # An iteration ends with the vector step that fills it, and resets count for nothing: up to 16 steps more.
+    assert 512 <= trained_again[0] - checkpoint < 512 + 16
     last_before = max(m.step for m in history(client, killed, "train/env_steps"))
     assert all(step <= last_before for _, step in log.missing_from(client))
 

@@ -12,7 +12,7 @@ from vlm_rewards.tracking.store import first_line
 
 logger = logging.getLogger(__name__)
 
-_ENDED = ("FINISHED", "FAILED", "KILLED")
+_ENDED = ("FINISHED", "FAILED")
 
 
 def close_as_killed(uri: str, run_ids: Iterable[str], reason: str) -> None:
@@ -22,8 +22,9 @@ def close_as_killed(uri: str, run_ids: Iterable[str], reason: str) -> None:
 
     Args:
         uri: The store.
-        run_ids: The runs; those that are FINISHED, FAILED or KILLED already stay as they are.
-        reason: Kept as the tag `end_reason`.
+        run_ids: The runs; those that are FINISHED or FAILED already stay as they are.
+        reason: Kept as the tag `end_reason`, also of a run whose own process has closed it as KILLED: that knows only
+            that it was stopped, and not why.
     """
     client = MlflowClient(tracking_uri=with_password(uri))
     for run_id in run_ids:

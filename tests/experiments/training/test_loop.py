@@ -20,7 +20,7 @@ class Written:
     """Stands for an algorithm: each iteration has 100 steps, and half its episodes succeed."""
 
     def __init__(self, env_steps=0):
-        self.env_steps, self.saved = env_steps, []
+        self.env_steps, self.saved, self.seeds = env_steps, [], []
 
     def train(self):
         self.env_steps += 100
@@ -48,6 +48,7 @@ class Told:
 def run(tmp_path, monkeypatch):
     """Runs the loop from a state; returns what it logged, its algorithm and where it ended."""
     monkeypatch.setattr(loop.health, "check", lambda result, **expected: result)
+    monkeypatch.setattr(loop, "begin_anew", lambda algorithm, seed: algorithm.seeds.append(seed))
 
     def execute(state=None, **settings):
         overrides = [f"{name}={value}" for name, value in settings.items()]
@@ -82,6 +83,8 @@ def test_checkpoints_and_short_evaluations_come_when_they_are_due_and_the_last_c
     settings = {"total_env_steps": 500, "checkpoint_every_steps": 200, "evaluation.every_steps": 200}
     calls, algorithm, ended = run(**settings)
     assert algorithm.saved == [200, 400, 500]
+    # What is sampled after a checkpoint is what a resumed run would sample: from seeds of its own.
+    assert len(algorithm.seeds) == len(set(algorithm.seeds)) >= 2
     evaluated = {
         step: metrics["held_out/success_rate"] for step, metrics in calls if "held_out/success_rate" in metrics
     }

