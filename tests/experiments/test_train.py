@@ -33,7 +33,7 @@ from vlm_rewards.tracking.store import default_uri
 ROOT = Path(__file__).resolve().parents[2]
 # Where RLlib's checkpoints keep the agent.
 MODULE = "learner_group/learner/rl_module/default_policy"
-STEPS = 1000
+STEPS = 2500
 # Two iterations, with a checkpoint between them.
 SHORT = ("--preset", "smoke", "--steps", STEPS, "--set", "algorithm.train_batch_size=512")
 pytestmark = pytest.mark.long
@@ -72,7 +72,7 @@ def history(client, run, name):
 
 def kill_replica(folder, others, is_over):
     """Kills the run's only replica once there is a checkpoint; returns its process and its successor's."""
-    wait_for(lambda: trained_steps(folder) > 0 or is_over(), 280)
+    wait_for(lambda: set(serve.status().applications) - others or is_over(), 280)
     (name,) = set(serve.status().applications) - others
     transport, pids = HandleTransport(name), []
 
@@ -85,7 +85,9 @@ def kill_replica(folder, others, is_over):
             pids.append(pid)
         return True
 
-    wait_for(lambda: seen() or is_over())
+    wait_for(lambda: seen() or is_over(), 280)
+    # At once: the iteration after the checkpoint, which is to be hit, takes a second or two.
+    wait_for(lambda: trained_steps(folder) > 0 or is_over(), 280)
     os.kill(pids[0], signal.SIGKILL)
     wait_for(lambda: (seen() and len(pids) > 1) or is_over(), 280)
     return pids
