@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from experiments.study_report.records import StudyKind
+from experiments.study_report.study_kind import StudyKind
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.strict_config import near_matches
 

@@ -1,11 +1,11 @@
 """A study and its trials, as MLflow keeps them."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from experiments.study_report.document import Findings
+from experiments.study_report.study_kind import StudyKind
 from vlm_rewards.evaluation.curve_point import LAST_QUARTER, CurvePoint, last_quarter_precision
 from vlm_rewards.evaluation.statistics import Curve
 
@@ -122,25 +122,6 @@ class OfflineRow:
     family: str
     negatives: str
     value: tuple[float, float, float]
-
-
-@dataclass(frozen=True)
-class StudyKind:
-    """A question that studies ask, from its command line to its report.
-
-    Attributes:
-        name: Name of its command, of the folder of its presets, and of its studies' tag `study.kind` in MLflow.
-        title: Line above the headline of its report.
-        summary: Help text of its command.
-        findings: Says what a study of this kind shows.
-        ordered_by: Facts that arms are put in order by, rising; the first that an arm has decides before the next.
-    """
-
-    name: str
-    title: str
-    summary: str
-    findings: "Callable[[Study], Findings]" = field(repr=False)
-    ordered_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from experiments.study.trials import plan_trials
 from experiments.study_report.document import Findings
 from experiments.study_report.kinds import STUDY_KINDS
 from experiments.study_report.reading import StudyReader
-from experiments.study_report.records import StudyKind
+from experiments.study_report.study_kind import StudyKind
 from vlm_rewards.tracking import MlflowRun
 from vlm_rewards.tracking.store import default_uri
 

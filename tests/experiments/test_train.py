@@ -33,8 +33,8 @@ from vlm_rewards.tracking.store import default_uri
 ROOT = Path(__file__).resolve().parents[2]
 # Where RLlib's checkpoints keep the agent.
 MODULE = "learner_group/learner/rl_module/default_policy"
-STEPS = 1000
-# Two iterations, with a checkpoint between them.
+STEPS = 1500
+# Three iterations, with checkpoints between them.
 SHORT = ("--preset", "smoke", "--steps", STEPS, "--set", "algorithm.train_batch_size=512")
 pytestmark = pytest.mark.long
 

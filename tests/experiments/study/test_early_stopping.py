@@ -34,7 +34,7 @@ def test_the_worse_of_two_trials_is_stopped_at_the_first_rung(ray_session, tmp_p
     preset = tmp_path / "asha.yaml"
     preset.write_text(yaml.safe_dump(values, sort_keys=False))
     done = invoke(app, "--preset", preset, "--output", tmp_path)
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 0, done.output + done.stderr
 
     client = MlflowClient(tracking_uri=default_uri(tmp_path))
     runs = client.search_runs([e.experiment_id for e in client.search_experiments()])
