@@ -62,9 +62,12 @@ def test_learners_of_their_own_share_a_batch_and_learn_alike(reference):
     weights, metrics = trained_weights(seed=1, env_kwargs={"blind": 0.3}, num_learners=1)
     # It begins where the learner in the caller's process does, and draws its own minibatches.
     assert metrics[0].reward_return == reference[1][0].reward_return
-    assert weights.keys() == reference[0].keys()
-    for key, values in weights.items():
-        np.testing.assert_allclose(values, reference[0][key], atol=0.02)
+    untrained, _ = trained_weights(iterations=0, seed=1, env_kwargs={"blind": 0.3})
+    moved, moved_here = (
+        np.concatenate([(weights_of[key] - untrained[key]).ravel() for key in untrained])
+        for weights_of in (weights, reference[0])
+    )
+    assert np.corrcoef(moved, moved_here)[0, 1] > 0.5
 
 
 def test_scrambling_the_ground_truth_changes_no_weight(reference):
