@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from vlm_rewards.service.served_by import ServedByKind
 
 
+# Signals that have stopped a command of this process.
+_FIRED: list[int] = []
+
+
 class Terminated(SystemExit):
     """SIGTERM has come: what is written stands, and MLflow is told."""
 
@@ -42,7 +46,8 @@ def clear_errors(again: str | Callable[[], str]) -> Iterator[None]:
     known = _open_runs()
     try:
         try:
-            yield
+            with named_signals():
+                yield
         except BaseException as error:
             # A `with` block has closed its own; this is for what comes between a run's start and that.
             for run in _open_runs() - known:
@@ -80,6 +85,18 @@ def sigterm_stops() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+@contextmanager
+def named_signals() -> Iterator[None]:
+    """Give a `Terminated` its name back: where Ray waits, it raises SystemExit(1) in the place of what a handler raised."""
+    fired = len(_FIRED)
+    try:
+        yield
+    except SystemExit as error:
+        if len(_FIRED) > fired and not isinstance(error, Terminated):
+            raise Terminated(128 + _FIRED[-1]) from error
+        raise
+
+
 def stop_on_sigterm() -> None:
     """Let SIGTERM raise `Terminated` in this process; Ray puts a handler of its own in the place when it starts."""
     signal.signal(signal.SIGTERM, _stop)
@@ -100,6 +117,7 @@ def ray_for(served_by: "ServedByKind", beside: float = 0.0) -> Any:
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
+    _FIRED.append(number)
     raise Terminated(128 + number)
 
 

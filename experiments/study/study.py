@@ -18,6 +18,7 @@ from ray import tune
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 
 from experiments.shared.atomic_files import write_atomically
+from experiments.shared.command_line import named_signals
 from experiments.study.driver_environment import driver_environment
 from experiments.study.offline_table import write_offline_table
 from experiments.study.study_config import StudyConfig
@@ -32,6 +33,7 @@ from vlm_rewards.service.deploying import deployed
 from vlm_rewards.service.served_by import Deploy, connect
 from vlm_rewards.tracking import MlflowRun, flatten, provenance_tags
 from vlm_rewards.tracking.closing import close_as_killed
+from vlm_rewards.tracking.unbroken import unbroken
 
 
 class StudyFailedError(VLMRewardsError):
@@ -107,12 +109,8 @@ class Study:
             with ExitStack() as served:
                 try:
                     record = resumed or self._begin(parent)
-                    trials = self._serve(record, served)
-                    # Only now: who reads it may ask them at once.
-                    apps = list(dict.fromkeys(trial.reward_app for trial in trials if trial.reward_app))
-                    parent.set_tags({"study.reward_apps": json.dumps(apps)})
-                    self._watcher.stage(f"running {len(trials)} trials, {self.config.max_concurrent_trials} at once")
-                    results = self._tune(trials)
+                    with named_signals():
+                        results = self._run(record, parent, served)
                 except (KeyboardInterrupt, SystemExit) as error:
                     # Before anything else: a job that is stopped is killed three seconds later.
                     self.close_trials(str(error) or "the study was interrupted")
@@ -132,6 +130,14 @@ class Study:
                 )
         return StudyOutcome(record.mlflow_run_id, self._uri, record.trials)
 
+    def _run(self, record: StudyRecord, parent: MlflowRun, served: ExitStack) -> list[Any]:
+        trials = self._serve(record, served)
+        # Only now: who reads it may ask them at once.
+        apps = list(dict.fromkeys(trial.reward_app for trial in trials if trial.reward_app))
+        parent.set_tags({"study.reward_apps": json.dumps(apps)})
+        self._watcher.stage(f"running {len(trials)} trials, {self.config.max_concurrent_trials} at once")
+        return self._tune(trials)
+
     def close_trials(self, reason: str) -> None:
         """Close the runs of all trials that have not ended, which their own processes may not do any more.
 
@@ -141,6 +147,7 @@ class Study:
         if self.folder.has_begun():
             close_as_killed(self._uri, [trial.mlflow_run_id for trial in self.folder.record().trials], reason)
 
+    @unbroken()
     def _begin(self, parent: MlflowRun) -> StudyRecord:
         self._log_inputs(parent)
         record = StudyRecord(self._kind, parent.run_id, self._prepared(parent.run_id))

@@ -13,6 +13,7 @@ from pathlib import Path
 from ray.rllib.algorithms.algorithm import Algorithm
 
 from envs.registry import make_env
+from experiments.shared.command_line import named_signals
 from experiments.shared.folder_lock import locked
 from experiments.shared.run_folder import RunFolder, RunState
 from experiments.training.config import TrainConfig
@@ -125,7 +126,7 @@ class Training:
 
     def _execute(self, client: RewardClient | None) -> TrainingOutcome:
         description = client and client.describe()
-        with self._algorithm(client) as algorithm, self._start_tracking(description) as run:
+        with self._algorithm(client) as algorithm, self._start_tracking(description) as run, named_signals():
             if self._state is None:
                 self._state = RunState(mlflow_run_id=run.run_id)
                 self.folder.write_state(self._state)

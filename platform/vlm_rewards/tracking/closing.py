@@ -9,12 +9,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from vlm_rewards.credentials import with_password
 from vlm_rewards.tracking.store import first_line
+from vlm_rewards.tracking.unbroken import unbroken
 
 logger = logging.getLogger(__name__)
 
 _ENDED = ("FINISHED", "FAILED")
 
 
+@unbroken()
 def close_as_killed(uri: str, run_ids: Iterable[str], reason: str) -> None:
     """Close runs as KILLED that have not ended by themselves.
 

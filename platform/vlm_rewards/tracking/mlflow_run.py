@@ -18,6 +18,7 @@ from vlm_rewards.errors import TrackingError
 from vlm_rewards.tracking.abandoned_runs import close_abandoned_runs, process_tags
 from vlm_rewards.tracking.disk_reserve import DiskReserve
 from vlm_rewards.tracking.store import exclusive, first_line, open_experiment, sqlite_file
+from vlm_rewards.tracking.unbroken import unbroken
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ class MlflowRun:
         _OPEN.add(self)
 
     @classmethod
+    @unbroken()
     def start(
         cls,
         *,
@@ -126,6 +128,7 @@ class MlflowRun:
             raise
         return started
 
+    @unbroken()
     def postpone(self) -> None:
         """Leave the run as SCHEDULED, for `start(resume_run_id=...)` in another process.
 
@@ -174,6 +177,7 @@ class MlflowRun:
         """Store a file with the run, under `folder` of its artifacts."""
         self._write(partial(self._client.log_artifact, self.run_id, str(path), folder))
 
+    @unbroken()
     def finish(self, status: str = "FINISHED", reason: str | None = None) -> None:
         """Deliver what is pending and set the final status; a second call does nothing.
 
@@ -243,6 +247,7 @@ class MlflowRun:
                 return
             del self._pending[: len(chunk)]
 
+    @unbroken()
     def _write(self, request: Callable[[], Any]) -> None:
         """Run one write; a full disk is an error that ends the run, since it will not go away by waiting."""
         begin = time.monotonic()
