@@ -93,7 +93,7 @@ class _Scoring:
 
     def __init__(self, model: str, config: AgreementReward) -> None:
         trained_on = load_preset("train", config.train)["reward"]
-        if not isinstance(trained_on, dict):
+        if trained_on["kind"] != "clip":
             raise ConfigError(f"preset {config.train!r} trains on no reward model; name one that does")
         values = merged(merged(trained_on, config.reward), {"model": model})
         self.reward = RewardConfig(**values)

@@ -104,9 +104,9 @@ class Study:
         """
         resumed = self.folder.record() if self.folder.has_begun() else None
         with self._parent_run(resumed) as parent:
-            record = resumed or self._begin(parent)
             with ExitStack() as served:
                 try:
+                    record = resumed or self._begin(parent)
                     trials = self._serve(record, served)
                     # Only now: who reads it may ask them at once.
                     apps = list(dict.fromkeys(trial.reward_app for trial in trials if trial.reward_app))

@@ -2,9 +2,9 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from experiments.pretrain_ladder import LadderConfig, app
+from experiments.pretrain_ladder import app
+from experiments.pretraining.ladder_config import LadderConfig
 from experiments.shared.preset_files import load_preset, preset_names
-from vlm_rewards.pretraining.pretrain_config import PretrainConfig
 from vlm_rewards.pretraining.stream_training import _shared
 
 LADDER = {
@@ -23,7 +23,7 @@ LADDER = {
 @pytest.mark.parametrize("preset", preset_names("pretrain_ladder"))
 def test_every_preset_is_one_recipe_for_all_its_sizes(preset):
     ladder = LadderConfig(**load_preset("pretrain_ladder", preset, []))
-    models = [PretrainConfig(**each) for each in ladder.models()]
+    models = ladder.models()
     assert all(model.data.stream for model in models)
     assert all(_shared(model) == _shared(models[0]) for model in models)
     assert [model.name for model in models] == [ladder.prefix + size for size in ladder.sizes]

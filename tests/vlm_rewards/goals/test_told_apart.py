@@ -106,6 +106,7 @@ def test_a_goal_of_which_nothing_is_read_is_refused():
 
 
 def test_prompts_that_are_mostly_unknown_are_warned_of(caplog):
+    caplog.set_level(logging.WARNING)
     config = RewardConfig(**{**CONFIG.model_dump(), "template": "[TASK]"})
     RewardModel(config, goals("красный мяч в комнате", "a ball"), FoldingEncoder())
     assert "does not know most words of 1 prompts (such as 'красный мяч в комнате')" in caplog.text

@@ -223,7 +223,7 @@ def test_a_reward_that_is_redeployed_under_the_run_is_refused(ray_session):
             if self.calls == 1:
                 other = grid_reward_model()
                 config = type(other.config)(model="fake", negatives=other.config.negatives, tau=0.2, beta=0.9)
-                self._reward_model = RewardModel(config, TASKS, encoder=ENCODER)
+                self.__init__(RewardModel(config, TASKS, encoder=ENCODER))
             return super().score(frames, goal_ids, timeout_s)
 
     runner = runner_of(client_factory=lambda: RewardClient(Redeployed(grid_reward_model())))

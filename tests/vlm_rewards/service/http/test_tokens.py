@@ -1,5 +1,7 @@
 """Who gets in."""
 
+import logging
+
 import pytest
 from fastapi.testclient import TestClient
 
@@ -42,6 +44,7 @@ def test_with_tokens_only_their_bearers_get_in(reward_model, caplog):
     [("127.0.0.1", 200), ("::1", 200), ("::ffff:127.0.0.1", 200), ("203.0.113.9", 401), ("", 401), ("name", 401)],
 )
 def test_without_tokens_only_this_machine_gets_in_and_the_log_says_so(app, host, status, caplog):
+    caplog.set_level(logging.WARNING)
     with TestClient(app, client=(host, 1), base_url="http://127.0.0.1") as http:
         assert http.get("/v1/models").status_code == status
     assert "answers callers on this machine only" in caplog.text
