@@ -10,9 +10,9 @@ from collections.abc import Generator
 import pytest
 
 # Two quiet cores; most tests take milliseconds.
-USUAL_S = 20.0
+USUAL_S = 30.0
 # A training or a study with all its parts.
-LONG_S = 60.0
+LONG_S = 120.0
 SPENT = pytest.StashKey[float]()
 
 

@@ -87,7 +87,7 @@ def sigterm_stops() -> Iterator[None]:
 
 @contextmanager
 def named_signals() -> Iterator[None]:
-    """Give a `Terminated` its name back: where Ray waits, it raises SystemExit(1) in the place of what a handler raised."""
+    """Give a `Terminated` its name back: Ray, where it waits, turns what a handler raises into SystemExit(1)."""
     fired = len(_FIRED)
     try:
         yield

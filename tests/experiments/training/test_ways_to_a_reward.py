@@ -11,6 +11,7 @@ from experiments.training.environments import task_set_of
 from experiments.training.run import Training
 from rllib_configs.ppo import PPOHyperparameters
 from serve_deployments import gateway
+from tests.experiments.processes import wait_for
 from tests.experiments.training.test_run import Silent
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.service.deploying import deploy
@@ -94,7 +95,8 @@ def test_every_way_gives_the_same_rewards_to_the_bit(url, train, expected, way):
         first = expected.setdefault(name, values)
         assert np.array_equal(values, first), name
     # What others deployed stays, and nothing else.
-    assert {name for name, app in serve.status().applications.items() if app.status != "DELETING"} <= before
+    # Taken down without waiting for it.
+    wait_for(lambda: {n for n, app in serve.status().applications.items() if app.status != "DELETING"} <= before)
     assert APP in serve.status().applications
 
 
