@@ -1,11 +1,13 @@
-"""How the tests are dealt out to the processes of xdist: all that need Ray to one of them, the others by file.
+"""How the tests are dealt out to the processes of xdist: files that need Ray in two groups alike, then the others.
 
-Ray starts once, and while its tests wait for processes to start and to be noticed as dead, the others compute.
+Ray starts once a process, and a file's fixtures are made once. Tests of Ray wait more than they compute, for processes
+to start and to be noticed as dead: with all of them in one process 15 minutes passed, and the cores worked for six.
 
 xdist 3.8 tells its controller a test's group by changing the test's id, which pytest 9 does not let it do: with them,
 `--dist loadgroup` alone deals every test out on its own. Here the processes write down which tests are Ray's.
 """
 
+import json
 import os
 import tempfile
 from functools import cached_property
@@ -14,6 +16,10 @@ from pathlib import Path
 import pytest
 
 RAY = "ray"
+# Processes that have a Ray session.
+RAY_GROUPS = 2
+# Tests that a file of minutes counts for.
+LONG_FILE = 60
 # Where the processes write it; they inherit it from the controller.
 FOLDER = "VLM_REWARDS_TEST_GROUPS"
 MADE = pytest.StashKey[tempfile.TemporaryDirectory]()
@@ -46,8 +52,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Write down which tests are Ray's; first, for then the controller is told that the collection has ended."""
     if "PYTEST_XDIST_WORKER" in os.environ and FOLDER in os.environ:
-        ids = "\n".join(item.nodeid for item in session.items if needs_ray(item))
-        Path(os.environ[FOLDER], os.environ["PYTEST_XDIST_WORKER"]).write_text(ids)
+        rays = [item for item in session.items if needs_ray(item)]
+        marks = {item.nodeid: "long" if item.get_closest_marker("long") else "" for item in rays}
+        Path(os.environ[FOLDER], os.environ["PYTEST_XDIST_WORKER"]).write_text(json.dumps(marks))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -57,10 +64,28 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
 
     class RayOrFile(LoadScopeScheduling):
         @cached_property
-        def _ray(self) -> set[str]:
-            return {line for file in Path(os.environ[FOLDER]).iterdir() for line in file.read_text().splitlines()}
+        def _ray(self) -> dict[str, str]:
+            found: dict[str, str] = {}
+            for file in Path(os.environ[FOLDER]).iterdir():
+                found |= json.loads(file.read_text())
+            return found
+
+        @cached_property
+        def _groups(self) -> dict[str, str]:
+            weights: dict[str, int] = {}
+            for test, mark in self._ray.items():
+                file = test.split("::")[0]
+                weights[file] = max(weights.get(file, 0) + 1, LONG_FILE if mark else 0)
+            totals = dict.fromkeys(range(RAY_GROUPS), 0)
+            groups = {}
+            for file in sorted(weights, key=lambda file: (-weights[file], file)):
+                group = min(totals, key=lambda number: totals[number])
+                totals[group] += weights[file]
+                groups[file] = f"{RAY}-{group}"
+            return groups
 
         def _split_scope(self, nodeid: str) -> str:
-            return RAY if nodeid in self._ray else nodeid.split("::")[0]
+            file = nodeid.split("::")[0]
+            return self._groups[file] if nodeid in self._ray else file
 
     return RayOrFile(config, log) if config.getvalue("dist") == "loadgroup" else None

@@ -59,15 +59,16 @@ def test_budgets_stretch_with_the_work_of_others_alone(monkeypatch):
     assert factors == {0.1: 1.0, 2.0: 1.0, 6.0: 3.0}
 
 
-def test_one_process_has_all_ray_tests_and_a_file_is_never_torn_apart(suite, monkeypatch):
+def test_ray_tests_have_a_group_a_process_and_a_file_is_never_torn_apart(suite, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
     where = "import os, pytest\ndef where(name): print('RAN', name, os.environ['PYTEST_XDIST_WORKER'])\n"
     suite.makeconftest("import pytest\n@pytest.fixture(scope='session')\ndef ray_session(): pass\n")
     for name in "abc":
         tests = [
             f"def test_plain_{i}():\n    where('plain-{name}')\n"
-            f"def test_ray_{i}(ray_session):\n    where('ray')\n"
-            f"@pytest.mark.ray\ndef test_marked_{i}():\n    where('ray')\n"
+            f"def test_ray_{i}(ray_session):\n    where('ray-{name}')\n"
+            f"@pytest.mark.ray\ndef test_marked_{i}():\n    where('ray-{name}')\n"
             for i in range(6)
         ]
         suite.makepyfile(**{f"test_{name}": where + "".join(tests)})
@@ -78,5 +79,7 @@ def test_one_process_has_all_ray_tests_and_a_file_is_never_torn_apart(suite, mon
     processes = {}
     for name, process in ran:
         processes.setdefault(name, set()).add(process)
-    assert set(processes) == {"ray", "plain-a", "plain-b", "plain-c"}
+    assert set(processes) == {f"{kind}-{name}" for kind in ("ray", "plain") for name in "abc"}
     assert all(len(each) == 1 for each in processes.values()), processes
+    # The heaviest file begins one group, the others fill the other.
+    assert processes["ray-a"] != processes["ray-b"]

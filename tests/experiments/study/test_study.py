@@ -30,7 +30,8 @@ SMALL = (
 )  # fmt: skip
 
 
-def start(*arguments):
+def start(address, *arguments):
+    """A study as on a cluster: that of the tests, whose head outlives the study's process."""
     return subprocess.Popen(
         [sys.executable, "-m", "experiments.prompts", *map(str, arguments)],
         cwd=ROOT,
@@ -38,7 +39,7 @@ def start(*arguments):
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-        env=os.environ | {"HF_HUB_OFFLINE": "1"},
+        env=os.environ | {"RAY_ADDRESS": address},
     )
 
 
@@ -80,7 +81,7 @@ def finished(ray_session, tmp_path_factory, with_store):
     """
     output = with_store(tmp_path_factory.mktemp("studies"))
     folder = output / "prompts_smoke-1"
-    process = start("--smoke", "--output", output, *SMALL)
+    process = start(ray_session.get_runtime_context().gcs_address, "--smoke", "--output", output, *SMALL)
     try:
         wait_for(lambda: trained_steps(output, "Open Common Apps, A, seed 0") > 0 or process.poll() is not None, 240)
     finally:
