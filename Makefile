@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 PIP_FLAGS ?=
-# One process has all tests that need Ray, the others take the rest file by file (tests/scheduling.py).
-TEST_PROCESSES ?= 2
+# Two processes have the tests that need Ray, which wait more than they compute, and one the rest (tests/scheduling.py).
+TEST_PROCESSES ?= 3
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 

@@ -29,7 +29,13 @@ def test_a_run_takes_its_own_reward_service_down_and_no_others(ray_session, tmp_
         raise VLMRewardsError("something went wrong")
 
     monkeypatch.setattr(Training, "_algorithm", interrupted)
-    serve.start(proxy_location="Disabled")
+
+    @serve.deployment(ray_actor_options={"num_cpus": 0})
+    class Others:
+        pass
+
+    serve.run(Others.bind(), name="others", route_prefix=None)
+    # Applications of the tests before may still be going away.
     before = set(serve.status().applications)
     folders = [RunFolder.create(tmp_path, "smoke", config.model_dump(mode="json")) for _ in range(2)]
     for folder in folders:
@@ -43,4 +49,5 @@ def test_a_run_takes_its_own_reward_service_down_and_no_others(ray_session, tmp_
     while {first, second} & set(serve.status().applications) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not {first, second} & set(serve.status().applications)
-    assert before <= set(serve.status().applications)
+    assert "others" in serve.status().applications
+    serve.delete("others")
