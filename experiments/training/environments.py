@@ -13,7 +13,7 @@ def task_set_of(config: TrainConfig) -> TaskSet:
     """Return the goals of a run's environment.
 
     Raises:
-        ConfigError: the environment refuses its options.
+        ConfigError: The environment refuses its options.
     """
     # Ground truth ends no episode of an agent that must not know it.
     options = {**config.environment.options, "terminate_on_success": config.uses_ground_truth}
@@ -32,7 +32,7 @@ def evaluation_env(config: TrainConfig, **options: Any) -> gym.Env:
         options: Further options of the environment's constructor.
 
     Raises:
-        ConfigError: the environment refuses its options.
+        ConfigError: The environment refuses its options.
     """
     environment = config.environment
     both = {**environment.options, **environment.evaluation_options}

@@ -32,7 +32,7 @@ class Probability(RewardHead):
     def scores(
         self, images: npt.NDArray, texts: npt.NDArray, captions: npt.NDArray, tau: float
     ) -> npt.NDArray[np.float32]:
-        """Equation 1."""
+        """Return the scores of equation 1."""
         return softmax_binary(images, texts, tau)
 
 
@@ -48,7 +48,7 @@ class SoftmaxBinary(RewardHead):
     def scores(
         self, images: npt.NDArray, texts: npt.NDArray, captions: npt.NDArray, tau: float
     ) -> npt.NDArray[np.float32]:
-        """Equation 1."""
+        """Return the scores of equation 1."""
         return softmax_binary(images, texts, tau)
 
 
@@ -60,7 +60,7 @@ class Cosine(RewardHead):
     def scores(
         self, images: npt.NDArray, texts: npt.NDArray, captions: npt.NDArray, tau: float
     ) -> npt.NDArray[np.float32]:
-        """The cosine of each frame and the goal."""
+        """Return the cosine of each frame and the goal."""
         return cosine(images, texts[0])
 
 
@@ -89,7 +89,7 @@ class GoalBaseline(RewardHead):
     def scores(
         self, images: npt.NDArray, texts: npt.NDArray, captions: npt.NDArray, tau: float
     ) -> npt.NDArray[np.float32]:
-        """Definition 1 of the paper."""
+        """Return the scores of definition 1 of the paper."""
         return goal_baseline(images, texts[0], captions[0], self.alpha)
 
 
