@@ -19,12 +19,13 @@ def task_set_of(config: TrainConfig) -> TaskSet:
     options = {**config.environment.options, "terminate_on_success": config.uses_ground_truth}
     env = make_env(config.environment.id, **options)
     try:
-        return env.unwrapped.task_set  # type: ignore[attr-defined]
+        task_set: TaskSet = env.get_wrapper_attr("task_set")
+        return task_set
     finally:
         env.close()
 
 
-def evaluation_env(config: TrainConfig, **options: Any) -> gym.Env:
+def evaluation_env(config: TrainConfig, **options: Any) -> gym.Env[Any, Any]:
     """Build one environment as evaluation uses it: unseen content, and ground truth ends the episode.
 
     Args:

@@ -30,7 +30,7 @@ class Probability(RewardHead):
     form: Literal["probability"] = "probability"
 
     def scores(
-        self, images: npt.NDArray, texts: npt.NDArray, captions: npt.NDArray, tau: float
+        self, images: np.ndarray, texts: np.ndarray, captions: np.ndarray, tau: float
     ) -> npt.NDArray[np.float32]:
         """Return the scores of equation 1."""
         return softmax_binary(images, texts, tau)
@@ -46,7 +46,7 @@ class SoftmaxBinary(RewardHead):
     form: Literal["softmax_binary"] = "softmax_binary"
 
     def scores(
-        self, images: npt.NDArray, texts: npt.NDArray, captions: npt.NDArray, tau: float
+        self, images: np.ndarray, texts: np.ndarray, captions: np.ndarray, tau: float
     ) -> npt.NDArray[np.float32]:
         """Return the scores of equation 1."""
         return softmax_binary(images, texts, tau)
@@ -58,7 +58,7 @@ class Cosine(RewardHead):
     form: Literal["cosine"] = "cosine"
 
     def scores(
-        self, images: npt.NDArray, texts: npt.NDArray, captions: npt.NDArray, tau: float
+        self, images: np.ndarray, texts: np.ndarray, captions: np.ndarray, tau: float
     ) -> npt.NDArray[np.float32]:
         """Return the cosine of each frame and the goal."""
         return cosine(images, texts[0])
@@ -87,7 +87,7 @@ class GoalBaseline(RewardHead):
         return (self.baseline,)
 
     def scores(
-        self, images: npt.NDArray, texts: npt.NDArray, captions: npt.NDArray, tau: float
+        self, images: np.ndarray, texts: np.ndarray, captions: np.ndarray, tau: float
     ) -> npt.NDArray[np.float32]:
         """Return the scores of definition 1 of the paper."""
         return goal_baseline(images, texts[0], captions[0], self.alpha)

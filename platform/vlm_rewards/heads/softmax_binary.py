@@ -30,7 +30,7 @@ def check_threshold(beta: float) -> float:
     return float(beta)
 
 
-def softmax_binary(images: npt.NDArray, texts: npt.NDArray, tau: float) -> npt.NDArray[np.float32]:
+def softmax_binary(images: np.ndarray, texts: np.ndarray, tau: float) -> npt.NDArray[np.float32]:
     """Return the probability of the goal against its negatives, equation 1.
 
     Computed in float64. One row's result does not depend on the other rows: the dot products are summed in a fixed
@@ -52,7 +52,8 @@ def softmax_binary(images: npt.NDArray, texts: npt.NDArray, tau: float) -> npt.N
     logits = similarities / tau
     # Subtracting the largest logit leaves the ratio as it is and keeps exp() from overflowing.
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return (weights[:, 0] / weights.sum(axis=1)).astype(np.float32)
+    result: npt.NDArray[np.float32] = (weights[:, 0] / weights.sum(axis=1)).astype(np.float32)
+    return result
 
 
 def threshold(probabilities: npt.ArrayLike, beta: float) -> npt.NDArray[np.float32]:

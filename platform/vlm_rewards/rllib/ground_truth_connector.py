@@ -27,7 +27,7 @@ class GroundTruthConnector(ConnectorV2):
         super().__init__()
         self._env = env
 
-    def get_ctor_args_and_kwargs(self) -> tuple[tuple, dict[str, Any]]:
+    def get_ctor_args_and_kwargs(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return what a checkpoint needs to rebuild this piece: not the env, which cannot be pickled."""
         return (), {}
 
@@ -38,7 +38,7 @@ class GroundTruthConnector(ConnectorV2):
         batch: dict[str, Any],
         episodes: list[Any],
         explore: bool | None = None,
-        shared_data: dict | None = None,
+        shared_data: dict[str, Any] | None = None,
         metrics: MetricsLogger | None = None,
         **kwargs: Any,
     ) -> Any:
