@@ -5,7 +5,7 @@ from typing import Any, ClassVar, TypeVar
 from pydantic import Field
 from ray.rllib.algorithms.impala import IMPALAConfig
 
-from rllib_configs.common import CommonHyperparameters, agent_config
+from rllib_configs.common import ActorCriticHyperparameters, agent_config
 from vlm_rewards.errors import ConfigError
 
 Config = TypeVar("Config", bound=IMPALAConfig)
@@ -15,7 +15,7 @@ Config = TypeVar("Config", bound=IMPALAConfig)
 _POLL_S = 0.05
 
 
-class AsyncHyperparameters(CommonHyperparameters):
+class AsyncHyperparameters(ActorCriticHyperparameters):
     """What the asynchronous algorithms are tuned by, besides what all are; `train_batch_size` is one update.
 
     Attributes:
@@ -81,6 +81,7 @@ def async_config(
         )
         .env_runners(rollout_fragment_length=hyperparameters.rollout_fragment_length)
         .training(
+            **hyperparameters.loss_weights,
             vtrace_clip_rho_threshold=hyperparameters.rho_clip,
             vtrace_clip_pg_rho_threshold=hyperparameters.rho_clip,
             timeout_s_sampler_manager=_POLL_S,
