@@ -27,11 +27,11 @@ REQUEST_FRAMES = 256
 
 
 def write_screens(folder: Path, states: int, size: tuple[int, int]) -> Path:
-    """Writes a dataset of distinct screens, in trajectories of sixteen.
+    """Write a dataset of distinct screens, in trajectories of sixteen.
 
     Args:
-        folder: new.
-        states: how many.
+        folder: New.
+        states: How many.
         size: (height, width) of the frames.
     """
     goals, rows, seen, seed = TaskSet.named(TASK_SET).goals, [], set(), 0
@@ -60,7 +60,7 @@ def write_screens(folder: Path, states: int, size: tuple[int, int]) -> Path:
 
 @benchmark("relabel", "relabel-small")
 def relabel(quick: bool) -> list[Row]:
-    """Frames a second of a relabelling in process, and of the same encoder on the same frames in memory."""
+    """Measure frames a second of a relabelling in process, and of the same encoder on the same frames in memory."""
     return [
         _row("relabel", "pocket-l", 512 if quick else 2048, 2 if quick else 5),
         # The other end: of an encoder this quick, decoding PNG alone takes half as long.

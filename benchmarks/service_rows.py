@@ -17,7 +17,7 @@ from vlm_rewards.service import RewardClient
 
 @benchmark("served-throughput", needs_ray=True)
 def served_throughput(quick: bool) -> list[Row]:
-    """Frames a second through the service at saturation, and of the same model called in this process."""
+    """Measure frames a second through the service at saturation, and of the same model called in this process."""
     rounds, seconds = (1, 6.0) if quick else (3, 20.0)
     frames, goal_ids = request(16, size=224)
     torch.set_num_threads(1)
@@ -51,7 +51,7 @@ def served_throughput(quick: bool) -> list[Row]:
 
 @benchmark("handle-overhead", needs_ray=True)
 def handle_overhead(quick: bool) -> list[Row]:
-    """Seconds of a call of 16 x 64 x 64 x 3, and of one to a raw actor that holds the same model."""
+    """Measure the seconds of a call of 16 x 64 x 64 x 3, and of one to a raw actor that holds the same model."""
 
     @ray.remote(num_cpus=0.1)
     class RawActor:

@@ -9,7 +9,7 @@ from vlm_rewards.errors import ConfigError
 
 
 def open_app(**settings: Any) -> gymnasium.Env:
-    """Makes an `OpenAppEnv` for `gymnasium.make`.
+    """Make an `OpenAppEnv` for `gymnasium.make`.
 
     Gymnasium keeps `max_episode_steps` to itself and ends episodes by a wrapper of its own (after 20 steps unless told
     otherwise), so the environment made here has no limit. AndroidEnv is imported only now: it is an optional extra.

@@ -31,9 +31,9 @@ class OpenAppConfig:
     """Checked arguments of `OpenAppEnv`, whose docstring explains them.
 
     Attributes:
-        apps: what the embedded phone has installed.
-        goals: the goals that episodes draw from.
-        packages: package of each goal of the task set, by goal id.
+        apps: What the embedded phone has installed.
+        goals: The goals that episodes draw from.
+        packages: Package of each goal of the task set, by goal id.
     """
 
     task_set: TaskSet
@@ -67,10 +67,10 @@ class OpenAppConfig:
         emulator: EmulatorOptions | Mapping[str, Any] | None,
         render_mode: str | None,
     ) -> Self:
-        """Checks the arguments.
+        """Check the arguments.
 
         Raises:
-            ConfigError: one of them cannot be used; the message names it, and the nearest name that could.
+            ConfigError: One of them cannot be used; the message names it, and the nearest name that could.
         """
         _check_choice("backend", backend, BACKENDS)
         _check_choice("layout", layout, LAYOUTS)
@@ -105,7 +105,7 @@ class OpenAppConfig:
 
 
 def _smallest_app_set(task_set: TaskSet) -> AppCatalogue:
-    """The smallest app set that has every goal's app; the largest one where none has."""
+    """Return the smallest app set that has every goal's app; the largest one where none has."""
     subjects = [goal.subject for goal in task_set.all_goals]
     return next((apps for apps in APP_SETS.values() if apps.has(subjects)), list(APP_SETS.values())[-1])
 

@@ -51,9 +51,9 @@ class Description:
     """What a view shows.
 
     Attributes:
-        captions: distinct; every form that is true.
-        contrasts: pairs of a true caption and a false one, drawn at random; none of the false ones is in `captions`.
-        nearest: slot of the nearest thing in the picture, or None.
+        captions: Distinct; every form that is true.
+        contrasts: Pairs of a true caption and a false one, drawn at random; none of the false ones is in `captions`.
+        nearest: Slot of the nearest thing in the picture, or None.
     """
 
     captions: tuple[str, ...]
@@ -67,10 +67,10 @@ def describe(
     """Describe the present view.
 
     Args:
-        env: whose scene it is.
-        rng: draws the contrasts.
-        staged: how many of the first slots the picture is about.
-        stressed: kinds of statement that the picture was staged for, as far as they are true of it: every second
+        env: Whose scene it is.
+        rng: Draws the contrasts.
+        staged: How many of the first slots the picture is about.
+        stressed: Kinds of statement that the picture was staged for, as far as they are true of it: every second
             contrast turns one of these about the first thing into what it is not.
     """
     things = env.scene.things
@@ -144,7 +144,7 @@ def _contrasts(
 def _flipped(
     rng: np.random.Generator, fact: Statement, shown: list[int], held: int | None, things: tuple[Thing, ...]
 ) -> str | None:
-    """A caption of the same things with another relation or state."""
+    """Return a caption of the same things with another relation or state."""
     others = [slot for slot in shown if slot != fact.slot]
     kind = fact.kind
     if kind in ("beside", "apart"):
@@ -164,7 +164,7 @@ def _flipped(
 
 
 def _swapped(env: PlayhouseEnv, rng: np.random.Generator, fact: Statement, things: tuple[Thing, ...]) -> str | None:
-    """The same fact of a thing that is not in the scene: another colour, another category, or both."""
+    """Return the same fact of a thing that is not in the scene: another colour, another category, or both."""
     if fact.slot is None:
         return _one(_worded(Statement("alone", 0), (_any_thing(env, rng),)), rng)
     thing = things[fact.slot]
@@ -200,5 +200,5 @@ def _one(options: list[Any], rng: np.random.Generator) -> Any:
 
 @lru_cache(maxsize=1)
 def forms() -> dict[str, list[str]]:
-    """Forms of captions by statement."""
+    """Return the forms of captions by statement."""
     return read_yaml(_PATH)

@@ -21,10 +21,10 @@ class Thing:
     """A movable thing of an episode.
 
     Attributes:
-        category: name of its category.
-        colour: name of its colour.
+        category: Name of its category.
+        colour: Name of its colour.
         x, y, z: where its base stands at the start, metres; z is the height of its support.
-        yaw: radians about z.
+        yaw: Radians about z.
     """
 
     category: str
@@ -39,9 +39,9 @@ class Scene:
     """The model and state of one environment.
 
     Attributes:
-        model: a copy of the preset's model that this environment may write to.
-        data: its state.
-        things: what the object slots hold in this episode.
+        model: A copy of the preset's model that this environment may write to.
+        data: Its state.
+        things: What the object slots hold in this episode.
     """
 
     def __init__(self, compiled: layout.PlayhouseModel) -> None:
@@ -64,8 +64,8 @@ class Scene:
         """Set the scene: forget the last episode, place the home and its things, and let the agent be placed.
 
         Args:
-            home: the home; nothing is rewritten where it is the one that is already there.
-            things: at most as many as there are object slots; the other slots wait far outside.
+            home: The home; nothing is rewritten where it is the one that is already there.
+            things: At most as many as there are object slots; the other slots wait far outside.
         """
         if self._home_seed != home.seed:
             self._place_home(home)
@@ -86,28 +86,28 @@ class Scene:
         mujoco.mj_forward(self.model, self.data)
 
     def body(self, slot: int) -> int:
-        """Body id of a thing."""
+        """Return the body id of a thing."""
         return self._bodies[slot]
 
     def collision_geom(self, slot: int) -> int:
-        """Geom id of a thing's collision box."""
+        """Return the geom id of a thing's collision box."""
         return self._boxes[slot]
 
     def half_extents(self, slot: int) -> np.ndarray:
-        """Half the edges of a thing's collision box, metres (3,)."""
+        """Return half the edges of a thing's collision box, metres (3,)."""
         return self.model.geom_size[self._boxes[slot]]
 
     def centre(self, slot: int) -> np.ndarray:
-        """Centre of a thing, metres (3,)."""
+        """Return the centre of a thing, metres (3,)."""
         return self.data.geom_xpos[self._boxes[slot]]
 
     def lowest(self, slot: int) -> float:
-        """Height of the lowest corner of a thing's box, metres."""
+        """Return the height of the lowest corner of a thing's box, metres."""
         box = self._boxes[slot]
         return float(self.data.geom_xpos[box][2] - np.abs(self.data.geom_xmat[box][6:9]) @ self.model.geom_size[box])
 
     def velocity(self, slot: int) -> np.ndarray:
-        """Linear velocity of a thing, metres a second (3,)."""
+        """Return the linear velocity of a thing, metres a second (3,)."""
         return self.data.qvel[self._velocities[slot] : self._velocities[slot] + 3]
 
     def _place_home(self, home: Home) -> None:
@@ -217,7 +217,7 @@ class Scene:
 
 
 def _upright(quarter_turns: int) -> tuple[float, float, float, float]:
-    """Quaternion of a slab that stands up: local y points up, local x runs along quarter turns from +x."""
+    """Return the quaternion of a slab that stands up: local y points up, local x runs along quarter turns from +x."""
     half = quarter_turns * np.pi / 4
     s = np.sqrt(0.5)
     return (float(np.cos(half) * s), float(np.cos(half) * s), float(np.sin(half) * s), float(np.sin(half) * s))

@@ -6,7 +6,7 @@ import numpy as np
 
 
 def clear_lines(points: np.ndarray, target: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Which of the segments from `points` to `target` cross none of the boxes.
+    """Return which of the segments from `points` to `target` cross none of the boxes.
 
     Args:
         points: float (N, 3), metres.

@@ -97,12 +97,12 @@ _VAGUE = (
 
 
 def draw_scene(rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray, str, str]:
-    """Draws a picture of things.
+    """Draw a picture of things.
 
     Args:
-        rng: decides everything.
-        height: pixels.
-        width: pixels.
+        rng: Decides everything.
+        height: Pixels.
+        width: Pixels.
 
     Returns:
         uint8 (height, width, 3), its caption, and what it shows in short.
@@ -137,7 +137,7 @@ def draw_scene(rng: np.random.Generator, height: int, width: int) -> tuple[np.nd
 
 
 def web_noise(caption: str, words: tuple[str, ...], rng: np.random.Generator) -> str:
-    """Returns a caption as it is found: one in ten is vague or another picture's; some have words around them."""
+    """Return a caption as it is found: one in ten is vague or another picture's; some have words around them."""
     share = rng.random()
     if share < 0.05:
         return _VAGUE[int(rng.integers(len(_VAGUE)))]
@@ -149,7 +149,7 @@ def web_noise(caption: str, words: tuple[str, ...], rng: np.random.Generator) ->
 
 
 def other_words(rng: np.random.Generator) -> tuple[str, ...]:
-    """Returns captions of other pictures, for those that are wrong."""
+    """Return captions of other pictures, for those that are wrong."""
     name, tint = list(CATEGORIES)[int(rng.integers(len(CATEGORIES)))], NAMES[int(rng.integers(len(NAMES)))]
     return (f"a {tint} {name}", f"{name}", f"photo of a {name}")
 

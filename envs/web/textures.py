@@ -16,7 +16,7 @@ class Surface:
     """A texture.
 
     Attributes:
-        word: what captions call it, such as `wooden`.
+        word: What captions call it, such as `wooden`.
         image: uint8 (SIZE, SIZE, 3).
     """
 
@@ -29,7 +29,7 @@ def _finish(image: np.ndarray) -> np.ndarray:
 
 
 def _noise(rng: np.random.Generator, cells: int) -> np.ndarray:
-    """Smooth noise in [-1, 1], (SIZE, SIZE)."""
+    """Return smooth noise in [-1, 1], (SIZE, SIZE)."""
     coarse = rng.uniform(-1, 1, (cells + 1, cells + 1))
     at = np.linspace(0, cells, SIZE, endpoint=False)
     low, share = at.astype(int), at % 1
@@ -85,7 +85,7 @@ def _sky(rng: np.random.Generator) -> np.ndarray:
 
 
 def _paper(rng: np.random.Generator) -> np.ndarray:
-    """Wallpaper with diamonds or lines at a slant."""
+    """Return a wallpaper with diamonds or lines at a slant."""
     first, second = np.array(muted(rng, (0.55, 0.95))), np.array(muted(rng, (0.4, 0.9)))
     y, x = np.mgrid[:SIZE, :SIZE]
     step = int(rng.choice([16, 24, 32]))

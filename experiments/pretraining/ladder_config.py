@@ -32,7 +32,7 @@ class LadderConfig(StrictConfig):
         """Return the settings of each model.
 
         Raises:
-            ConfigError: a size is unknown, or settings are not acceptable.
+            ConfigError: A size is unknown, or settings are not acceptable.
         """
         start = {"start_from": None}
         return [

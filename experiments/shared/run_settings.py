@@ -8,7 +8,7 @@ def run_settings(folder: Path) -> dict[str, Any]:
     """Return the settings of a run from its folder.
 
     Raises:
-        ConfigError: the folder is none of a run.
+        ConfigError: The folder is none of a run.
     """
     # Imported here: what a run's folder holds besides takes seconds to import.
     from experiments.shared.run_folder import RunFolder

@@ -135,7 +135,7 @@ class TrainConfig(StrictConfig):
         """The reward model of a run that has one.
 
         Raises:
-            ConfigError: the agent trains on the environment's own reward.
+            ConfigError: The agent trains on the environment's own reward.
         """
         if not isinstance(self.reward, RewardConfig):
             raise ConfigError(f"reward is of kind {self.reward.kind}, where a reward model is needed: name one")

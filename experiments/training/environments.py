@@ -19,7 +19,7 @@ def task_set_of(config: TrainConfig) -> TaskSet:
     """Return the goals of a run's environment.
 
     Raises:
-        ConfigError: the environment refuses its options.
+        ConfigError: The environment refuses its options.
     """
     # Ground truth ends no episode of an agent that must not know it.
     options = {**config.environment.options, "terminate_on_success": config.uses_ground_truth}
@@ -39,7 +39,7 @@ def training_goals(config: TrainConfig, task_set: TaskSet, description: RewardDe
         description: The reward model's; None for the environment's own reward.
 
     Raises:
-        ConfigError: the reward cannot score all of them, or another encoder than the reward's would read the captions.
+        ConfigError: The reward cannot score all of them, or another encoder than the reward's would read the captions.
     """
     goals = TrainingGoals.of(task_set)
     if description is not None and config.algorithm.scores_all_goals:
@@ -85,7 +85,7 @@ def evaluation_env(config: TrainConfig, **options: Any) -> gym.Env:
         options: Further options of the environment's constructor.
 
     Raises:
-        ConfigError: the environment refuses its options.
+        ConfigError: The environment refuses its options.
     """
     environment = config.environment
     both = {**environment.options, **environment.evaluation_options}

@@ -36,17 +36,17 @@ class OpenVINOEncoder(CheckpointEncoder):
     def __init__(
         self, checkpoint: Checkpoint, precision: Precision = "fp32", threads: int | None = None, reward: str = ""
     ) -> None:
-        """Compiles a loaded checkpoint, or takes the compiled model from the user's cache; its model is used up.
+        """Compile a loaded checkpoint, or take the compiled model from the user's cache; its model is used up.
 
         Args:
-            checkpoint: as loaded.
-            precision: of the image tower; `auto` is the fastest here of those whose rewards agree with fp32's.
-            threads: of one pass; None takes torch's number.
+            checkpoint: As loaded.
+            precision: That of the image tower; `auto` is the fastest here of those whose rewards agree with fp32's.
+            threads: Threads of one pass; None takes torch's number.
             reward: `RewardConfig.agreement_key` of the reward in use, for `auto`; empty where it is not known.
 
         Raises:
             ConfigError: OpenVINO is not installed, or a precision that this machine or checkpoint lacks.
-            CheckpointError: the image tower cannot be converted, or does not run together with the rest.
+            CheckpointError: The image tower cannot be converted, or does not run together with the rest.
         """
         ov = import_openvino()
         check_precision(precision)

@@ -5,7 +5,7 @@ import numpy.typing as npt
 
 
 def cosine(images: npt.NDArray, text: npt.NDArray) -> npt.NDArray[np.float32]:
-    """Cosine similarity f(o)·g(l).
+    """Return the cosine similarity f(o)·g(l).
 
     Computed in float64 and row by row in a fixed order, so a row's result does not depend on the other rows.
 

@@ -31,7 +31,7 @@ class _Softmax(RewardHead):
     def scores(
         self, images: npt.NDArray, texts: npt.NDArray, captions: npt.NDArray, tau: float
     ) -> npt.NDArray[np.float32]:
-        """Equation 1."""
+        """Return the scores of equation 1."""
         return softmax_binary(images, texts, tau)
 
     def scores_of_all(
@@ -42,7 +42,7 @@ class _Softmax(RewardHead):
         captions: npt.NDArray[np.float32],
         tau: float,
     ) -> npt.NDArray[np.float32]:
-        """Equation 1 for each goal; goals share nearly all of their negatives, so each text is compared once."""
+        """Return the scores of equation 1 for each goal; goals share most negatives, so each text is compared once."""
         shared = similarities(images, texts)
         columns = [softmax_of(np.take(shared, own, axis=1), tau) for own in rows]
         return np.stack(columns, axis=1) if columns else np.zeros((len(images), 0), np.float32)
@@ -70,7 +70,7 @@ class Cosine(RewardHead):
     def scores(
         self, images: npt.NDArray, texts: npt.NDArray, captions: npt.NDArray, tau: float
     ) -> npt.NDArray[np.float32]:
-        """The cosine of each frame and the goal."""
+        """Return the cosine of each frame and the goal."""
         return cosine(images, texts[0])
 
 
@@ -99,7 +99,7 @@ class GoalBaseline(RewardHead):
     def scores(
         self, images: npt.NDArray, texts: npt.NDArray, captions: npt.NDArray, tau: float
     ) -> npt.NDArray[np.float32]:
-        """Definition 1 of the paper."""
+        """Return the scores of definition 1 of the paper."""
         return goal_baseline(images, texts[0], captions[0], self.alpha)
 
 

@@ -10,10 +10,10 @@ _SHORTEST = 1e-4
 
 
 def check_alpha(alpha: float) -> float:
-    """Returns `alpha` if it can weigh the projection.
+    """Return `alpha` if it can weigh the projection.
 
     Raises:
-        ConfigError: outside [0, 1].
+        ConfigError: Outside [0, 1].
     """
     if not 0 <= alpha <= 1:
         raise ConfigError(f"alpha must lie in [0, 1], not {alpha}; 0 is the plain cosine, 1 the projection alone")
@@ -34,13 +34,13 @@ def goal_baseline(
         images: (N, D) embeddings s, L2-normalised.
         goal: (D,) embedding g, L2-normalised.
         baseline: (D,) embedding b, L2-normalised.
-        alpha: strength of the regularisation, in [0, 1].
+        alpha: Strength of the regularisation, in [0, 1].
 
     Returns:
         float32 (N,), in [-1, 1]; 1 where s is g.
 
     Raises:
-        ConfigError: alpha lies outside [0, 1], or goal and baseline are the same.
+        ConfigError: Alpha lies outside [0, 1], or goal and baseline are the same.
     """
     check_alpha(alpha)
     target = np.asarray(goal, np.float64)

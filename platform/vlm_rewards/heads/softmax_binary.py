@@ -9,10 +9,10 @@ from vlm_rewards.errors import ConfigError
 
 
 def check_temperature(tau: float) -> float:
-    """Returns `tau` if it can divide similarities.
+    """Return `tau` if it can divide similarities.
 
     Raises:
-        ConfigError: not a finite number above 0.
+        ConfigError: Not a finite number above 0.
     """
     if not (math.isfinite(tau) and tau > 0):
         raise ConfigError(f"tau must be a finite number above 0, not {tau}; values near 0.01 to 0.1 are usual")
@@ -20,10 +20,10 @@ def check_temperature(tau: float) -> float:
 
 
 def check_threshold(beta: float) -> float:
-    """Returns `beta` if it can be compared with a probability.
+    """Return `beta` if it can be compared with a probability.
 
     Raises:
-        ConfigError: outside [0, 1].
+        ConfigError: Outside [0, 1].
     """
     if not 0 <= beta <= 1:
         raise ConfigError(f"beta must lie in [0, 1], not {beta}; it is compared with a probability")
@@ -31,7 +31,7 @@ def check_threshold(beta: float) -> float:
 
 
 def softmax_binary(images: npt.NDArray, texts: npt.NDArray, tau: float) -> npt.NDArray[np.float32]:
-    """Probability of the goal against its negatives, equation 1.
+    """Return the probability of the goal against its negatives, equation 1.
 
     Computed in float64. One row's result does not depend on the other rows: the dot products are summed in a fixed
     order, which a matrix product that picks its kernel by shape would not promise.
@@ -39,13 +39,13 @@ def softmax_binary(images: npt.NDArray, texts: npt.NDArray, tau: float) -> npt.N
     Args:
         images: (N, D) embeddings f(o), L2-normalised.
         texts: (K, D) embeddings g(l) of the set L, L2-normalised; row 0 is the goal, the rest its negatives.
-        tau: temperature, above 0.
+        tau: Temperature, above 0.
 
     Returns:
         float32 (N,), in [0, 1].
 
     Raises:
-        ConfigError: tau is not above 0.
+        ConfigError: Tau is not above 0.
     """
     return softmax_of(similarities(images, texts), tau)
 
@@ -82,14 +82,14 @@ def threshold(probabilities: npt.ArrayLike, beta: float) -> npt.NDArray[np.float
 
     Args:
         probabilities: (N,) p(goal), in [0, 1].
-        beta: threshold, in [0, 1]. It is rounded to float32 first, as the probabilities are, so that a probability
+        beta: Threshold, in [0, 1]. It is rounded to float32 first, as the probabilities are, so that a probability
             equal to beta never passes because of the rounding alone.
 
     Returns:
         float32 (N,), each 0 or 1.
 
     Raises:
-        ConfigError: beta lies outside [0, 1].
+        ConfigError: Beta lies outside [0, 1].
     """
     limit = np.float32(check_threshold(beta))
     return (np.asarray(probabilities, np.float32) > limit).astype(np.float32)

@@ -33,7 +33,7 @@ class GroundTruthConnector(ConnectorV2):
         self._goals = goals
 
     def get_ctor_args_and_kwargs(self) -> tuple[tuple, dict[str, Any]]:
-        """Returns what a checkpoint needs to rebuild this piece: not the env, which cannot be pickled."""
+        """Return what a checkpoint needs to rebuild this piece: not the env, which cannot be pickled."""
         return (), {"goals": self._goals}
 
     def __call__(
@@ -47,10 +47,10 @@ class GroundTruthConnector(ConnectorV2):
         metrics: MetricsLogger | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Books the step that has just been added to the episodes; returns the batch as it came.
+        """Book the step that has just been added to the episodes; return the batch as it came.
 
         Raises:
-            ConfigError: the env hides its ground truth, or cannot say it of all goals.
+            ConfigError: The env hides its ground truth, or cannot say it of all goals.
         """
         infos = kwargs[Columns.INFOS]
         stepped = [i for i, episode in enumerate(episodes) if len(episode) > 0]

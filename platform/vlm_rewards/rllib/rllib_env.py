@@ -19,7 +19,7 @@ class RLlibRewardVectorEnv(RewardVectorEnv):
     """
 
     def __init__(self, context: Mapping[str, Any]) -> None:
-        """Builds the sub-environments.
+        """Build the sub-environments.
 
         Args:
             context: `env` is a Gymnasium id, best with the module that registers it in front
@@ -27,7 +27,7 @@ class RLlibRewardVectorEnv(RewardVectorEnv):
                 its keyword arguments; `num_envs` is the number of copies; `exploring_starts` may be left out.
 
         Raises:
-            ConfigError: no such env, or arguments that it does not take.
+            ConfigError: No such env, or arguments that it does not take.
         """
         env, kwargs = context["env"], dict(context["env_kwargs"])
         make = env if callable(env) else partial(gym.make, env, disable_env_checker=True)

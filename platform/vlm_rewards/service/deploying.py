@@ -41,11 +41,11 @@ def deploy(
         The application's handle; `RewardClient(HandleTransport(app_name))` is the better way to call it.
 
     Raises:
-        ConfigError: arguments that cannot be used, found here or by the first replica.
-        CheckpointError: the model is no usable dual encoder.
-        SelfCheckError: the model's weights are not the recorded ones.
-        RewardServiceError: the replica failed in another way.
-        RewardTimeoutError: it did not start in time, as when the cluster has too few free CPUs.
+        ConfigError: Arguments that cannot be used, found here or by the first replica.
+        CheckpointError: The model is no usable dual encoder.
+        SelfCheckError: The model's weights are not the recorded ones.
+        RewardServiceError: The replica failed in another way.
+        RewardTimeoutError: It did not start in time, as when the cluster has too few free CPUs.
     """
     if not ray.is_initialized():
         raise ConfigError("Ray is not running in this process; call ray.init() before deploying a reward application")

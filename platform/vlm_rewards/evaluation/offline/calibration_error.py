@@ -24,7 +24,7 @@ class CalibrationError:
 
 
 def expected_calibration_error(scores: npt.NDArray, labels: npt.NDArray, bins: int = 15) -> CalibrationError:
-    """Gap between the probability that a model states and how often it is right (Naeini et al. 2015).
+    """Return the gap between the probability that a model states and how often it is right (Naeini et al. 2015).
 
     Args:
         scores: float (N,), probabilities in [0, 1].

@@ -33,8 +33,8 @@ class States:
     Attributes:
         trajectory: int64 (N,).
         step: int64 (N,), from 0 within its trajectory.
-        family: object (N,), such as `find`.
-        goal_id: object (N,), the goal of the episode.
+        family: Object (N,), such as `find`.
+        goal_id: Object (N,), the goal of the episode.
         home: int64 (N,), seed of the home, or of the screens' content; None where the dataset has none.
         goal_achieved: bool (N,), ground truth: the goal holds in this state.
     """

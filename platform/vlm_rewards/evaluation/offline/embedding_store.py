@@ -34,7 +34,7 @@ class EmbeddingStore:
     def __init__(
         self, parent: Path, encoder_fingerprint: str, dataset_files: dict[str, str], rows_per_file: int = 4096
     ) -> None:
-        """Open or makes a store.
+        """Open or make a store.
 
         Args:
             parent: Folder of all stores.

@@ -13,7 +13,7 @@ def canonical_rewards(
     mean: npt.ArrayLike,
     discount: float,
 ) -> npt.NDArray[np.float64]:
-    """Canonically shaped rewards, definition 4.1: equal for any two rewards that differ by potential shaping alone.
+    """Return canonically shaped rewards, definition 4.1: equal for any two that differ by potential shaping alone.
 
     C(R)(s, a, s') = R(s, a, s') + E[discount * R(s', A, S') - R(s, A, S') - discount * R(S, A, S')], with S, A and S'
     drawn independently from the coverage distribution.
@@ -33,7 +33,7 @@ def canonical_rewards(
 
 
 def pearson_distance(first: npt.NDArray, second: npt.NDArray) -> float:
-    """Distance sqrt((1 - correlation) / 2) of two random variables, definition 4.3.
+    """Return the distance sqrt((1 - correlation) / 2) of two random variables, definition 4.3.
 
     Args:
         first: (N,).
@@ -52,7 +52,7 @@ def pearson_distance(first: npt.NDArray, second: npt.NDArray) -> float:
 
 
 def epic_distance(first: npt.NDArray, second: npt.NDArray, goals: npt.NDArray, discount: float = 0.99) -> float:
-    """EPIC distance of two goal-conditioned rewards of the state reached, on the coverage of a dataset.
+    """Return the EPIC distance of two goal-conditioned rewards of the state reached, on the coverage of a dataset.
 
     A goal stays fixed for an episode, so each is a task of its own: shaping, and with it the canonical form, is per
     goal. S, A and S' are those of the goal's transitions in the dataset. Rewards of the state reached alone, as the

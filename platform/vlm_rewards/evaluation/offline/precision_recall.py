@@ -59,7 +59,7 @@ def check_labelled(scores: npt.NDArray, labels: npt.NDArray) -> tuple[npt.NDArra
 
 
 def precision_recall_curve(scores: npt.NDArray, labels: npt.NDArray) -> PrecisionRecallCurve:
-    """Precision and recall of `score > beta` for every beta that makes a difference.
+    """Return the precision and recall of `score > beta` for every beta that makes a difference.
 
     Args:
         scores: float32 (N,), of any head; larger means more likely achieved.
@@ -77,7 +77,7 @@ def precision_recall_curve(scores: npt.NDArray, labels: npt.NDArray) -> Precisio
 
 
 def average_precision(scores: npt.NDArray, labels: npt.NDArray) -> float:
-    """Area under the precision-recall curve, in [0, 1]: the sum of precision times gain in recall over thresholds.
+    """Return the area under the precision-recall curve, in [0, 1]: the sum of precision times gain in recall.
 
     A model without any skill has the share of positive labels.
 
@@ -93,7 +93,7 @@ def average_precision(scores: npt.NDArray, labels: npt.NDArray) -> float:
 
 
 def precision_and_recall(rewards: npt.NDArray, labels: npt.NDArray) -> tuple[float, float]:
-    """Precision and recall of given rewards.
+    """Return the precision and recall of given rewards.
 
     Args:
         rewards: (N,), positive where the state is rewarded.

@@ -26,7 +26,7 @@ class RocCurve:
 
 
 def roc_curve(scores: npt.NDArray, labels: npt.NDArray) -> RocCurve:
-    """The curve of these scores.
+    """Return the curve of these scores.
 
     Args:
         scores: float32 (N,), of any head.

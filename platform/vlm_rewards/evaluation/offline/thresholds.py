@@ -41,7 +41,7 @@ def choose_threshold(
     resamples: int = 500,
     seed: int = 0,
 ) -> ThresholdChoice:
-    """The threshold of most recall whose precision is high enough.
+    """Return the threshold of most recall whose precision is high enough.
 
     False positives hurt an agent most: it learns to stay where they are. The best point of a curve is chosen among
     many, which flatters its precision; asking for a lower confidence bound instead of the point itself makes up for
@@ -89,7 +89,7 @@ def _between(betas: npt.NDArray[np.float32], scores: npt.NDArray) -> npt.NDArray
 def softmax_scores(
     images: npt.NDArray, goal_texts: dict[str, npt.NDArray], goal_ids: npt.NDArray, taus: Sequence[float]
 ) -> npt.NDArray[np.float32]:
-    """Equation 1 for many temperatures at once, from one pass over the similarities.
+    """Return the scores of equation 1 for many temperatures at once, from one pass over the similarities.
 
     Args:
         images: float32 (N, D), embeddings of length 1.

@@ -22,17 +22,17 @@ _NUMBER_BYTES = 24
 def json_answer(
     values: Mapping[str, Any], arrays: Mapping[str, npt.NDArray], headers: Mapping[str, str], share: Share
 ) -> Response:
-    """Returns the answer.
+    """Return the answer.
 
     Args:
         values: JSON values by key.
-        arrays: of one or two axes, by key; finite.
-        headers: to send beside it.
-        share: takes the text while it is made.
+        arrays: Arrays of one or two axes, by key; finite.
+        headers: To send beside it.
+        share: Takes the text while it is made.
 
     Raises:
-        AbandonedError: the request has ended.
-        HttpError: no room for the text.
+        AbandonedError: The request has ended.
+        HttpError: No room for the text.
     """
     share.hold(2 * _NUMBER_BYTES * sum(array.size for array in arrays.values()))
     with share.working():

@@ -47,7 +47,7 @@ _POLICY = {
 
 
 def add_docs_page(app: FastAPI) -> None:
-    """Adds `/docs` and its files, which are open to everybody, to an application made without FastAPI's own."""
+    """Add `/docs` and its files, which are open to everybody, to an application made without FastAPI's own."""
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:

@@ -25,17 +25,17 @@ class Packed(NamedTuple):
 
 
 def pack(arrays: dict[str, npt.NDArray], values: dict[str, Any]) -> bytes:
-    """Returns a safetensors file with each of `values` as JSON in its metadata."""
+    """Return a safetensors file with each of `values` as JSON in its metadata."""
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     return save(contiguous, {name: json.dumps(value) for name, value in values.items()})
 
 
 def unpack(body: bytes | bytearray, names: Collection[str] | None = None) -> Packed:
-    """Reads what `pack` wrote, from a stranger.
+    """Read what `pack` wrote, from a stranger.
 
     Args:
-        body: a safetensors file.
-        names: of the arrays it must have, no more and no fewer; None takes any.
+        body: A safetensors file.
+        names: Names of the arrays it must have, no more and no fewer; None takes any.
 
     Raises:
         HttpError: `invalid_body`: it is no safetensors file, or its metadata is not JSON; `invalid_frames`: other

@@ -51,10 +51,10 @@ class HandleTransport:
     """
 
     def __init__(self, app_name: str = "reward") -> None:
-        """Names the application.
+        """Name the application.
 
         Args:
-            app_name: as deployed.
+            app_name: As deployed.
         """
         self.app_name = app_name
         self._lock = threading.Lock()
@@ -62,27 +62,27 @@ class HandleTransport:
         self._methods: dict[tuple[str, bool], DeploymentHandle] | None = None
 
     def connect(self, timeout_s: float) -> None:
-        """Finds the application; see `Transport.connect`."""
+        """Find the application; see `Transport.connect`."""
         self._method("score", False, timeout_s)
 
     def score(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float) -> ScoreResult:
-        """Scores frames; see `Transport.score`."""
+        """Score frames; see `Transport.score`."""
         return self._call("score", timeout_s, frames, list(goal_ids))
 
     def score_all(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float) -> ScoreResult:
-        """Scores each frame against each goal; see `Transport.score_all`."""
+        """Score each frame against each goal; see `Transport.score_all`."""
         return self._call("score_all", timeout_s, frames, list(goal_ids))
 
     def embed(self, frames: npt.NDArray[np.uint8], timeout_s: float) -> EmbedResult:
-        """Embeds frames; see `Transport.embed`."""
+        """Embed frames; see `Transport.embed`."""
         return self._call("embed", timeout_s, frames)
 
     def describe(self, timeout_s: float) -> RewardDescription:
-        """Asks one replica for its description; see `Transport.describe`."""
+        """Ask one replica for its description; see `Transport.describe`."""
         return self._call("describe", timeout_s)
 
     def replica_info(self, timeout_s: float) -> ReplicaInfo:
-        """Asks one replica for its counters."""
+        """Ask one replica for its counters."""
         return self._call("replica_info", timeout_s)
 
     def _call(self, method: str, timeout_s: float, *arguments: Any) -> Any:
@@ -151,10 +151,10 @@ class HandleTransport:
         }
 
     def _state(self, error: BaseException) -> str:
-        """Says how the application is, for the message about `error`.
+        """Say how the application is, for the message about `error`.
 
         Raises:
-            RewardServiceError: it cannot start, so it will not answer a retry either.
+            RewardServiceError: It cannot start, so it will not answer a retry either.
         """
         try:
             status = _within(_STATUS_TIMEOUT_S, serve.status).applications.get(self.app_name)
@@ -184,7 +184,7 @@ def _one_line(error: BaseException) -> str:
 
 
 def _within(timeout_s: float, work: Callable[[], T]) -> T:
-    """Bounds controller calls, which have no timeout of their own.
+    """Bound controller calls, which have no timeout of their own.
 
     Raises:
         TimeoutError: `work` goes on in the background.

@@ -11,10 +11,10 @@ _MOST_ENTRIES = 512
 
 
 def exif_orientation(exif: bytes) -> int:
-    """Returns the orientation that Exif data name.
+    """Return the orientation that Exif data name.
 
     Args:
-        exif: a TIFF header and what follows, as in a JPEG's APP1 segment or a PNG's eXIf chunk.
+        exif: A TIFF header and what follows, as in a JPEG's APP1 segment or a PNG's eXIf chunk.
 
     Returns:
         1 to 8; 1, as stored, where the data are damaged or do not say.
@@ -39,7 +39,7 @@ def exif_orientation(exif: bytes) -> int:
 
 
 def stored_view(shown: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
-    """Returns a view of a picture as shown through which it is written as stored.
+    """Return a view of a picture as shown through which it is written as stored.
 
     Args:
         shown: (H, W, 3), of the turned size.

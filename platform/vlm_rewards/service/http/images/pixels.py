@@ -12,18 +12,18 @@ _OPAQUE = 255
 
 
 def fill(target: npt.NDArray[np.uint8], image: Image.Image, file: PictureFile) -> None:
-    """Writes a decoded image as RGB.
+    """Write a decoded image as RGB.
 
     Deep samples keep their upper eight bits. Grey is repeated. What is transparent is laid over white, as viewers show
     it, and palettes are looked up.
 
     Args:
         target: (H, W, 3) as stored.
-        image: loaded.
-        file: it is from.
+        image: Loaded.
+        file: It is from.
 
     Raises:
-        DamagedError: an index beyond the palette, or a kind of pixel that is not known.
+        DamagedError: An index beyond the palette, or a kind of pixel that is not known.
     """
     convert = _converter(image, file)
     height, width = target.shape[:2]
@@ -34,7 +34,7 @@ def fill(target: npt.NDArray[np.uint8], image: Image.Image, file: PictureFile) -
 
 
 def _converter(image: Image.Image, file: PictureFile):  # type: ignore[no-untyped-def]
-    """Returns a function from a strip in the image's mode to uint8 (h, W, 3)."""
+    """Return a function from a strip in the image's mode to uint8 (h, W, 3)."""
     if image.mode == "P":
         return _palette(image, file)
     if image.mode in ("LA", "RGBA"):
@@ -60,7 +60,7 @@ def _plain(strip: npt.NDArray, key: npt.NDArray[np.uint16] | None) -> npt.NDArra
 
 
 def _transparent_colour(file: PictureFile, channels: int) -> npt.NDArray[np.uint16] | None:
-    """Returns the one transparent colour as the decoder gives it, which scales small greys up to eight bits."""
+    """Return the one transparent colour as the decoder gives it, which scales small greys up to eight bits."""
     if file.transparent is None:
         return None
     if len(file.transparent) != 2 * channels:
