@@ -57,7 +57,7 @@ def async_config(
         agent: The other keyword arguments of `agent_config`.
 
     Raises:
-        ConfigError: No env runner, or one whose sample is larger than a batch.
+        ConfigError: No env runner, one whose sample is larger than a batch, or an eye.
     """
     if num_env_runners < 1:
         raise ConfigError(
@@ -71,6 +71,8 @@ def async_config(
             f"{hyperparameters.rollout_fragment_length} x {num_envs_per_env_runner} envs), more than train_batch_size "
             f"{hyperparameters.train_batch_size}; shorten the fragments or enlarge the batch"
         )
+    if getattr(agent.get("module"), "eye", None) is not None:
+        raise ConfigError("agent.eye is taught by ppo and dqn; choose one of these, or leave agent.eye out")
     return (
         agent_config(
             config,

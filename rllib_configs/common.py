@@ -15,6 +15,7 @@ from vlm_rewards.environment.exploring_starts import ExploringStarts
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.rllib.connector import Client, RewardConnector, RewardedStep
 from vlm_rewards.rllib.env_runner import RewardEnvRunner
+from vlm_rewards.rllib.eye_learner import AddEyeTargets
 from vlm_rewards.rllib.ground_truth_connector import GroundTruthConnector
 from vlm_rewards.rllib.process_memory import keep_freed_memory
 from vlm_rewards.rllib.rl_module import GoalConditionedModule, GoalModuleConfig
@@ -212,6 +213,19 @@ def agent_config(
         .callbacks(on_algorithm_init=partial(_prepare_process, torch_threads))
         .debugging(seed=seed)
     )
+
+
+def eye_targets(
+    *, goals: TrainingGoals | None = None, module: GoalModuleConfig | None = None, **agent: Any
+) -> Callable[[Any, Any], AddEyeTargets] | None:
+    """Return the piece of a learner's pipeline that an on-policy algorithm's eye needs, or None without an eye."""
+    if goals is None or module is None or module.eye is None:
+        return None
+    return partial(_eye_targets, goals)
+
+
+def _eye_targets(goals: TrainingGoals, space: Any, action_space: Any) -> AddEyeTargets:
+    return AddEyeTargets(goals)
 
 
 def _learning_rate(hyper: CommonHyperparameters, total_env_steps: int | None) -> float | list[list[float]]:

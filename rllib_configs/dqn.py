@@ -96,7 +96,6 @@ class DQNHyperparameters(CommonHyperparameters):
                 learner_class=DoubleQLearner,
                 replay=self.replay_settings,
                 goals=goals,
-                eye=module.eye,
                 update_every_steps=self.update_every_steps,
                 huber_delta=self.huber_delta,
                 value_range=self.value_range,

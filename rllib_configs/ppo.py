@@ -5,7 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 from ray.rllib.algorithms.ppo import PPOConfig
 
-from rllib_configs.common import ActorCriticHyperparameters, agent_config
+from rllib_configs.common import ActorCriticHyperparameters, agent_config, eye_targets
 from vlm_rewards.rllib.ppo_learner import BootstrapFreePPOLearner
 
 
@@ -29,6 +29,7 @@ class PPOHyperparameters(ActorCriticHyperparameters):
         """Return a PPO on RLlib's new API stack; see `CommonHyperparameters.make_config`."""
         return agent_config(PPOConfig(), self, **agent).training(
             learner_class=BootstrapFreePPOLearner,
+            learner_connector=eye_targets(**agent),
             **self.loss_weights,
             minibatch_size=self.minibatch_size,
             num_epochs=self.epochs,

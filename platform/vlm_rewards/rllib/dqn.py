@@ -21,7 +21,6 @@ from ray.rllib.utils.metrics import (
 )
 
 from vlm_rewards.rllib.dqn_learner import DoubleQLearner
-from vlm_rewards.rllib.eye import Eye
 from vlm_rewards.rllib.replay import EpisodeReplay, ReplaySettings, replay_bytes
 from vlm_rewards.rllib.replay_memory import check_fits
 from vlm_rewards.rllib.training_goals import TrainingGoals
@@ -35,7 +34,6 @@ class GoalDQNConfig(DQNConfig):
     Attributes:
         replay: Of the replay, which takes the place of RLlib's.
         goals: The training goals; None where neither hindsight nor the eye is wanted.
-        eye: The auxiliary loss, or None.
         update_every_steps: Env steps for each update of the learner.
         huber_delta: Error from which on the loss grows linearly.
         value_range: Smallest and largest value that targets are clipped to; None does not.
@@ -46,7 +44,6 @@ class GoalDQNConfig(DQNConfig):
         super().__init__(algo_class=algo_class or GoalDQN)
         self.replay = ReplaySettings(capacity=50_000, n_step=1, gamma=0.99)
         self.goals: TrainingGoals | None = None
-        self.eye: Eye | None = None
         self.update_every_steps = 16
         self.huber_delta = 1.0
         self.value_range: tuple[float, float] | None = None
@@ -64,7 +61,7 @@ class GoalDQNConfig(DQNConfig):
         return DoubleQLearner
 
 
-_OWN = frozenset({"replay", "goals", "eye", "update_every_steps", "huber_delta", "value_range"})
+_OWN = frozenset({"replay", "goals", "update_every_steps", "huber_delta", "value_range"})
 
 
 class GoalDQN(DQN):

@@ -1,4 +1,4 @@
-"""The learner of double DQN with n-step returns, and the loss that teaches the eye."""
+"""The learner of double DQN with n-step returns."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ from ray.rllib.core.columns import Columns
 from torch import Tensor
 from torch.nn import functional
 
-from vlm_rewards.rllib.eye import EYE_PREDICTIONS, eye_loss
+from vlm_rewards.rllib.eye_learner import EyeLearner
 
 DISCOUNTS = "discounts"
 """Column of what the value of the state arrived at is multiplied by."""
 
 
-class DoubleQLearner(DQNTorchLearner):
+class DoubleQLossLearner(DQNTorchLearner):
     """RLlib's DQN learner, whose target network it keeps, with a target that a hit can cut.
 
     RLlib's own loss discounts every step by gamma^n and takes any termination for one of the whole window. Here each
@@ -36,7 +36,7 @@ class DoubleQLearner(DQNTorchLearner):
     def compute_loss_for_module(
         self, *, module_id: str, config: AlgorithmConfig, batch: dict[str, Any], fwd_out: dict[str, Any]
     ) -> Tensor:
-        """Return the Huber loss of the double-Q target, plus the eye's where the module has one."""
+        """Return the Huber loss of the double-Q target."""
         settings: Any = config
         chosen = fwd_out[QF_PREDS].gather(-1, batch[Columns.ACTIONS].long().unsqueeze(-1)).squeeze(-1)
         target = double_q_target(
@@ -47,12 +47,12 @@ class DoubleQLearner(DQNTorchLearner):
             settings.value_range,
         )
         loss = functional.smooth_l1_loss(chosen, target, beta=settings.huber_delta)
-        logged = {"qf_loss": loss, "qf_mean": chosen.mean()}
-        if EYE_PREDICTIONS in fwd_out and settings.eye is not None:
-            logged["eye_loss"] = eye_loss(fwd_out, batch)
-            loss = loss + settings.eye.weight * logged["eye_loss"]
-        self.metrics.log_dict(logged, key=module_id, window=1)
+        self.metrics.log_dict({"qf_loss": loss.detach(), "qf_mean": chosen.mean().detach()}, key=module_id, window=1)
         return loss
+
+
+class DoubleQLearner(EyeLearner, DoubleQLossLearner):
+    """Double DQN's learner, with the eye's loss where the agent has an eye."""
 
 
 def double_q_target(

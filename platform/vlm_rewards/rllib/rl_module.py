@@ -135,6 +135,11 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI, TargetNetworkAPI, I
             values = [self.value_head(self._learned(part)[0]).squeeze(-1) for part in self._chunks(batch)]
         return torch.cat(values)
 
+    @property
+    def eye_weight(self) -> float:
+        """Weight of the eye's loss; 0 without an eye."""
+        return self._config.eye.weight if self._config.eye is not None else 0.0
+
     def make_target_networks(self) -> None:
         """Make `target` an equal copy, without gradients; RLlib's learner calls it."""
         self.target = None
