@@ -1,5 +1,6 @@
 """Double DQN for a goal-conditioned agent: it learns from old episodes, and for the goals these would have reached."""
 
+from dataclasses import replace
 from typing import Any, Literal
 
 from pydantic import Field
@@ -81,6 +82,9 @@ class DQNHyperparameters(CommonHyperparameters):
         if module.recurrent:
             raise ConfigError("dqn's replay holds steps, not sequences; set agent.recurrent false, or train with ppo")
         check_hindsight(self.hindsight, goals)
+        if goals is not None and module.eye is None:
+            # Nobody would send the embeddings that captions are compared with.
+            goals = replace(goals, captions=None)
         config = agent_config(
             GoalDQNConfig(algo_class=GoalDQN),
             self,

@@ -30,17 +30,24 @@ def task_set_of(config: TrainConfig) -> TaskSet:
         env.close()
 
 
-def training_goals(config: TrainConfig, task_set: TaskSet, description: RewardDescription | None) -> TrainingGoals:
-    """Return the goals of a run's task set that it trains on, with captions where it has an eye to teach.
+def training_goals(
+    config: TrainConfig, task_set: TaskSet, description: RewardDescription | None
+) -> TrainingGoals | None:
+    """Return the training goals that hindsight relabels with, with captions where there is an eye to teach.
 
     Args:
         config: The run's settings.
         task_set: Of its environment.
         description: The reward model's; None for the environment's own reward.
 
+    Returns:
+        The goals; None for a run without hindsight and without an eye.
+
     Raises:
         ConfigError: The reward cannot score all of them, or another encoder than the reward's would read the captions.
     """
+    if not config.algorithm.scores_all_goals and config.agent.eye is None:
+        return None
     goals = TrainingGoals.of(task_set)
     if description is not None and config.algorithm.scores_all_goals:
         goals.check_scored_by(description)
@@ -61,7 +68,7 @@ def training_goals(config: TrainConfig, task_set: TaskSet, description: RewardDe
         env.close()
 
 
-def replay_in_words(config: TrainConfig, goals: TrainingGoals) -> str | None:
+def replay_in_words(config: TrainConfig, goals: TrainingGoals | None) -> str | None:
     """Return the size of the replay that a run's algorithm will have, such as "0.77 GB of 16.1 GB memory", or None.
 
     Raises:

@@ -83,7 +83,7 @@ def _check_host(model: str, hub: SplitResult, again: str) -> None:
 
 def _check_algorithm(config: TrainConfig) -> None:
     """Let the algorithm refuse what it would refuse when it is built."""
-    goals = TrainingGoals.of(task_set_of(config))
+    goals = TrainingGoals.of(task_set_of(config)) if config.algorithm.scores_all_goals else None
     replay_in_words(config, goals)
     config.algorithm.make_config(
         env=functools.partial(make_env, config.environment.id),

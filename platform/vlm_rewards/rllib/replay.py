@@ -156,8 +156,8 @@ class EpisodeReplay:
         return batch
 
     def save(self, folder: Path) -> None:
-        """Write the whole episodes and the state of the draws into a new folder."""
-        folder.mkdir(parents=True)
+        """Write the whole episodes and the state of the draws into a folder."""
+        folder.mkdir(parents=True, exist_ok=True)
         slots = self._filled()
         for name, column in self._columns.items():
             np.save(folder / f"{name}.npy", column[:slots])

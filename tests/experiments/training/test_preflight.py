@@ -28,7 +28,10 @@ def test_settings_that_only_ray_would_have_refused(override, message):
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["algorithm.replay_capacity=100000000"], r"the replay needs 1\d{3}\.\d\d GB, .* lower algorithm.replay_capacity"),
+        (
+            ["algorithm.replay_capacity=100000000"],
+            r"the replay needs 1\d{3}\.\d\d GB, .* lower algorithm.replay_capacity",
+        ),
         (["agent.recurrent=true"], "set agent.recurrent false"),
     ],
 )

@@ -1,5 +1,7 @@
 """The replay against returns and relabelling worked out by hand and one step at a time, without its code."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
@@ -168,11 +170,11 @@ def test_the_oldest_episodes_make_room_and_no_slot_belongs_to_two():
         replay.add([episode([[]] * steps, RED, first_pixel=number, terminated=False)])
         ring = replay._ring()
         spans = sorted(zip(replay._starts[ring], replay._starts[ring] + replay._lengths[ring] + 1, strict=True))
-        assert all(stop <= start for (_, stop), (start, _) in zip(spans, spans[1:], strict=False))
+        assert all(stop <= start for (_, stop), (start, _) in pairwise(spans))
         assert spans[-1][1] <= 20
         newest = replay._starts[ring[-1]]
         assert replay._columns["image"][newest, 0, 0, 0] == number
-        assert 1 <= len(replay)
+        assert len(replay) >= 1
     with pytest.raises(ConfigError, match="an episode of 20 steps does not fit into replay_capacity 20"):
         replay.add([episode([[]] * 20, RED)])
 
