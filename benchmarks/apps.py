@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from ray import serve
+from ray.serve._private.common import ReplicaState
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
 
 from vlm_rewards.encoders import FakeEncoder
@@ -96,7 +97,7 @@ class Callers:
         errors: What the others raised.
     """
 
-    def __init__(self, number: int, call: Callable[[int, int], None]) -> None:
+    def __init__(self, number: int, call: Callable[[int, int], object]) -> None:
         """Start the threads.
 
         Args:
@@ -121,7 +122,7 @@ class Callers:
         for thread in self._threads:
             thread.join()
 
-    def _run(self, index: int, call: Callable[[int, int], None]) -> None:
+    def _run(self, index: int, call: Callable[[int, int], object]) -> None:
         count = 0
         while not self._stop.is_set():
             try:
@@ -136,4 +137,4 @@ def running_replicas(name: str) -> int:
     """Return how many replicas of an application are ready."""
     application = serve.status().applications.get(name)
     deployments = application.deployments.values() if application else []
-    return sum(deployment.replica_states.get("RUNNING", 0) for deployment in deployments)
+    return sum(deployment.replica_states.get(ReplicaState.RUNNING, 0) for deployment in deployments)

@@ -30,11 +30,11 @@ _BLOCKED_S = 0.25
 @benchmark("hostile-memory", "hostile-blocked")
 def hostile_bodies(quick: bool) -> list[Row]:
     """Measure the dearest of the bodies below, each sent to a gateway in a process of its own."""
-    costs = {}
+    costs: dict[str, tuple[float, float, int]] = {}
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         for name in BODIES:
             costs[name] = pool.apply(cost, (name,))
-    memory, blocked = (max(costs, key=lambda name, i=i: costs[name][i]) for i in (0, 1))
+    memory, blocked = (max((cost[i], name) for name, cost in costs.items())[1] for i in (0, 1))
     table = ", ".join(f"{name}: {mib:.0f} MiB {s * 1e3:.0f} ms {status}" for name, (mib, s, status) in costs.items())
     has_peak = costs[memory][0] > 0
     return [

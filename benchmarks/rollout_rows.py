@@ -57,7 +57,8 @@ def random_rollout(envs: RewardVectorEnv, steps: int) -> tuple[list[Step], list[
 
 def task_set_of(envs: RewardVectorEnv) -> TaskSet:
     """Return the goals of the environments."""
-    return envs.envs[0].unwrapped.task_set  # type: ignore[attr-defined]
+    task_set: TaskSet = envs.envs[0].get_wrapper_attr("task_set")
+    return task_set
 
 
 def served_seconds(client: RewardClient, requests: list[Step]) -> list[float]:

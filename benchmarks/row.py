@@ -67,7 +67,7 @@ class Benchmark:
 REGISTRY: list[Benchmark] = []
 
 
-def benchmark(*names: str, needs_ray: bool = False) -> Callable[[Callable[[bool], list[Row]]], Callable]:
+def benchmark(*names: str, needs_ray: bool = False) -> Callable[[Callable[[bool], list[Row]]], Callable[..., Any]]:
     """Register a function as the one that measures these rows."""
 
     def register(measure: Callable[[bool], list[Row]]) -> Callable[[bool], list[Row]]:

@@ -3,6 +3,7 @@
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +62,12 @@ def handle_overhead(quick: bool) -> list[Row]:
         def score(self, frames: Any, goal_ids: list[str]) -> Any:
             return self.model.score(frames, goal_ids)
 
-    actor: Any = RawActor.remote()
+    raw_actor: Any = RawActor
+    actor = raw_actor.remote()
     frames, goal_ids = request(16, size=64)
     with deployed("bench-overhead", emulated_args(), seconds_per_batch=0.0) as transport:
         client = RewardClient(transport)
-        calls = {
+        calls: dict[str, Callable[[], object]] = {
             "service": lambda: client.score(frames, goal_ids),
             "actor": lambda: ray.get(actor.score.remote(frames, goal_ids)),
         }

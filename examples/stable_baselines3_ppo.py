@@ -33,14 +33,14 @@ from vlm_rewards.service.http import LocalServer, TransportBackend, create_app
 class GymnasiumVecEnv(VecEnv):
     """A Gymnasium vector environment with SAME_STEP autoreset, as Stable-Baselines3 wants it."""
 
-    def __init__(self, env: gym.vector.VectorEnv) -> None:
+    def __init__(self, env: gym.vector.VectorEnv[Any, Any, Any]) -> None:
         """Wrap `env`."""
         self.env = env
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
 
     def reset(self) -> Any:
         """Start all episodes."""
-        observations, _ = self.env.reset(seed=list(self._seeds))
+        observations, _ = self.env.reset(seed=list(self._seeds))  # type: ignore[arg-type]  # Gymnasium takes a list, too
         self._reset_seeds()
         return observations
 
@@ -119,7 +119,7 @@ class Progress(BaseCallback):
             self._printed = len(self.returns)
 
 
-def make_env(goal: str) -> gym.Env:
+def make_env(goal: str) -> gym.Env[Any, Any]:
     """Return a phone on which one goal is asked for, so that the policy needs to see the screen only."""
     env = gym.make("android/OpenApp-v0", goal_id=goal, terminate_on_success=False, disable_env_checker=True)
     return FilterObservation(env, ["image"])

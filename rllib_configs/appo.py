@@ -34,7 +34,7 @@ class APPOHyperparameters(AsyncHyperparameters):
             clip_param=self.clip,
             circular_buffer_num_batches=self.buffer_batches,
             circular_buffer_iterations_per_batch=self.buffer_passes,
-            target_network_update_freq=self.target_update_frequency,
+            target_network_update_freq=self.target_update_frequency,  # type: ignore[arg-type]  # any number
             # As in PPO: the clipped objective bounds a step already.
             use_kl_loss=False,
         )

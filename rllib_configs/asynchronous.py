@@ -83,7 +83,8 @@ def async_config(
         )
         .env_runners(rollout_fragment_length=hyperparameters.rollout_fragment_length)
         .training(
-            **hyperparameters.loss_weights,
+            entropy_coeff=hyperparameters.entropy,
+            vf_loss_coeff=hyperparameters.value_loss,
             vtrace_clip_rho_threshold=hyperparameters.rho_clip,
             vtrace_clip_pg_rho_threshold=hyperparameters.rho_clip,
             timeout_s_sampler_manager=_POLL_S,

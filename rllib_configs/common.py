@@ -88,17 +88,12 @@ class ActorCriticHyperparameters(CommonHyperparameters):
     entropy: float = Field(default=0.01, ge=0)
     value_loss: float = Field(default=0.5, ge=0)
 
-    @property
-    def loss_weights(self) -> dict[str, float]:
-        """What RLlib's `training` calls them."""
-        return {"entropy_coeff": self.entropy, "vf_loss_coeff": self.value_loss}
-
 
 def agent_config(
     config: Config,
     hyperparameters: CommonHyperparameters,
     *,
-    env: str | Callable[..., gym.Env],
+    env: str | Callable[..., gym.Env[Any, Any]],
     env_kwargs: Mapping[str, Any],
     client_factory: Callable[[], Client] | None,
     total_env_steps: int | None = None,
@@ -127,8 +122,8 @@ def agent_config(
         config: Config of the algorithm, as RLlib makes it.
         hyperparameters: Hyperparameters of the algorithm.
         env: Gymnasium id with the module that registers it in front, or a callable; see `RLlibRewardVectorEnv`.
-        env_kwargs: Arguments of the environment. `terminate_on_success` is set here: False in training on a reward model,
-            so that ground truth never ends an episode, and True otherwise.
+        env_kwargs: Arguments of the environment. `terminate_on_success` is set here: False in training on a reward
+            model, so that ground truth never ends an episode, and True otherwise.
         client_factory: Makes the `RewardClient` in each env runner; must be picklable. None trains on the env's own
             reward instead: the agent to compare with.
         total_env_steps: Length of the training, over which the learning rate falls.
@@ -171,8 +166,10 @@ def agent_config(
         "env_kwargs": {**env_kwargs, "terminate_on_success": True},
         "exploring_starts": None,
     }
-    return (
-        config.environment(env=RLlibRewardVectorEnv, env_config=training_env)
+    # Its fluent methods take what the algorithm at hand has, which their types do not say.
+    fluent: Any = config
+    configured: Config = (
+        fluent.environment(env=RLlibRewardVectorEnv, env_config=training_env)
         .env_runners(
             env_runner_cls=RewardEnvRunner,
             num_env_runners=num_env_runners,
@@ -213,6 +210,7 @@ def agent_config(
         .callbacks(on_algorithm_init=partial(_prepare_process, torch_threads))
         .debugging(seed=seed)
     )
+    return configured
 
 
 def eye_targets(

@@ -30,7 +30,8 @@ class PPOHyperparameters(ActorCriticHyperparameters):
         return agent_config(PPOConfig(), self, **agent).training(
             learner_class=BootstrapFreePPOLearner,
             learner_connector=eye_targets(**agent),
-            **self.loss_weights,
+            entropy_coeff=self.entropy,
+            vf_loss_coeff=self.value_loss,
             minibatch_size=self.minibatch_size,
             num_epochs=self.epochs,
             lambda_=self.gae_lambda,

@@ -10,7 +10,8 @@ import ray
 from fastapi import FastAPI
 from pydantic import Field
 from ray import serve
-from ray.serve.schema import LoggingConfig, ReplicaState
+from ray.serve._private.common import ReplicaState
+from ray.serve.schema import LoggingConfig
 
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.service import HandleTransport
@@ -86,7 +87,8 @@ def running_rewards() -> list[str]:
 
 def build_app(args: GatewayArgs) -> serve.Application:
     """Return the application, ready for `serve.run`."""
-    deployment = serve.deployment(Gateway).options(
+    gateway: Any = serve.deployment(Gateway)
+    deployment = gateway.options(
         num_replicas=args.replicas,
         ray_actor_options={"num_cpus": args.num_cpus},
         # The gateway refuses by itself, with its own error body, long before Serve would with its own.
@@ -98,7 +100,8 @@ def build_app(args: GatewayArgs) -> serve.Application:
         graceful_shutdown_timeout_s=10.0,
         logging_config=LoggingConfig(encoding="JSON", enable_access_log=False),
     )
-    return deployment.bind(args)
+    application: serve.Application = deployment.bind(args)
+    return application
 
 
 def app_builder(args: GatewayArgs) -> serve.Application:
@@ -136,7 +139,8 @@ def proxy_address() -> str:
     Raises:
         ConfigError: It has none.
     """
-    details: dict[str, Any] = serve.context._get_global_client().get_serve_details()
+    client: Any = serve.context._get_global_client()
+    details: dict[str, Any] = client.get_serve_details()
     options = details.get("http_options") or {}
     if details.get("proxy_location") == "Disabled" or not options.get("host"):
         raise ConfigError(

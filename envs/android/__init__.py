@@ -8,7 +8,7 @@ import gymnasium
 from vlm_rewards.errors import ConfigError
 
 
-def open_app(**settings: Any) -> gymnasium.Env:
+def open_app(**settings: Any) -> gymnasium.Env[Any, Any]:
     """Make an `OpenAppEnv` for `gymnasium.make`.
 
     Gymnasium keeps `max_episode_steps` to itself and ends episodes by a wrapper of its own (after 20 steps unless told

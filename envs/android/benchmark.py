@@ -6,8 +6,10 @@ Run it as `python -m envs.android.benchmark [--task-set open_diverse_apps]`.
 import argparse
 import multiprocessing
 import time
+from typing import Any, cast
 
 import numpy as np
+from gymnasium.spaces import Discrete
 
 from envs.android.env import OpenAppEnv
 
@@ -24,7 +26,7 @@ def steps_per_second(env: OpenAppEnv, steps: int, with_reward_frames: bool, seed
     Returns:
         Steps a second, and the fraction of episodes that ended in success.
     """
-    actions = np.random.default_rng(seed).integers(env.action_space.n, size=steps)
+    actions = np.random.default_rng(seed).integers(int(cast("Discrete[Any]", env.action_space).n), size=steps)
     episodes = successes = 0
     env.reset(seed=seed)
     started = time.perf_counter()

@@ -6,6 +6,7 @@ Captions say what is on the screen, as image captions do. They never use the wor
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from envs.android.device.profile import EVAL_SEED_START
 from envs.android.device.screens import kind_of
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.strict_config import near_matches
+
+T = TypeVar("T")
 
 HOME_SCREEN, APP_DRAWER, NOTIFICATION_SHADE = "home_screen", "app_drawer", "notification_shade"
 _STATE_LABELS = (HOME_SCREEN, APP_DRAWER, NOTIFICATION_SHADE)
@@ -223,7 +226,7 @@ def _by_name() -> dict[str, App]:
     return {app.name: app for app in _SHOWN["all"]}
 
 
-def _one(options: tuple[str, ...], rng: np.random.Generator) -> str:
+def _one(options: Sequence[T], rng: np.random.Generator) -> T:
     return options[int(rng.integers(len(options)))]
 
 

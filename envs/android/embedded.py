@@ -1,7 +1,7 @@
 """AndroidEnv's own layers over the embedded phone, in virtual time."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import dm_env
 import numpy as np
@@ -47,7 +47,8 @@ class _EmbeddedDeviceSettings(device_settings.DeviceSettings):
 
     def get_orientation(self) -> np.ndarray:
         # The parent compares arrays at every step to find out that it knows the orientation.
-        return self._orientation if self._is_known else super().get_orientation()
+        result: np.ndarray = self._orientation if self._is_known else super().get_orientation()
+        return result
 
     def _update_orientation(self) -> None:
         super()._update_orientation()
@@ -66,10 +67,12 @@ class _VirtualCoordinator(coordinator.Coordinator):
         clock: VirtualClock,
     ):
         self._clock = clock
+        self._latest_observation_time = 0.0
         super().__init__(simulator, manager, settings, config)
 
     def observation_spec(self) -> dict[str, dm_env.specs.Array]:
-        return specs.base_observation_spec(*self._simulator.screenshot_size)
+        result: dict[str, Any] = specs.base_observation_spec(*self._simulator.screenshot_size)
+        return result
 
     def _gather_simulator_signals(self) -> dict[str, np.ndarray]:
         now = self._clock.time()

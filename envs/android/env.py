@@ -1,7 +1,7 @@
 """Open App: a Gymnasium environment whose ground truth is AndroidEnv's own."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import grpc
 import gymnasium
@@ -40,7 +40,7 @@ class OpenAppEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
     device failed, `device_error`, and the episode is truncated.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 4}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012 (as Gymnasium declares it)
 
     def __init__(
         self,
@@ -216,7 +216,9 @@ class OpenAppEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
         Raises:
             AttributeError: The device is a real emulator.
         """
-        return self._open_backend().device
+        backend: Any = self._open_backend()
+        phone: Phone = backend.device
+        return phone
 
     def reward_frame(self) -> np.ndarray:
         """Draw the current state for the reward model.
@@ -227,7 +229,7 @@ class OpenAppEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
         """
         return self._view(self._config.reward_size)
 
-    def render(self) -> np.ndarray | None:
+    def render(self) -> np.ndarray | None:  # type: ignore[override]  # Gymnasium leaves the type open
         """Return the screen at a size fit for people, uint8 (400, 250, 3), where `render_mode` is `rgb_array`."""
         return self._view(_RENDER_SIZE) if self.render_mode == "rgb_array" else None
 
@@ -278,7 +280,8 @@ class OpenAppEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
         """Ask Android which activity is on top: a hot start and a BACK within the app leave no line in the log."""
         request = adb_pb2.AdbRequest(get_current_activity=adb_pb2.AdbRequest.GetCurrentActivity())
         response = backend.android.execute_adb_call(request)
-        return response.get_current_activity.full_activity.partition("/")[0] == self._package
+        result: bool = response.get_current_activity.full_activity.partition("/")[0] == self._package
+        return result
 
     def _observation(self) -> dict[str, np.ndarray]:
         return {"image": self._image, "goal": self._tokens[self.goal_id].copy()}

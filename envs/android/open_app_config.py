@@ -3,12 +3,13 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from envs.android.apps import APP_SETS, AppCatalogue
 from envs.android.emulator_options import EmulatorOptions
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.goals import Goal, TaskSet
+from vlm_rewards.goals.task_set import Split
 from vlm_rewards.strict_config import near_matches
 
 _HERE = Path(__file__).parent
@@ -84,7 +85,7 @@ class OpenAppConfig:
             raise ConfigError(f"max_episode_steps must be a whole number of at least 1 (got {max_episode_steps!r})")
         options = _emulator_options(backend, layout, emulator)
         tasks = TaskSet.named_or_from_yaml(task_set) if isinstance(task_set, str) else task_set
-        goals = tasks.split(split) if goal_id is None else (tasks.goal(goal_id),)
+        goals = tasks.split(cast(Split, split)) if goal_id is None else (tasks.goal(goal_id),)
         if not goals:
             raise ConfigError(f"task set {tasks.name!r} has no goals in split {split!r}; use another split")
         installed = APP_SETS[apps] if apps is not None else _smallest_app_set(tasks)

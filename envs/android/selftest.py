@@ -73,6 +73,7 @@ class ScriptWriter:
         other, third = rng.choice([i for i in range(len(self._apps)) if i != index], size=2, replace=False)
         home, back = ACTION_INDEX["home"], ACTION_INDEX["back"]
         parts: list[list[int]]
+        goal_part: int | None
         match kind:
             case "direct":
                 parts, goal_part = [self._open(index, rng)], 0

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from android_env.components import config_classes, errors
@@ -27,7 +27,7 @@ class Device(AdbDevice, Protocol):
     def render(self, height: int, width: int) -> np.ndarray:
         """Return the screen, uint8 (height, width, 3)."""
 
-    def log_events(self) -> list:
+    def log_events(self) -> list[Any]:
         """Return the log lines written since the last call, and forget them."""
 
 

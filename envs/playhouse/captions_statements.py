@@ -5,11 +5,12 @@ The forms are data in `wording/captions.yaml`; geometry decides which of them ar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import permutations
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from envs.playhouse.goals import noun_phrase
 from envs.playhouse.ground_truth import AT_REST, BESIDE, SAME_LEVEL
 from envs.playhouse.scene import Thing
 from vlm_rewards.strict_config import read_yaml
+
+T = TypeVar("T")
 
 _PATH = Path(__file__).parent / "wording" / "captions.yaml"
 #: A thing whose lowest corner is below this height, in metres, stands on the floor.
@@ -194,7 +197,7 @@ def _words(things: tuple[Thing, ...], slot: int | None) -> str:
     return "" if slot is None else noun_phrase((things[slot].category, things[slot].colour))
 
 
-def _one(options: list[Any], rng: np.random.Generator) -> Any:
+def _one(options: Sequence[T], rng: np.random.Generator) -> T:
     return options[int(rng.integers(len(options)))]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import gymnasium as gym
 import mujoco
@@ -49,7 +49,7 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
         scene, agent, truth: the simulation, for scripted policies and tests; no learner may look at them.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012 (as Gymnasium declares it)
 
     def __init__(
         self,
@@ -157,7 +157,8 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
             ConfigError: An option is not acceptable.
         """
         super().reset(seed=seed)
-        return self._guarded(self._reset, options or {})
+        result: tuple[dict[str, np.ndarray], dict[str, Any]] = self._guarded(self._reset, options or {})
+        return result
 
     def step(self, action: Any) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
         """Take one step of 0.2 simulated seconds.
@@ -171,7 +172,8 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
         command = self._map.command(action)
         if not self._running and self._renderer is not None:
             raise gym.error.ResetNeeded("the episode is over or has not begun; call reset() before step()")
-        return self._guarded(self._step, command)
+        result: tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]] = self._guarded(self._step, command)
+        return result
 
     def reward_frame(self) -> np.ndarray:
         """Return the present state as the reward model sees it: uint8 (h, w, 3), drawn anew at `reward_size`."""
@@ -199,7 +201,7 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
         """Return captions of views in which a goal's thing is there but the goal does not hold; they teach the eye."""
         return PlayhouseGoal.from_id(goal_id, self._categories).not_yet_captions()
 
-    def render(self) -> np.ndarray:
+    def render(self) -> np.ndarray:  # type: ignore[override]  # Gymnasium leaves the type open
         """Return a picture for people, uint8 (480, 800, 3): the agent's view, the home from above, and the goal."""
         held = self.agent.held
         holding = (

@@ -51,13 +51,15 @@ class NavGrid:
 
     def points(self, mask: np.ndarray) -> np.ndarray:
         """Return the centres of the cells in a bool mask: float (N, 2), metres."""
-        return np.argwhere(mask) * CELL + np.array(self.origin)
+        result: np.ndarray = np.argwhere(mask) * CELL + np.array(self.origin)
+        return result
 
     def distances(self, x: float, y: float) -> np.ndarray:
         """Return the metres from every cell's centre to (x, y): float (rows, columns)."""
         dx = np.arange(self.free.shape[0]) * CELL + self.origin[0] - x
         dy = np.arange(self.free.shape[1]) * CELL + self.origin[1] - y
-        return np.hypot(dx[:, None], dy[None])
+        result: np.ndarray = np.hypot(dx[:, None], dy[None])
+        return result
 
     def without(self, discs: Iterable[tuple[float, float, float]]) -> NavGrid:
         """Return the same grid with discs (x, y, radius) around movable things blocked too."""
@@ -70,7 +72,8 @@ class NavGrid:
         """Return the cells that can be reached from (x, y): bool (rows, columns)."""
         labels, _ = ndimage.label(self.free)
         i, j = self.cell(x, y)
-        return (labels == labels[i, j]) & self.free
+        result: np.ndarray = (labels == labels[i, j]) & self.free
+        return result
 
     def largest_component(self) -> np.ndarray:
         """Return the largest connected free area: bool (rows, columns)."""
@@ -79,7 +82,8 @@ class NavGrid:
             return self.free
         sizes = np.bincount(labels.ravel())
         sizes[0] = 0
-        return labels == int(sizes.argmax())
+        result: np.ndarray = labels == int(sizes.argmax())
+        return result
 
     def path(self, start: tuple[float, float], goals: np.ndarray) -> np.ndarray | None:
         """Return the shortest way from `start` to the nearest of the goal cells (bool mask).

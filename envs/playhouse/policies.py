@@ -139,10 +139,10 @@ class Oracle:
         walker, target = self._walker, self._env.scene.centre(0)
         things = walker.things_now()
         nav = walker.nav(things, beside=0)
-        cells = standing_cells(self._env.episode.home, nav, things, 0, float(target[2]))  # type: ignore[union-attr]
+        cells = standing_cells(walker.home, nav, things, 0, float(target[2]))
         if not cells.any():
-            distance = nav.distances(target[0], target[1])
-            cells = nav.free & (distance < 1.0) & (distance > 0.5)
+            distances = nav.distances(target[0], target[1])
+            cells = nav.free & (distances < 1.0) & (distances > 0.5)
         x, y, _, _ = self._env.agent.pose
         distance = float(np.hypot(target[0] - x, target[1] - y))
         ready = cells[nav.cell(x, y)] or (0.5 < distance < 0.75 and self._env.truth.is_visible(0))

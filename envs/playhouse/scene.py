@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import mujoco
 import numpy as np
 
 from envs.playhouse import model as layout
 from envs.playhouse.catalog import COLOURS, MAIN, SHADES
+from envs.playhouse.catalog.category import MAX_SHADES
 from envs.playhouse.catalog.furniture import FABRIC, SCHEMES, TIMBER
 from envs.playhouse.floor_plan import WALL_HEIGHT, WALL_THICKNESS
 from envs.playhouse.home import Home
@@ -87,7 +89,8 @@ class Scene:
 
     def body(self, slot: int) -> int:
         """Return the body id of a thing."""
-        return self._bodies[slot]
+        result: int = self._bodies[slot]
+        return result
 
     def collision_geom(self, slot: int) -> int:
         """Return the geom id of a thing's collision box."""
@@ -95,11 +98,13 @@ class Scene:
 
     def half_extents(self, slot: int) -> np.ndarray:
         """Return half the edges of a thing's collision box, metres (3,)."""
-        return self.model.geom_size[self._boxes[slot]]
+        result: np.ndarray = self.model.geom_size[self._boxes[slot]]
+        return result
 
     def centre(self, slot: int) -> np.ndarray:
         """Return the centre of a thing, metres (3,)."""
-        return self.data.geom_xpos[self._boxes[slot]]
+        result: np.ndarray = self.data.geom_xpos[self._boxes[slot]]
+        return result
 
     def lowest(self, slot: int) -> float:
         """Return the height of the lowest corner of a thing's box, metres."""
@@ -108,11 +113,12 @@ class Scene:
 
     def velocity(self, slot: int) -> np.ndarray:
         """Return the linear velocity of a thing, metres a second (3,)."""
-        return self.data.qvel[self._velocities[slot] : self._velocities[slot] + 3]
+        result: np.ndarray = self.data.qvel[self._velocities[slot] : self._velocities[slot] + 3]
+        return result
 
     def _place_home(self, home: Home) -> None:
         model, compiled = self.model, self.compiled
-        slabs: list[tuple[str, tuple, tuple, tuple, int]] = []
+        slabs: list[tuple[str, tuple[Any, ...], tuple[Any, ...], tuple[Any, ...], int]] = []
         for i, room in enumerate(home.rooms):
             half = ((room.x1 - room.x0) / 2, (room.y1 - room.y0) / 2, 0.05)
             slabs.append((f"floor{i}", (*room.centre, -0.05), half, (1, 0, 0, 0), compiled.floors[home.floors[i]]))
@@ -182,7 +188,7 @@ class Scene:
     def _place_thing(self, slot: int, thing: Thing) -> None:
         model, name = self.model, f"object{slot}"
         category = self.compiled.categories[thing.category]
-        for k in range(layout.MAX_SHADES):
+        for k in range(MAX_SHADES):
             geom = self._geoms[f"{name}/visual{k}"]
             if k >= len(category.meshes):
                 model.geom_group[geom] = layout.UNUSED

@@ -11,7 +11,8 @@ SIZE = 128
 
 
 def _plain(rgb: tuple[float, float, float]) -> np.ndarray:
-    return np.ones((SIZE, SIZE, 3)) * np.array(rgb)
+    result: np.ndarray = np.ones((SIZE, SIZE, 3)) * np.array(rgb)
+    return result
 
 
 def _speckle(image: np.ndarray, amount: float, seed: int) -> np.ndarray:

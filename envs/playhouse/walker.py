@@ -6,6 +6,7 @@ import numpy as np
 
 from envs.playhouse.agent import NOD, PITCH_RANGE, TURN
 from envs.playhouse.env import PlayhouseEnv
+from envs.playhouse.home import Home
 from envs.playhouse.model import EYE_HEIGHT
 from envs.playhouse.navigation import AGENT_RADIUS, NavGrid
 from envs.playhouse.scene import Thing
@@ -40,9 +41,16 @@ class Walker:
             now.append(Thing(thing.category, thing.colour, x, y, scene.lowest(slot), 0.0))
         return now
 
+    @property
+    def home(self) -> Home:
+        """Home of the present episode."""
+        episode = self._env.episode
+        assert episode is not None, "reset the environment first"
+        return episode.home
+
     def nav(self, things: list[Thing] | None = None, skip: int | None = None, beside: int | None = None) -> NavGrid:
         """Free cells, keeping clear of things on the floor; `skip` is the slot of a carried thing."""
-        home = self._env.episode.home  # type: ignore[union-attr]
+        home = self.home
         things = self.things_now() if things is None else things
         discs = []
         for slot, thing in enumerate(things):
@@ -66,11 +74,12 @@ class Walker:
 
     def facing(self, target: np.ndarray) -> bool:
         """Return whether no single turn would bring the agent to face the target better."""
-        return abs(self._bearing(target)) <= _TURN_SLACK
+        result: bool = abs(self._bearing(target)) <= _TURN_SLACK
+        return result
 
     def sees(self, nav: NavGrid, cells: np.ndarray, target: np.ndarray) -> np.ndarray:
         """Return which of the cells have nothing solid between an eye there and the target."""
-        home = self._env.episode.home  # type: ignore[union-attr]
+        home = self.home
         points = nav.points(cells)
         eyes = np.column_stack([points, np.full(len(points), EYE_HEIGHT)])
         visible = np.zeros_like(cells)

@@ -105,7 +105,7 @@ class _Scoring:
     def score(self, encoder: TextMemo, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return FamilyRewards(self.reward, self.task_sets, encoder).score(self.dataset.states, images)
 
-    def agreement(self, name: str, expected: npt.NDArray, scores: npt.NDArray) -> RewardAgreement:
+    def agreement(self, name: str, expected: np.ndarray, scores: np.ndarray) -> RewardAgreement:
         labels = self.dataset.states.goal_achieved
         return compare_scores(
             name, self.reward.agreement_key, self.dataset.name, expected, scores, labels, self.reward.beta

@@ -84,9 +84,10 @@ def _with_ray_data(
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
     wanted = ray.put(missing)
+    keep_wanted: Any = _keep_wanted  # Ray wants a function of one argument, and gives the others of fn_args
     states = (
         ray.data.read_parquet([str(path) for path in dataset.files], columns=["trajectory", "step", "image"])
-        .map_batches(_keep_wanted, fn_args=(wanted,), batch_size=None, num_cpus=0.1)
+        .map_batches(keep_wanted, fn_args=(wanted,), batch_size=None, num_cpus=0.1)
         .map_batches(
             _Embedder,
             fn_constructor_args=(client,),

@@ -267,7 +267,8 @@ class Relabelling:
                     f"{self._out} holds an unfinished relabelling of another dataset or with another reward; "
                     "name a new folder, or remove it first"
                 )
-            return found["run_id"]
+            result: str | None = found["run_id"]
+            return result
         if self._out.exists() and any(self._out.iterdir()):
             raise ConfigError(f"{self._out} is not empty and no unfinished relabelling; name a new folder")
         return None

@@ -1,6 +1,6 @@
 """How often achieved states outrank each kind of state that is not: the insides of `experiments.state_ranking`."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -97,7 +97,8 @@ def ranking(
     """Return rows that say how often an achieved state outranks one of each other kind; a tie counts half."""
     from experiments.datasets.playhouse_states import ACHIEVED
 
-    achieved = np.sort(scores[np.isin(kinds, ACHIEVED[family])])  # type: ignore[index]
+    those_achieved = ACHIEVED[cast(Family, family)]
+    achieved = np.sort(scores[np.isin(kinds, those_achieved)])
     rows = []
     for kind in sorted(set(kinds.tolist())):
         own = scores[kinds == kind]
@@ -107,7 +108,7 @@ def ranking(
                 "model": label,
                 "family": family,
                 "state": kind,
-                "achieved": kind in ACHIEVED[family],  # type: ignore[index]
+                "achieved": kind in those_achieved,
                 "states": len(own),
                 "median_probability": round(float(np.exp(np.median(own))), 4),
                 "achieved_ranked_above": round(float(above.mean() / len(achieved)), 4) if len(achieved) else None,

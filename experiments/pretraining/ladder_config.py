@@ -36,11 +36,13 @@ class LadderConfig(StrictConfig):
         """
         start = {"start_from": None}
         return [
-            PretrainConfig(
-                name=self.prefix + size,
-                model={**load_preset("pretrain_clip", size)["model"], **self.model},
-                data=self.data,
-                training={**start, **self.training, **({"start_from": size} if self.continued else {})},
+            PretrainConfig.model_validate(
+                {
+                    "name": self.prefix + size,
+                    "model": {**load_preset("pretrain_clip", size)["model"], **self.model},
+                    "data": self.data,
+                    "training": {**start, **self.training, **({"start_from": size} if self.continued else {})},
+                }
             )
             for size in self.sizes
         ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from vlm_rewards.errors import ConfigError
 
@@ -76,8 +76,8 @@ def merged(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in values.items():
         inner = result.get(key)
-        both = isinstance(inner, dict) and isinstance(value, dict)
-        result[key] = merged(inner, value) if both and not _differ(inner, value) else value
+        is_merged = isinstance(inner, dict) and isinstance(value, dict) and not _differ(inner, value)
+        result[key] = merged(cast(dict[str, Any], inner), value) if is_merged else value
     return result
 
 

@@ -267,7 +267,8 @@ class Study:
                     verbose=0,
                 ),
             )
-        return list(tuner.fit())
+        results: Any = tuner.fit()
+        return list(results)
 
     def _scheduler(self) -> Any:
         if self.config.asha is None:

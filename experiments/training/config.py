@@ -194,8 +194,9 @@ class TrainConfig(StrictConfig):
     @property
     def env_runner_gpus(self) -> float:
         """GPUs of each env runner: those of a reward model that computes in it."""
-        in_process = isinstance(self.served_by, InProcess) and not self.uses_ground_truth
-        return self.served_by.num_gpus if in_process else 0.0
+        if self.uses_ground_truth or not isinstance(self.served_by, InProcess):
+            return 0.0
+        return self.served_by.num_gpus
 
     @property
     def reward_name(self) -> str:

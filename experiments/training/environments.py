@@ -25,7 +25,8 @@ def task_set_of(config: TrainConfig) -> TaskSet:
     options = {**config.environment.options, "terminate_on_success": config.uses_ground_truth}
     env = make_env(config.environment.id, **options)
     try:
-        return env.unwrapped.task_set  # type: ignore[attr-defined]
+        task_set: TaskSet = env.get_wrapper_attr("task_set")
+        return task_set
     finally:
         env.close()
 
@@ -84,7 +85,7 @@ def replay_in_words(config: TrainConfig, goals: TrainingGoals | None) -> str | N
     return check_fits(replay_bytes(config.algorithm.replay_settings, shape, goals))
 
 
-def evaluation_env(config: TrainConfig, **options: Any) -> gym.Env:
+def evaluation_env(config: TrainConfig, **options: Any) -> gym.Env[Any, Any]:
     """Build one environment as evaluation uses it: unseen content, and ground truth ends the episode.
 
     Args:

@@ -78,7 +78,7 @@ class Evaluation:
                     module=module,
                     task_set=self._task_set,
                     client=client,
-                    beta=client and client.describe().beta,
+                    beta=None if client is None else client.describe().beta,
                     make_env=self._make_env,
                     curve=None,
                     folder=folder,

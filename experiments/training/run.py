@@ -125,7 +125,7 @@ class Training:
                 return self._execute(client)
 
     def _execute(self, client: RewardClient | None) -> TrainingOutcome:
-        description = client and client.describe()
+        description = None if client is None else client.describe()
         with (
             self._algorithm(client, description) as algorithm,
             self._start_tracking(description) as run,
@@ -144,7 +144,7 @@ class Training:
                 module=algorithm.get_module(),
                 task_set=self._task_set,
                 client=client,
-                beta=description and description.beta,
+                beta=None if description is None else description.beta,
                 make_env=self._evaluation_env,
                 curve=self._state.curve,
                 folder=self.folder.path,

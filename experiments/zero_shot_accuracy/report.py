@@ -36,7 +36,7 @@ class Answers:
     def rows(self, parameters: int | None) -> list[dict[str, Any]]:
         """Return the table: a row for all pictures, and one for each value of each facet."""
         facets = self.config.classes.facets
-        groups = {(ALL, ""): range(len(self.right))}
+        groups: dict[tuple[str, str], list[int]] = {(ALL, ""): list(range(len(self.right)))}
         for facet in facets:
             values = sorted({words[facet] for words in self.right})
             groups |= {(facet, v): [i for i, words in enumerate(self.right) if words[facet] == v] for v in values}

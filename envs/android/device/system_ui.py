@@ -38,7 +38,7 @@ def put_system_bars(image: Image.Image, now: datetime, battery: int) -> None:
 
 
 def _legible_at(image: Image.Image, x: int, y: int) -> RGB:
-    red, green, blue = image.getpixel((x, y))  # type: ignore[misc]
+    red, green, blue = image.getpixel((x, y))  # type: ignore[misc]  # RGB
     return BLACK if luminance((red, green, blue)) > 0.55 else WHITE
 
 

@@ -116,7 +116,8 @@ def _dual_encoder_class(source: str, config: PreTrainedConfig) -> type[PreTraine
             f"{source} is a {config.model_type!r} model without {' and '.join(lacking)} embeddings; "
             "use a dual encoder such as CLIP, SigLIP or a pocket CLIP"
         )
-    return model_class
+    found: type[PreTrainedModel] = model_class
+    return found
 
 
 def _preprocessing(source: str, processor: Any) -> ImagePreprocessing:

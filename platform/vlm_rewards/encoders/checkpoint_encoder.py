@@ -113,7 +113,8 @@ class CheckpointEncoder(ABC):
 
     def _image_dim(self) -> int:
         """Embed one frame and say to how many numbers."""
-        return self._embed_pass(np.zeros((1, *self.image_size, 3), np.uint8)).shape[1]
+        result: int = self._embed_pass(np.zeros((1, *self.image_size, 3), np.uint8)).shape[1]
+        return result
 
     def _check_towers(self, image_dim: Callable[[], int]) -> None:
         """Run both towers once and learn D.

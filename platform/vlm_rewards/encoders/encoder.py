@@ -82,7 +82,7 @@ class ReadsTexts(Protocol):
         ...
 
 
-def check_clips(clips: npt.NDArray) -> npt.NDArray[np.uint8]:
+def check_clips(clips: np.ndarray) -> npt.NDArray[np.uint8]:
     """Return `clips` if each is a frame or a series of frames that an encoder can read.
 
     Raises:
@@ -96,7 +96,7 @@ def check_clips(clips: npt.NDArray) -> npt.NDArray[np.uint8]:
     return check_frames(clips)
 
 
-def check_frames(frames: npt.NDArray) -> npt.NDArray[np.uint8]:
+def check_frames(frames: np.ndarray) -> npt.NDArray[np.uint8]:
     """Return `frames` if an encoder can read them.
 
     Raises:

@@ -86,4 +86,5 @@ def _cell_centres(length: int, cells: int) -> npt.NDArray[np.int64]:
 
 
 def _normalised(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    result: npt.NDArray[np.float32] = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return result

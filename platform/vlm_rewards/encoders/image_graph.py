@@ -1,5 +1,6 @@
 """The image tower as OpenVINO's own graph: from frames of the model's size to embeddings of length 1."""
 
+import importlib
 import importlib.util
 import sys
 import types
@@ -8,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -105,7 +106,6 @@ def import_openvino() -> types.ModuleType:
         raise ConfigError(
             "encoder 'openvino' needs the extra [openvino]: pip install 'vlm-rewards[openvino]', or use encoder 'torch'"
         )
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
-
-    return openvino
+    cast(dict[str, Any], sys.modules).setdefault("openvino_telemetry", None)
+    module: types.ModuleType = importlib.import_module("openvino")
+    return module

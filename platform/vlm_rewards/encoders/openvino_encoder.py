@@ -91,7 +91,8 @@ class OpenVINOEncoder(CheckpointEncoder):
         pixels = np.ascontiguousarray(self._preprocessing.resized_frames(frames))
         with self._lock:
             # The output belongs to the request, which the next pass overwrites.
-            return self._request.infer([pixels], share_inputs=True)[0].copy()
+            result: npt.NDArray[np.float32] = self._request.infer([pixels], share_inputs=True)[0].copy()
+            return result
 
     def _to_compile(self, graph: ImageGraph, quantised: QuantisedGraph | None) -> Any:
         if self.precision != "int8":

@@ -36,8 +36,8 @@ class PocketCLIPConfig(PreTrainedConfig):
     model_type = "pocket_clip"
     sub_configs_defaults: ClassVar[dict[str, Any]] = {"vision_config": ResNetConfig, "text_config": BertConfig}
 
-    vision_config: dict | ResNetConfig | None = None
-    text_config: dict | BertConfig | None = None
+    vision_config: dict[str, Any] | ResNetConfig | None = None
+    text_config: dict[str, Any] | BertConfig | None = None
     projection_dim: int = 64
     logit_scale_init_value: float = 2.6592
 
@@ -63,7 +63,7 @@ class PocketCLIPModel(PreTrainedModel):
         self.visual_projection = nn.Linear(vision.hidden_sizes[-1], config.projection_dim, bias=False)
         self.text_projection = nn.Linear(text.hidden_size, config.projection_dim, bias=False)
         self.logit_scale = nn.Parameter(torch.tensor(float(config.logit_scale_init_value)))
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]  # transformers leaves it open
 
     def _init_weights(self, module: nn.Module) -> None:
         # The towers initialise themselves; what is left are the two projections.
@@ -130,7 +130,7 @@ class PocketCLIPModel(PreTrainedModel):
         Same function, fewer passes over memory. The model cannot be trained or saved in the original format
         afterwards.
         """
-        self.eval()
+        self.train(False)
         for module in self.vision_model.modules():
             normalization, convolution = getattr(module, "normalization", None), getattr(module, "convolution", None)
             if isinstance(normalization, nn.BatchNorm2d) and isinstance(convolution, nn.Conv2d):

@@ -6,8 +6,9 @@ It prints the least processor time that a frame took, in seconds: others' load o
 
 import sys
 import time
+from typing import Any, cast
 
-sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+cast(dict[str, Any], sys.modules)["openvino_telemetry"] = None
 
 import numpy as np  # noqa: E402
 import openvino as ov  # noqa: E402

@@ -18,7 +18,8 @@ Weights = npt.NDArray[np.float64]
 
 
 def _triangle(x: Weights) -> Weights:
-    return np.clip(1 - np.abs(x), 0, None)
+    result: npt.NDArray[np.float64] = np.clip(1 - np.abs(x), 0, None)
+    return result
 
 
 def _cubic(x: Weights) -> Weights:
@@ -244,4 +245,5 @@ def _matrix(in_size: int, out_size: int, crop: int, resample: int) -> Weights | 
     inside = (rows >= 0) & (rows < out_size)
     sums = weights.sum(axis=1, keepdims=True)
     weights = np.where(inside[:, None], weights / np.where(sums == 0, 1, sums), 0.0)
-    return np.rint(weights * _FIXED_POINT) / _FIXED_POINT
+    result: npt.NDArray[np.float64] | None = np.rint(weights * _FIXED_POINT) / _FIXED_POINT
+    return result

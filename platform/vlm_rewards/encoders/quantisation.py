@@ -1,5 +1,6 @@
 """Makes a checkpoint's int8 image tower: post-training quantisation by NNCF, calibrated on frames of the domain."""
 
+import importlib
 import importlib.metadata
 import importlib.util
 import logging
@@ -87,7 +88,6 @@ class _Towers(CheckpointEncoder):
 def _import_nncf() -> types.ModuleType:
     if importlib.util.find_spec("nncf") is None:
         raise ConfigError("making an int8 image tower needs the package nncf; install vlm-rewards[quantise]")
-    import nncf
-
-    nncf.set_log_level(logging.ERROR)
-    return nncf
+    module: types.ModuleType = importlib.import_module("nncf")
+    module.set_log_level(logging.ERROR)
+    return module

@@ -27,14 +27,14 @@ class ExploringStarts(StrictConfig):
     probability: float = Field(default=0.5, ge=0, le=1)
 
 
-class ExploringStartsEnv(gym.Wrapper):
+class ExploringStartsEnv(gym.Wrapper[Any, Any, Any, Any]):
     """Applies `ExploringStarts` to a single env.
 
     The actions taken count towards the env's own limit of steps; their rewards are lost. An episode that is over before
     it begins is started again, as usual. The draws come from the env's own generator, so a seed fixes them too.
     """
 
-    def __init__(self, env: gym.Env, starts: ExploringStarts) -> None:
+    def __init__(self, env: gym.Env[Any, Any], starts: ExploringStarts) -> None:
         """Wrap an env with discrete actions."""
         super().__init__(env)
         self._starts = starts

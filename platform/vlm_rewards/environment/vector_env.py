@@ -12,7 +12,7 @@ from gymnasium.vector.utils import batch_space, concatenate, create_empty_array,
 from vlm_rewards.errors import ConfigError, InvalidFrameError
 
 
-class RewardVectorEnv(VectorEnv):
+class RewardVectorEnv(VectorEnv[Any, Any, Any]):
     """Steps `RewardableEnv`s one after the other in this process, with NEXT_STEP autoreset.
 
     The paper's episodes end when the reward model says so. `end_episodes` marks sub-environments whose episode is
@@ -26,7 +26,7 @@ class RewardVectorEnv(VectorEnv):
         envs: The sub-environments.
     """
 
-    def __init__(self, env_fns: Sequence[Callable[[], gym.Env]]) -> None:
+    def __init__(self, env_fns: Sequence[Callable[[], gym.Env[Any, Any]]]) -> None:
         """Build the sub-environments.
 
         Args:
@@ -36,7 +36,7 @@ class RewardVectorEnv(VectorEnv):
             ConfigError: No sub-environment, spaces that differ, or a sub-environment without `reward_frame`.
         """
         super().__init__()
-        self.envs: list[gym.Env] = []
+        self.envs: list[gym.Env[Any, Any]] = []
         if not env_fns:
             raise ConfigError("RewardVectorEnv needs at least one sub-environment; pass one constructor each")
         self.envs = [env_fn() for env_fn in env_fns]

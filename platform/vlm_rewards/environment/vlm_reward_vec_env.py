@@ -59,7 +59,7 @@ class VLMRewardVecEnv(VectorWrapper):
 
     def __init__(
         self,
-        env: VectorEnv,
+        env: VectorEnv[Any, Any, Any],
         client: ScoringClient,
         goals: str | Sequence[str] | None = None,
         frames: FrameSource = "auto",
@@ -100,7 +100,7 @@ class VLMRewardVecEnv(VectorWrapper):
         mask = (options or {}).get("reset_mask", np.ones(self.num_envs, np.bool_))
         self._over[mask] = self._ended[mask] = False
         # A copy: Gymnasium's environments take the mask out of the options, which the caller may look into afterwards.
-        return self.env.reset(seed=seed, options=None if options is None else dict(options))  # type: ignore[arg-type]
+        return self.env.reset(seed=seed, options=None if options is None else dict(options))  # type: ignore[arg-type]  # a list of seeds
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, Infos]:
         """Step, score what the sub-environments show, and resets those whose episode that ends.
@@ -204,24 +204,24 @@ class VLMRewardVecEnv(VectorWrapper):
 _OURS = ("env_reward", "vlm_score", "vlm_terminated")
 
 
-def _checked_mode(env: VectorEnv) -> AutoresetMode:
+def _checked_mode(env: VectorEnv[Any, Any, Any]) -> AutoresetMode:
     if not isinstance(env.unwrapped, SyncVectorEnv | AsyncVectorEnv | RewardVectorEnv):
         raise ConfigError(
             f"{type(env.unwrapped).__name__} cannot reset single episodes on demand; build a SyncVectorEnv, "
             "AsyncVectorEnv or RewardVectorEnv, as with gymnasium.make_vec(..., vectorization_mode='sync')"
         )
-    mode = env.metadata.get("autoreset_mode")
+    mode: AutoresetMode | None = env.metadata.get("autoreset_mode")
     if mode == AutoresetMode.SAME_STEP:
         raise ConfigError(
             "a vector env with SAME_STEP autoreset has left the final state before it can be drawn; build it with "
             "autoreset_mode=AutoresetMode.DISABLED, and VLMRewardVecEnv resets in the same step"
         )
-    if mode not in (AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED):
+    if mode is None or mode not in (AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED):
         raise ConfigError(f"unknown autoreset mode {mode!r}; use AutoresetMode.DISABLED or NEXT_STEP")
     return mode
 
 
-def _frame_source(env: VectorEnv, source: FrameSource) -> FrameSource:
+def _frame_source(env: VectorEnv[Any, Any, Any], source: FrameSource) -> FrameSource:
     if callable(source):
         return source
     if source not in ("auto", "reward_frame", "render"):
@@ -241,12 +241,13 @@ def _frame_source(env: VectorEnv, source: FrameSource) -> FrameSource:
     return "render"
 
 
-def _call(env: VectorEnv, name: str, *arguments: Any) -> tuple[Any, ...]:
+def _call(env: VectorEnv[Any, Any, Any], name: str, *arguments: Any) -> tuple[Any, ...]:
     """Read an attribute of all sub-environments, or call it if it is a method."""
     if isinstance(env.unwrapped, RewardVectorEnv):
         found = [sub_env.get_wrapper_attr(name) for sub_env in env.unwrapped.envs]
         return tuple(value(*arguments) if callable(value) else value for value in found)
-    return env.unwrapped.call(name, *arguments)
+    result: tuple[Any, ...] = env.unwrapped.call(name, *arguments)
+    return result
 
 
 def _merged(infos: Infos, other: Infos, mask: npt.NDArray[np.bool_]) -> Infos:
@@ -272,5 +273,5 @@ def _merged(infos: Infos, other: Infos, mask: npt.NDArray[np.bool_]) -> Infos:
     return merged
 
 
-def _broadcast(mask: npt.NDArray[np.bool_], values: npt.NDArray) -> npt.NDArray[np.bool_]:
+def _broadcast(mask: npt.NDArray[np.bool_], values: np.ndarray) -> npt.NDArray[np.bool_]:
     return mask.reshape(-1, *[1] * (values.ndim - 1))

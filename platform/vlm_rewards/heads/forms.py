@@ -29,7 +29,7 @@ class _Softmax(RewardHead):
     score_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     def scores(
-        self, images: npt.NDArray, texts: npt.NDArray, captions: npt.NDArray, tau: float
+        self, images: np.ndarray, texts: np.ndarray, captions: np.ndarray, tau: float
     ) -> npt.NDArray[np.float32]:
         """Return the scores of equation 1."""
         return softmax_binary(images, texts, tau)
@@ -68,7 +68,7 @@ class Cosine(RewardHead):
     form: Literal["cosine"] = "cosine"
 
     def scores(
-        self, images: npt.NDArray, texts: npt.NDArray, captions: npt.NDArray, tau: float
+        self, images: np.ndarray, texts: np.ndarray, captions: np.ndarray, tau: float
     ) -> npt.NDArray[np.float32]:
         """Return the cosine of each frame and the goal."""
         return cosine(images, texts[0])
@@ -97,7 +97,7 @@ class GoalBaseline(RewardHead):
         return (self.baseline,)
 
     def scores(
-        self, images: npt.NDArray, texts: npt.NDArray, captions: npt.NDArray, tau: float
+        self, images: np.ndarray, texts: np.ndarray, captions: np.ndarray, tau: float
     ) -> npt.NDArray[np.float32]:
         """Return the scores of definition 1 of the paper."""
         return goal_baseline(images, texts[0], captions[0], self.alpha)

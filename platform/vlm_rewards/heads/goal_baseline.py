@@ -20,9 +20,7 @@ def check_alpha(alpha: float) -> float:
     return float(alpha)
 
 
-def goal_baseline(
-    images: npt.NDArray, goal: npt.NDArray, baseline: npt.NDArray, alpha: float
-) -> npt.NDArray[np.float32]:
+def goal_baseline(images: np.ndarray, goal: np.ndarray, baseline: np.ndarray, alpha: float) -> npt.NDArray[np.float32]:
     """Reward 1 - |alpha proj_L s + (1 - alpha) s - g|^2 / 2, definition 1 of the paper.
 
     L is the line through the goal g and the baseline b, a description of the scene without the goal: what of a frame s
@@ -53,4 +51,7 @@ def goal_baseline(
     offsets = np.asarray(images, np.float64) - target
     along = np.einsum("nd,d->n", offsets, direction, optimize=False)
     gaps = alpha * along[:, None] * direction + (1 - alpha) * offsets
-    return np.clip(1 - np.einsum("nd,nd->n", gaps, gaps, optimize=False) / 2, -1, 1).astype(np.float32)
+    result: npt.NDArray[np.float32] = np.clip(1 - np.einsum("nd,nd->n", gaps, gaps, optimize=False) / 2, -1, 1).astype(
+        np.float32
+    )
+    return result

@@ -30,7 +30,7 @@ def check_threshold(beta: float) -> float:
     return float(beta)
 
 
-def softmax_binary(images: npt.NDArray, texts: npt.NDArray, tau: float) -> npt.NDArray[np.float32]:
+def softmax_binary(images: np.ndarray, texts: np.ndarray, tau: float) -> npt.NDArray[np.float32]:
     """Return the probability of the goal against its negatives, equation 1.
 
     Computed in float64. One row's result does not depend on the other rows: the dot products are summed in a fixed
@@ -50,12 +50,15 @@ def softmax_binary(images: npt.NDArray, texts: npt.NDArray, tau: float) -> npt.N
     return softmax_of(similarities(images, texts), tau)
 
 
-def similarities(images: npt.NDArray[np.floating], texts: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+def similarities(images: np.ndarray, texts: np.ndarray) -> npt.NDArray[np.float64]:
     """Return the dot products of all images with all texts, float64 (N, K).
 
     Each is summed in a fixed order, whatever else is in the call.
     """
-    return np.einsum("nd,kd->nk", np.asarray(images, np.float64), np.asarray(texts, np.float64), optimize=False)
+    products: npt.NDArray[np.float64] = np.einsum(
+        "nd,kd->nk", np.asarray(images, np.float64), np.asarray(texts, np.float64), optimize=False
+    )
+    return products
 
 
 def softmax_of(values: npt.NDArray[np.float64], tau: float) -> npt.NDArray[np.float32]:
@@ -74,7 +77,8 @@ def softmax_of(values: npt.NDArray[np.float64], tau: float) -> npt.NDArray[np.fl
     logits = values / check_temperature(tau)
     # Subtracting the largest logit leaves the ratio as it is and keeps exp() from overflowing.
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return (weights[:, 0] / weights.sum(axis=1)).astype(np.float32)
+    result: npt.NDArray[np.float32] = (weights[:, 0] / weights.sum(axis=1)).astype(np.float32)
+    return result
 
 
 def threshold(probabilities: npt.ArrayLike, beta: float) -> npt.NDArray[np.float32]:

@@ -105,8 +105,8 @@ class TrainingConfig(StrictConfig):
         batch_size: Images a step.
         cycles: Times the learning rate falls to 0, over equally many steps each (SGDR, Loshchilov and Hutter 2017,
             arXiv 1608.03983). A model that is finished after one cycle can be trained for another.
-        learning_rate: Adam's step size at its first peak; cosine to 0 after the warm-up. Each further cycle starts at half
-            of the peak before it.
+        learning_rate: Adam's step size at its first peak; cosine to 0 after the warm-up. Each further cycle starts at
+            half of the peak before it.
         warmup_steps: Linear rise from 0.
         weight_decay: Weight decay of matrices and convolutions.
         shift: Augmentation, largest shift in pixels.

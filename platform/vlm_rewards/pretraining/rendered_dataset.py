@@ -130,7 +130,8 @@ class RenderedDataset:
 
 def _matches(folder: Path, meta: dict[str, Any]) -> bool:
     try:
-        return json.loads((folder / "meta.json").read_text(encoding="utf-8")) == meta
+        result: bool = json.loads((folder / "meta.json").read_text(encoding="utf-8")) == meta
+        return result
     except (OSError, ValueError):
         return False
 

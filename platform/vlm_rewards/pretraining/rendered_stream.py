@@ -163,7 +163,8 @@ class RenderedStream:
                     ) from None
         if isinstance(given, Exception):
             raise given
-        return given
+        batch_: CaptionedBatch = given
+        return batch_
 
     def close(self) -> None:
         """End the workers; safe to call twice."""

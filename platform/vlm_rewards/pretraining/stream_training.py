@@ -99,7 +99,7 @@ class StreamTraining:
                         if path and (done % training.checkpoint_every == 0 or last):
                             learner.save(path, identities[place])
         for learner in self.learners:
-            learner.model.eval()
+            learner.model.train(False)
         return self.learners
 
     def _step(self, place: int, batch: CaptionedBatch) -> dict[str, Any]:

@@ -70,7 +70,8 @@ class Trainer(Learner):
                 on_log(self.step, {name: float(value) for name, value in metrics.items()})
             if checkpoint and (self.step % self._training.checkpoint_every == 0 or self.step == self._training.steps):
                 self.save(checkpoint, identity)
-        return self.model.eval()
+        self.model.train(False)
+        return self.model
 
     def _batch_rows(self) -> np.ndarray:
         """Return the rows of this step's batch, sorted: whole epochs in random order, one after the other."""

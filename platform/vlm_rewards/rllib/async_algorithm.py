@@ -31,7 +31,7 @@ class _Watched(IMPALA):
         Raises:
             UnhealthyIterationError: There have been none for too long.
         """
-        super().training_step()
+        super().training_step()  # type: ignore[no-untyped-call]  # RLlib leaves it open
         assert self.metrics is not None
         assert self.config is not None
         assert self.env_runner_group is not None

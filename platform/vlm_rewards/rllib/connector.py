@@ -115,7 +115,7 @@ class RewardConnector(ConnectorV2):
         self._client: Client | None = None
         self._description: RewardDescription | None = None
 
-    def get_ctor_args_and_kwargs(self) -> tuple[tuple, dict[str, Any]]:
+    def get_ctor_args_and_kwargs(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return what a checkpoint needs to rebuild this piece: not the env, which cannot be pickled."""
         return (), {
             "client_factory": self._client_factory,
@@ -131,7 +131,7 @@ class RewardConnector(ConnectorV2):
         batch: dict[str, Any],
         episodes: list[Any],
         explore: bool | None = None,
-        shared_data: dict | None = None,
+        shared_data: dict[str, Any] | None = None,
         metrics: MetricsLogger | None = None,
         **kwargs: Any,
     ) -> Any:
@@ -248,7 +248,7 @@ def book_step(episode: SingleAgentEpisode, goal_id: str, info: dict[str, Any]) -
     Raises:
         ConfigError: The env hides its ground truth.
     """
-    ledger = episode.custom_data.setdefault(METRICS_KEY, EpisodeLedger(goal_id))
+    ledger: EpisodeLedger = episode.custom_data.setdefault(METRICS_KEY, EpisodeLedger(goal_id))
     ledger.steps += 1
     ledger.env_return += float(episode.get_rewards(-1))
     ledger.is_success, ledger.goal_achieved = pop_ground_truth(info)

@@ -41,7 +41,7 @@ class GoalDQNConfig(DQNConfig):
 
     def __init__(self, algo_class: type | None = None) -> None:
         """Begin with RLlib's defaults and its replay switched off."""
-        super().__init__(algo_class=algo_class or GoalDQN)
+        super().__init__(algo_class=algo_class or GoalDQN)  # type: ignore[no-untyped-call]  # RLlib's
         self.replay = ReplaySettings(capacity=50_000, n_step=1, gamma=0.99)
         self.goals: TrainingGoals | None = None
         self.update_every_steps = 16
@@ -54,7 +54,7 @@ class GoalDQNConfig(DQNConfig):
         own = {name for name in settings if name in _OWN}
         for name in own:
             setattr(self, name, settings.pop(name))
-        return cast(Self, super().training(**settings))
+        return super().training(**settings)
 
     def get_default_learner_class(self) -> type[DoubleQLearner]:
         """Return the learner with the cut targets."""
@@ -140,7 +140,7 @@ class GoalDQN(DQN):
         Raises:
             CheckpointError: The replay is missing or of other settings.
         """
-        super().restore_from_path(path, *args, **kwargs)
+        super().restore_from_path(path, *args, **kwargs)  # type: ignore[no-untyped-call]  # RLlib's
         if kwargs.get("component") is None:
             self.replay.load(Path(path) / _FOLDER)
 

@@ -40,6 +40,6 @@ def eye_loss(outputs: Mapping[str, Any], batch: Mapping[str, Any]) -> Tensor:
         outputs: Of the module's `forward_train`, with `EYE_PREDICTIONS`.
         batch: With `EYE_TARGETS` and `EYE_MASK`.
     """
-    mask = batch[EYE_MASK].to(torch.float32)
-    squares = (outputs[EYE_PREDICTIONS].float() - batch[EYE_TARGETS]).square().mean(dim=-1)
+    mask: Tensor = batch[EYE_MASK].to(torch.float32)
+    squares: Tensor = (outputs[EYE_PREDICTIONS].float() - batch[EYE_TARGETS]).square().mean(dim=-1)
     return (squares * mask).sum() / mask.sum().clamp(min=1)

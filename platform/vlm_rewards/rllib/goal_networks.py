@@ -49,7 +49,8 @@ class FiLM(nn.Module):
     def forward(self, features: Tensor, goal: Tensor) -> Tensor:
         """Modulate (B, C, h, w) by the goal vectors (B, goal_dim)."""
         scale, shift = self.project(goal)[:, :, None, None].chunk(2, dim=1)
-        return features * (1 + scale) + shift
+        result: torch.Tensor = features * (1 + scale) + shift
+        return result
 
 
 class GoalImageEncoder(nn.Module):

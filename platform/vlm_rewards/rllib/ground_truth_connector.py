@@ -32,7 +32,7 @@ class GroundTruthConnector(ConnectorV2):
         self._env = env
         self._goals = goals
 
-    def get_ctor_args_and_kwargs(self) -> tuple[tuple, dict[str, Any]]:
+    def get_ctor_args_and_kwargs(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return what a checkpoint needs to rebuild this piece: not the env, which cannot be pickled."""
         return (), {"goals": self._goals}
 
@@ -43,7 +43,7 @@ class GroundTruthConnector(ConnectorV2):
         batch: dict[str, Any],
         episodes: list[Any],
         explore: bool | None = None,
-        shared_data: dict | None = None,
+        shared_data: dict[str, Any] | None = None,
         metrics: MetricsLogger | None = None,
         **kwargs: Any,
     ) -> Any:

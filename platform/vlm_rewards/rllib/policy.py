@@ -67,6 +67,7 @@ class Policy:
             self._state = output[Columns.STATE_OUT]["h"].clone()
         logits = output[Columns.ACTION_DIST_INPUTS].reshape(count, -1)
         if self._deterministic:
-            return logits.argmax(dim=1).numpy()
+            result: npt.NDArray[np.int64] = logits.argmax(dim=1).numpy()
+            return result
         probabilities = torch.softmax(logits, dim=1)
         return torch.multinomial(probabilities, 1, generator=self._generator).squeeze(1).numpy()

@@ -80,4 +80,5 @@ class GoalConditionedQModule(GoalConditionedModule, QNetAPI):
 
     def _q_values(self, features: Tensor, taps: Tensor | None) -> Tensor:
         advantages = self._logits(features, taps)
-        return self.value_head(features) + advantages - advantages.mean(dim=-1, keepdim=True)
+        values: Tensor = self.value_head(features)
+        return values + advantages - advantages.mean(dim=-1, keepdim=True)

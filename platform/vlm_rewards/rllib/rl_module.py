@@ -130,7 +130,8 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI, TargetNetworkAPI, I
             float32 (B,), or (B, T) if recurrent.
         """
         if embeddings is not None:
-            return self.value_head(embeddings).squeeze(-1)
+            result: Tensor = self.value_head(embeddings).squeeze(-1)
+            return result
         with torch.no_grad():
             values = [self.value_head(self._learned(part)[0]).squeeze(-1) for part in self._chunks(batch)]
         return torch.cat(values)
@@ -202,14 +203,16 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI, TargetNetworkAPI, I
             return None
         keys = self.tap_keys(maps).flatten(2)
         query = self.tap_query(goal).unsqueeze(2)
-        return (keys * query).sum(dim=1) / keys.shape[1] ** 0.5
+        result: Tensor | None = (keys * query).sum(dim=1) / keys.shape[1] ** 0.5
+        return result
 
     def _logits(self, features: Tensor, taps: Tensor | None) -> Tensor:
-        logits = self.policy_head(features)
+        logits: Tensor = self.policy_head(features)
         if taps is None:
             return logits
         others = logits.shape[-1] - taps.shape[-1]
-        return logits + nn.functional.pad(taps, (0, others)).reshape(logits.shape)
+        result: Tensor = logits + nn.functional.pad(taps, (0, others)).reshape(logits.shape)
+        return result
 
     def _chunks(self, batch: dict[str, Any]) -> list[dict[str, Any]]:
         image = batch[Columns.OBS]["image"]

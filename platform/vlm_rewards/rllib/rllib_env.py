@@ -38,6 +38,8 @@ class RLlibRewardVectorEnv(RewardVectorEnv):
             raise ConfigError(f"cannot build the env {env!r} with {kwargs}: {error}") from error
 
 
-def _started(make: Callable[..., gym.Env], kwargs: dict[str, Any], starts: ExploringStarts | None) -> gym.Env:
+def _started(
+    make: Callable[..., gym.Env[Any, Any]], kwargs: dict[str, Any], starts: ExploringStarts | None
+) -> gym.Env[Any, Any]:
     env = make(**kwargs)
     return env if starts is None else ExploringStartsEnv(env, starts)

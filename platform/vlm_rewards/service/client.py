@@ -285,7 +285,7 @@ class RewardClient:
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]
+        RewardClient.__init__(self, **state)
 
 
 def _check_array(values: npt.NDArray[np.float32], shape: tuple[int, ...]) -> None:

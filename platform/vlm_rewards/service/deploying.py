@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from vlm_rewards.extras import needs_extra
 
@@ -26,7 +27,7 @@ _POLL_S = 0.1
 
 def deploy(
     args: RewardAppArgs, app_name: str = "reward", timeout_s: float = 180.0, encoder: Encoder | None = None
-) -> DeploymentHandle:
+) -> DeploymentHandle[Any]:
     """Deploy or replace an application and wait until it serves. Other applications are left alone.
 
     Starts Serve without its HTTP proxy if it does not run yet; Ray must run.

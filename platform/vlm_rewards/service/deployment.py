@@ -118,7 +118,8 @@ class RewardDeployment:
             RewardOverloadedError: The replica has no room, or would answer too late.
             RewardServiceError: The model failed in a way that is not the request's fault.
         """
-        return await self._served("score", frames, goal_ids, request_id)
+        result: ScoreResult = await self._served("score", frames, goal_ids, request_id)
+        return result
 
     async def score_all(
         self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], request_id: str = ""
@@ -136,7 +137,8 @@ class RewardDeployment:
         Raises:
             VLMRewardsError: As for `score`.
         """
-        return await self._served("score_all", frames, goal_ids, request_id)
+        result: ScoreResult = await self._served("score_all", frames, goal_ids, request_id)
+        return result
 
     async def embed(self, frames: npt.NDArray[np.uint8], request_id: str = "") -> EmbedResult:
         """Embed frames.
@@ -151,7 +153,8 @@ class RewardDeployment:
         Raises:
             VLMRewardsError: As for `score`.
         """
-        return await self._served("embed", frames, (), request_id)
+        result: EmbedResult = await self._served("embed", frames, (), request_id)
+        return result
 
     async def _served(self, kind: Kind, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], request_id: str) -> Any:
         """Count and log a request, whatever becomes of it."""

@@ -72,7 +72,8 @@ class LoadMeter:
         slope = sum((frames - n) * (seconds - t) for frames, seconds in means) / spread if spread else math.inf
         slope = min(max(slope, 0.0), min(seconds / frames for frames, seconds in means))
         full_batch_s = t + slope * (self._max_batch_frames - n)
-        return self._max_batch_frames / max(full_batch_s, 1e-9)
+        result: float = self._max_batch_frames / max(full_batch_s, 1e-9)
+        return result
 
     @property
     def wait_s(self) -> float:

@@ -217,7 +217,7 @@ def draw_radio(canvas: Canvas, context: ScreenContext) -> None:
     for row in range(7):
         for column in range(11):
             canvas.circle(104 + 15.2 * column, 372 + 24 * row, 5, mix(wood, BLACK, 0.65))
-    for x in (50.0, 310.0):
+    for x in (50, 310):
         canvas.circle(x, 446, 36, mix(wood, BLACK, 0.55))
         canvas.circle(x, 446, 27, (206, 176, 110))
         ux, uy = _direction(context.below(360))

@@ -73,12 +73,12 @@ def draw_sketch(canvas: Canvas, context: ScreenContext) -> None:
     canvas.rect(0, 0, WIDTH, HEIGHT, (206, 210, 216))
     canvas.rect(14, 76, 332, 388, WHITE)
     for _ in range(3):
-        x, y, r = 70 + context.below(220), 130 + context.below(280), 20 + context.below(34)
-        canvas.circle(x, y, r, mix(context.choose(VIVID), WHITE, 0.25))
+        left, top, r = 70 + context.below(220), 130 + context.below(280), 20 + context.below(34)
+        canvas.circle(left, top, r, mix(context.choose(VIVID), WHITE, 0.25))
     for _ in range(6):
-        x, y = 50 + context.below(260), 110 + context.below(320)
+        x, y = 50.0 + context.below(260), 110.0 + context.below(320)
         phase, turn = context.rng.uniform(0, 6), context.rng.uniform(0.2, 0.7)
-        points = [(float(x), float(y))]
+        points = [(x, y)]
         for i in range(14):
             x = min(334, max(26, x + 22 * math.cos(phase + turn * i)))
             y = min(452, max(88, y + 22 * math.sin(phase + turn * i)))

@@ -26,7 +26,7 @@ def draw_rings(canvas: Canvas, context: ScreenContext) -> None:
         ("Stand", f"{context.below(14)} h"),
     )
     for i, (label, value) in enumerate(facts):
-        x = 64 + 116 * i
+        x = 64.0 + 116 * i
         canvas.text(x, 360, label, 14, theme.faint, "regular", "center")
         canvas.text(x, 384, value, 19, mix(colors[i], theme.text, 0.25), "medium", "center")
     canvas.rrect(14, 408, WIDTH - 28, 140, 18, theme.surface)

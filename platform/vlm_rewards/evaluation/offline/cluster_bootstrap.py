@@ -31,13 +31,13 @@ def resampled_counts(clusters: int, resamples: int, seed: int) -> npt.NDArray[np
     return rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples).astype(np.int32)
 
 
-def cluster_index(clusters: npt.NDArray) -> tuple[npt.NDArray[np.int64], int]:
+def cluster_index(clusters: np.ndarray) -> tuple[npt.NDArray[np.int64], int]:
     """Return the cluster of each row as int64 (N,) from 0, and their number."""
     values, index = np.unique(np.asarray(clusters), return_inverse=True)
     return index.astype(np.int64), len(values)
 
 
-def percentile_interval(values: npt.NDArray, confidence: float = 0.95) -> Interval:
+def percentile_interval(values: np.ndarray, confidence: float = 0.95) -> Interval:
     """Return the percentile interval of a statistic's resamples; undefined ones (NaN) are left out."""
     values = np.asarray(values, np.float64)
     values = values[np.isfinite(values)]
@@ -49,7 +49,7 @@ def percentile_interval(values: npt.NDArray, confidence: float = 0.95) -> Interv
 
 
 def bootstrap_average_precision(
-    scores: npt.NDArray, labels: npt.NDArray, clusters: npt.NDArray, resamples: int = 1000, seed: int = 0
+    scores: np.ndarray, labels: np.ndarray, clusters: np.ndarray, resamples: int = 1000, seed: int = 0
 ) -> npt.NDArray[np.float64]:
     """Return the average precision in each resample of whole clusters.
 
@@ -87,7 +87,7 @@ def bootstrap_average_precision(
 
 
 def bootstrap_precision_recall(
-    rewarded: npt.NDArray, labels: npt.NDArray, clusters: npt.NDArray, resamples: int = 1000, seed: int = 0
+    rewarded: np.ndarray, labels: np.ndarray, clusters: np.ndarray, resamples: int = 1000, seed: int = 0
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Return the precision and recall in each resample of whole clusters, for one or many thresholds at once.
 

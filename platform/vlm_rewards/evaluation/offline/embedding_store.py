@@ -15,7 +15,7 @@ from vlm_rewards.errors import RewardServiceError
 from vlm_rewards.evaluation.offline.dataset import States
 
 
-def state_keys(trajectory: npt.NDArray, step: npt.NDArray) -> npt.NDArray[np.int64]:
+def state_keys(trajectory: np.ndarray, step: np.ndarray) -> npt.NDArray[np.int64]:
     """Return one number a state, int64 (N,), that orders states by trajectory and step."""
     return np.asarray(trajectory, np.int64) << 32 | np.asarray(step, np.int64)
 

@@ -25,7 +25,7 @@ class RocCurve:
     area: float
 
 
-def roc_curve(scores: npt.NDArray, labels: npt.NDArray) -> RocCurve:
+def roc_curve(scores: np.ndarray, labels: np.ndarray) -> RocCurve:
     """Return the curve of these scores.
 
     Args:

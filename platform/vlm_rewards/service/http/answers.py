@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import numpy.typing as npt
+import numpy as np
 
 from vlm_rewards.extras import needs_extra
 
@@ -20,7 +20,7 @@ _NUMBER_BYTES = 24
 
 
 def json_answer(
-    values: Mapping[str, Any], arrays: Mapping[str, npt.NDArray], headers: Mapping[str, str], share: Share
+    values: Mapping[str, Any], arrays: Mapping[str, np.ndarray], headers: Mapping[str, str], share: Share
 ) -> Response:
     """Return the answer.
 
@@ -42,7 +42,7 @@ def json_answer(
     return Response(content, media_type=JSON, headers=dict(headers))
 
 
-def _text(array: npt.NDArray, share: Share) -> str:
+def _text(array: np.ndarray, share: Share) -> str:
     if array.ndim < 2:
         return json.dumps(array.tolist(), allow_nan=False, separators=(",", ":"))
     rows = []

@@ -117,5 +117,6 @@ class Envelope:
 def _request_id(scope: MutableMapping[str, Any]) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value.decode("latin-1")):
-            return value.decode("ascii")
+            result: str = value.decode("ascii")
+            return result
     return uuid.uuid4().hex

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from vlm_rewards.extras import needs_extra
 
@@ -56,7 +56,7 @@ class Steps:
                 while True:
                     done, value = await loop.run_in_executor(self._pool, _turn, steps, share)
                     if done:
-                        return value
+                        return cast(T, value)
         except TimeoutError as error:
             raise RewardTimeoutError(
                 f"the request was not read in {timeout_s:.3g} s; send fewer or smaller images, or raise the timeout"

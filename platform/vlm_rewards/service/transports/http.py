@@ -126,7 +126,7 @@ class HttpTransport:
         content = pack({"frames": frames}, {"model": self.model, **values})
         return self._request("POST", path, timeout_s, content, _LONGEST_TEXT + _NUMBER_BYTES * numbers)
 
-    def _unpacked(self, body: bytes, array: str) -> tuple[dict[str, npt.NDArray], dict[str, Any]]:
+    def _unpacked(self, body: bytes, array: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         try:
             packed = unpack(body)
         except HttpError as error:
@@ -226,7 +226,7 @@ class HttpTransport:
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]
+        HttpTransport.__init__(self, **state)
 
 
 def _one_line(error: BaseException) -> str:

@@ -79,7 +79,7 @@ def _scanned(index: int, text: str) -> PictureFile:
             "send a whole PNG or JPEG file, or the pixels as application/x-safetensors",
         )
     try:
-        file = scan(data)
+        file: PictureFile = scan(data)
     except DamagedError as error:
         raise _refused(index, str(error), error) from error
     if declared and file.form != declared:

@@ -1,5 +1,7 @@
 """How a camera was held: Exif's tag, and a picture turned by it."""
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 
@@ -20,12 +22,13 @@ def exif_orientation(exif: bytes) -> int:
         1 to 8; 1, as stored, where the data are damaged or do not say.
     """
     exif = exif.removeprefix(b"Exif\0\0")
-    order = {b"II*\0": "little", b"MM\0*": "big"}.get(exif[:4])
-    if order is None:
+    orders: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
+    if exif[:4] not in orders:
         return 1
+    order = orders[exif[:4]]
 
     def number(position: int, size: int) -> int:
-        return int.from_bytes(exif[position : position + size], order)  # type: ignore[arg-type]
+        return int.from_bytes(exif[position : position + size], order)
 
     directory = number(4, 4)
     for index in range(min(number(directory, 2), _MOST_ENTRIES)):

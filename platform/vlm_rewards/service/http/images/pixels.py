@@ -1,5 +1,7 @@
 """From what Pillow decodes to RGB, by value."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -33,7 +35,10 @@ def fill(target: npt.NDArray[np.uint8], image: Image.Image, file: PictureFile) -
         target[top:bottom] = convert(np.asarray(image.crop((0, top, width, bottom))))
 
 
-def _converter(image: Image.Image, file: PictureFile):  # type: ignore[no-untyped-def]
+StripConverter = Callable[[np.ndarray], npt.NDArray[np.uint8]]
+
+
+def _converter(image: Image.Image, file: PictureFile) -> StripConverter:
     """Return a function from a strip in the image's mode to uint8 (h, W, 3)."""
     if image.mode == "P":
         return _palette(image, file)
@@ -45,7 +50,7 @@ def _converter(image: Image.Image, file: PictureFile):  # type: ignore[no-untype
     raise DamagedError(f"its pixels are of mode {image.mode}", "save it as a usual PNG or JPEG in RGB")
 
 
-def _plain(strip: npt.NDArray, key: npt.NDArray[np.uint16] | None) -> npt.NDArray[np.uint8]:
+def _plain(strip: np.ndarray, key: npt.NDArray[np.uint16] | None) -> npt.NDArray[np.uint8]:
     strip = strip if strip.ndim == 3 else strip[..., None]
     shown = strip
     if strip.dtype == np.uint16:
@@ -69,7 +74,7 @@ def _transparent_colour(file: PictureFile, channels: int) -> npt.NDArray[np.uint
     return (samples * 255 // (2**file.bits - 1) if file.bits < 8 else samples).astype(np.uint16)
 
 
-def _palette(image: Image.Image, file: PictureFile):  # type: ignore[no-untyped-def]
+def _palette(image: Image.Image, file: PictureFile) -> StripConverter:
     colours = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
     alphas = np.full((len(colours), 1), _OPAQUE, np.uint8)
     given = np.frombuffer(file.transparent or b"", np.uint8)[: len(colours)]
