@@ -10,7 +10,7 @@ from vlm_rewards.errors import ConfigError
 from vlm_rewards.rllib.dqn import GoalDQN, GoalDQNConfig
 from vlm_rewards.rllib.dqn_learner import DoubleQLearner
 from vlm_rewards.rllib.q_module import GoalConditionedQModule
-from vlm_rewards.rllib.replay import Hindsight, ReplaySettings, check_hindsight
+from vlm_rewards.rllib.replay_settings import Hindsight, ReplaySettings, check_hindsight
 from vlm_rewards.rllib.rl_module import GoalModuleConfig
 from vlm_rewards.rllib.training_goals import TrainingGoals
 

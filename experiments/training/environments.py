@@ -10,8 +10,8 @@ from rllib_configs.dqn import DQNHyperparameters
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.goals import TaskSet
 from vlm_rewards.reward_model import RewardDescription
-from vlm_rewards.rllib.replay import replay_bytes
 from vlm_rewards.rllib.replay_memory import check_fits
+from vlm_rewards.rllib.replay_settings import replay_bytes
 from vlm_rewards.rllib.training_goals import TrainingGoals
 
 

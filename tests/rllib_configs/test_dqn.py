@@ -13,7 +13,7 @@ from vlm_rewards.rllib.env_runner import begin_anew
 from vlm_rewards.rllib.eye import Eye
 from vlm_rewards.rllib.policy import Policy
 from vlm_rewards.rllib.q_module import GoalConditionedQModule
-from vlm_rewards.rllib.replay import Hindsight
+from vlm_rewards.rllib.replay_settings import Hindsight
 from vlm_rewards.rllib.rl_module import GoalModuleConfig
 from vlm_rewards.rllib.training_goals import TrainingGoals
 

@@ -21,8 +21,9 @@ from ray.rllib.utils.metrics import (
 )
 
 from vlm_rewards.rllib.dqn_learner import DoubleQLearner
-from vlm_rewards.rllib.replay import EpisodeReplay, ReplaySettings, replay_bytes
+from vlm_rewards.rllib.replay import EpisodeReplay
 from vlm_rewards.rllib.replay_memory import check_fits
+from vlm_rewards.rllib.replay_settings import ReplaySettings, replay_bytes
 from vlm_rewards.rllib.training_goals import TrainingGoals
 
 _FOLDER = "replay"

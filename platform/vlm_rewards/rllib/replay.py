@@ -2,51 +2,17 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import Field
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 
-from vlm_rewards.environment.goal_tokens import GOAL_LENGTH
 from vlm_rewards.errors import CheckpointError, ConfigError
+from vlm_rewards.rllib.relabelling import n_step_returns, relabelled
+from vlm_rewards.rllib.replay_settings import ReplaySettings, check_hindsight, slot_columns
 from vlm_rewards.rllib.training_goals import ACHIEVED, EMBEDDING, TrainingGoals, check_tokens
-from vlm_rewards.strict_config import StrictConfig
-
-
-class Hindsight(StrictConfig):
-    """How steps are relabelled with other goals (Andrychowicz et al. 2017, over all goals that one embedding scores).
-
-    Attributes:
-        share: Share of a batch that is relabelled, in [0, 1].
-        future: Of these, the share that gets a goal which is achieved later in the same episode, drawn uniformly from
-            those that are. The others, and steps after which nothing is achieved, get any training goal: most of them
-            are negatives.
-    """
-
-    share: float = Field(default=0.8, ge=0, le=1)
-    future: float = Field(default=0.7, ge=0, le=1)
-
-
-@dataclass(frozen=True)
-class ReplaySettings:
-    """What a replay is made of.
-
-    Attributes:
-        capacity: Observations that it holds; one episode of T steps takes T + 1.
-        n_step: Steps of a return before it relies on the value of the state arrived at.
-        gamma: Discount factor per step.
-        hindsight: How steps are relabelled; None leaves each with its episode's goal.
-    """
-
-    capacity: int
-    n_step: int
-    gamma: float
-    hindsight: Hindsight | None = None
-
 
 Batch = dict[str, Any]
 
@@ -81,7 +47,7 @@ class EpisodeReplay:
         self._goals = goals
         self._columns: dict[str, npt.NDArray[Any]] = {
             name: np.full((settings.capacity, *shape), 0, dtype)
-            for name, (shape, dtype) in _columns(settings, image_shape, goals).items()
+            for name, (shape, dtype) in slot_columns(settings, image_shape, goals).items()
         }
         # A ring of episodes: as many as there are slots for the shortest.
         self._starts = np.zeros(settings.capacity, np.int64)
@@ -139,12 +105,12 @@ class EpisodeReplay:
         slot = start + step
         goal = self._columns["goal"][slot].astype(np.int64)
         if self.settings.hindsight is not None:
-            goal = self._relabelled(slot, goal, self.settings.hindsight)
-        returns, discounts, arrived = self._returns(slot, length - step, goal)
+            goal = relabelled(rng, self.settings.hindsight, goal, self._columns["later"][slot])
+        returns, discounts, taken = self._returns(slot, length - step, goal)
         tokens = self._columns["tokens"][slot] if self._goals is None else self._goals.tokens[goal]
         batch: Batch = {
             "obs": {"image": self._columns["image"][slot], "goal": tokens},
-            "new_obs": {"image": self._columns["image"][arrived], "goal": tokens},
+            "new_obs": {"image": self._columns["image"][slot + taken], "goal": tokens},
             "actions": self._columns["action"][slot].astype(np.int64),
             "rewards": returns,
             "discounts": discounts,
@@ -255,49 +221,21 @@ class EpisodeReplay:
             self._first = (self._first + 1) % len(self._starts)
             self._count -= 1
 
-    def _relabelled(
-        self, slot: npt.NDArray[np.int64], own: npt.NDArray[np.int64], hindsight: Hindsight
-    ) -> npt.NDArray[np.int64]:
-        """Return the goal of each drawn step; see `Hindsight`."""
-        rng, size = self._rng, len(slot)
-        later = self._columns["later"][slot]
-        counts = later.sum(axis=1)
-        relabel = rng.random(size) < hindsight.share
-        future = relabel & (rng.random(size) < hindsight.future) & (counts > 0)
-        # The k-th of a row's goals is where its running count first passes k.
-        k = (rng.random(size) * counts).astype(np.int64)
-        achieved = (np.cumsum(later, axis=1) > k[:, None]).argmax(axis=1)
-        anything = rng.integers(later.shape[1], size=size)
-        return np.where(future, achieved, np.where(relabel, anything, own))
-
     def _returns(
         self, slot: npt.NDArray[np.int64], left: npt.NDArray[np.int64], goal: npt.NDArray[np.int64]
     ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-        """Return n-step returns, the discounts of what follows, and the slots where that begins, each (B,).
-
-        Args:
-            slot: (B,) of the steps.
-            left: (B,) steps to the end of the episode, at least 1.
-            goal: (B,) to be rewarded for.
-        """
-        n, gamma = self.settings.n_step, self.settings.gamma
+        """Return `n_step_returns` of steps at (B,) slots, with (B,) steps to the ends of their episodes."""
+        n = self.settings.n_step
         count = np.minimum(left, n)
-        ahead = np.arange(1, n + 1)
-        inside = ahead <= count[:, None]
-        arrivals = np.where(inside, slot[:, None] + ahead, slot[:, None])
+        # Beyond an episode's end nothing counts, whatever is read there.
+        arrivals = slot[:, None] + np.minimum(np.arange(1, n + 1), count[:, None])
         ends = self._columns["end"][arrivals]
         if "achieved" in self._columns:
             achieved = self._columns["achieved"][arrivals, goal[:, None]]
             rewards, ends = achieved.astype(np.float32), ends | achieved
         else:
             rewards = self._columns["reward"][arrivals]
-        ends &= inside
-        # A step counts if nothing before it has ended the episode.
-        counted = inside & (np.cumsum(ends, axis=1) - ends == 0)
-        taken = counted.sum(axis=1)
-        returns = (rewards * counted * gamma ** (ahead - 1)).sum(axis=1)
-        discounts = np.where(ends.any(axis=1), 0.0, gamma**taken)
-        return returns.astype(np.float32), discounts.astype(np.float32), slot + taken
+        return n_step_returns(rewards, ends, count, self.settings.gamma)
 
     def _ring(self) -> npt.NDArray[np.int64]:
         return (self._first + np.arange(self._count)) % len(self._starts)
@@ -306,49 +244,6 @@ class EpisodeReplay:
         """Return how many slots from the first on hold anything."""
         ring = self._ring()
         return int((self._starts[ring] + self._lengths[ring] + 1).max()) if self._count else 0
-
-
-def check_hindsight(hindsight: Hindsight | None, goals: TrainingGoals | None) -> None:
-    """Refuse hindsight that has nothing to relabel with.
-
-    Raises:
-        ConfigError: No training goals, or one alone.
-    """
-    if hindsight is not None and (goals is None or len(goals) < 2):
-        known = "none were given" if goals is None else f"there is only {goals.ids[0]!r}"
-        raise ConfigError(
-            f"hindsight relabels steps with other training goals, and {known}; "
-            "train on two goals at least, or leave algorithm.hindsight out"
-        )
-
-
-def _columns(
-    settings: ReplaySettings, image_shape: Sequence[int], goals: TrainingGoals | None
-) -> dict[str, tuple[tuple[int, ...], type]]:
-    """Return shape and type of what a slot holds, by name."""
-    columns: dict[str, tuple[tuple[int, ...], type]] = {
-        "image": (tuple(image_shape), np.uint8),
-        "action": ((), np.int32),
-        "reward": ((), np.float32),
-        "end": ((), np.bool_),
-        "goal": ((), np.int32),
-    }
-    if goals is None:
-        columns["tokens"] = ((GOAL_LENGTH,), np.int64)
-    elif settings.hindsight is not None:
-        columns["achieved"] = columns["later"] = ((len(goals),), np.bool_)
-    if goals is not None and goals.captions is not None:
-        columns["embedding"] = ((goals.embedding_dim,), np.float32)
-    return columns
-
-
-def replay_bytes(settings: ReplaySettings, image_shape: Sequence[int], goals: TrainingGoals | None) -> int:
-    """Return the size of a replay's memory."""
-    slot = sum(
-        int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-        for shape, dtype in _columns(settings, image_shape, goals).values()
-    )
-    return settings.capacity * slot
 
 
 def _of_infos(infos: Sequence[dict[str, Any]], key: str) -> npt.NDArray[Any]:

@@ -8,8 +8,9 @@ from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 
 from tests.vlm_rewards.environment.grid_env import ENCODER, TASKS
 from vlm_rewards.errors import CheckpointError, ConfigError
-from vlm_rewards.rllib.replay import EpisodeReplay, Hindsight, ReplaySettings, replay_bytes
+from vlm_rewards.rllib.replay import EpisodeReplay
 from vlm_rewards.rllib.replay_memory import check_fits
+from vlm_rewards.rllib.replay_settings import Hindsight, ReplaySettings, replay_bytes
 from vlm_rewards.rllib.training_goals import ACHIEVED, EMBEDDING, TrainingGoals
 
 SHAPE = (2, 2, 3)
