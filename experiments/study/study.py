@@ -27,7 +27,7 @@ from experiments.study.trial_run import run_trial
 from experiments.study.trials import Trial, app_cpus, resources_of
 from experiments.training.environments import task_set_of
 from experiments.training.run import REPOSITORY
-from vlm_rewards.errors import VLMRewardsError
+from vlm_rewards.errors import ConfigError, VLMRewardsError
 from vlm_rewards.service import HandleTransport
 from vlm_rewards.service.deploying import deployed
 from vlm_rewards.service.served_by import Deploy, connect
@@ -247,7 +247,13 @@ class Study:
         path = f"{storage}/{self.folder.path.name}"
         trainable = tune.with_resources(tune.with_parameters(run_trial, environment=driver_environment()), _resources)
         if tune.Tuner.can_restore(path):
-            tuner = tune.Tuner.restore(path, trainable=trainable, resume_unfinished=True, resume_errored=True)
+            try:
+                tuner = tune.Tuner.restore(path, trainable=trainable, resume_unfinished=True, resume_errored=True)
+            except Exception as error:  # whatever a damaged pickle raises
+                raise _damaged(path, error) from error
+        elif Path(path).is_dir() and any(Path(path).iterdir()):
+            # Tune would begin all trials anew.
+            raise _damaged(path, None)
         else:
             tuner = tune.Tuner(
                 trainable,
@@ -282,6 +288,14 @@ class Study:
             grace_period=self.config.asha.grace_steps,
             reduction_factor=self.config.asha.reduction_factor,
         )
+
+
+def _damaged(path: str, error: Exception | None) -> ConfigError:
+    why = type(error).__name__ if error is not None else "tuner.pkl is missing"
+    return ConfigError(
+        f"what Tune knows of the study, in {path}, is damaged ({why}): bring the folder back from a copy, or delete it to "
+        "begin the trials anew"
+    )
 
 
 def _resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:
