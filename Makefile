@@ -31,7 +31,7 @@ format: install ## ruff: rewrite in the project's format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-typecheck: install ## mypy over the library
+typecheck: install ## mypy, strict, over every room but the tests
 	$(BIN)/mypy
 
 install: $(INSTALLED) ## virtual environment with pinned dependencies

@@ -98,7 +98,7 @@ def bench(
 
 
 def _start_ray() -> None:
-    """Starts a Ray of our own, with CPUs that are only counted: emulated replicas sleep."""
+    """Start a Ray of our own, with CPUs that are only counted: emulated replicas sleep."""
     os.environ["OMP_NUM_THREADS"] = "1"
     ray.init(
         address="local",

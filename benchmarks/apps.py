@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from ray import serve
+from ray.serve._private.common import ReplicaState
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
 
 from vlm_rewards.encoders import FakeEncoder
@@ -29,18 +30,18 @@ FAKE = RewardConfig(model="fake", tau=0.1, beta=0.5)
 
 
 def emulated_args(**changes: Any) -> RewardAppArgs:
-    """Returns an application whose replicas cost next to nothing; `changes` are fields of `RewardAppArgs`."""
+    """Return an application whose replicas cost next to nothing; `changes` are fields of `RewardAppArgs`."""
     return RewardAppArgs(**{"reward": FAKE, "task_set": TASK_SET, "num_cpus": 0.1, **changes})
 
 
 @contextmanager
 def deployed(name: str, args: RewardAppArgs, seconds_per_batch: float | None = None) -> Iterator[HandleTransport]:
-    """Deploys an application for the time of a measurement.
+    """Deploy an application for the time of a measurement.
 
     Args:
-        name: of the application.
-        args: as for `deploy`.
-        seconds_per_batch: emulates an accelerator that holds this time for every batch; None takes the real encoder.
+        name: Name of the application.
+        args: As for `deploy`.
+        seconds_per_batch: Emulates an accelerator that holds this time for every batch; None takes the real encoder.
     """
     encoder = None if seconds_per_batch is None else FakeEncoder(seconds_per_batch=seconds_per_batch)
     deploy(args, name, encoder=encoder)
@@ -51,7 +52,7 @@ def deployed(name: str, args: RewardAppArgs, seconds_per_batch: float | None = N
 
 
 def request(frames: int, size: int = 32, seed: int = 0) -> tuple[npt.NDArray[np.uint8], list[str]]:
-    """Draws a request: uint8 frames (N, size, size, 3) and N goal ids."""
+    """Draw a request: uint8 frames (N, size, size, 3) and N goal ids."""
     rng = np.random.default_rng(seed)
     return (
         rng.integers(0, 256, (frames, size, size, 3), dtype=np.uint8),
@@ -60,15 +61,15 @@ def request(frames: int, size: int = 32, seed: int = 0) -> tuple[npt.NDArray[np.
 
 
 def fake_scores(frames: npt.NDArray[np.uint8], goal_ids: list[str]) -> npt.NDArray[np.float32]:
-    """Returns what an emulated application must answer."""
+    """Return what an emulated application must answer."""
     return RewardModel(FAKE, TASK_SET).score(frames, goal_ids)
 
 
 def vit_b32(folder: Path) -> Path:
-    """Writes a CLIP with OpenAI's ViT-B/32 as its image tower, random weights and a small text tower.
+    """Write a CLIP with OpenAI's ViT-B/32 as its image tower, random weights and a small text tower.
 
     Args:
-        folder: to write into; found again if it is there.
+        folder: To write into; found again if it is there.
     """
     if (folder / "config.json").exists():
         return folder
@@ -91,17 +92,17 @@ class Callers:
     """Threads that call in a loop until told to stop, and count.
 
     Attributes:
-        answered: calls that came back.
-        finished_at: when each did, by `time.monotonic`.
-        errors: what the others raised.
+        answered: Calls that came back.
+        finished_at: When each did, by `time.monotonic`.
+        errors: What the others raised.
     """
 
-    def __init__(self, number: int, call: Callable[[int, int], None]) -> None:
-        """Starts the threads.
+    def __init__(self, number: int, call: Callable[[int, int], object]) -> None:
+        """Start the threads.
 
         Args:
-            number: of threads.
-            call: called with the thread's number and a counter; what it raises is kept in `errors`.
+            number: Number of threads.
+            call: Called with the thread's number and a counter; what it raises is kept in `errors`.
         """
         self.finished_at: list[float] = []
         self.errors: list[Exception] = []
@@ -116,12 +117,12 @@ class Callers:
         return len(self.finished_at)
 
     def stop(self) -> None:
-        """Lets each thread finish its call, and waits for them."""
+        """Let each thread finish its call, and wait for them."""
         self._stop.set()
         for thread in self._threads:
             thread.join()
 
-    def _run(self, index: int, call: Callable[[int, int], None]) -> None:
+    def _run(self, index: int, call: Callable[[int, int], object]) -> None:
         count = 0
         while not self._stop.is_set():
             try:
@@ -133,7 +134,7 @@ class Callers:
 
 
 def running_replicas(name: str) -> int:
-    """Returns how many replicas of an application are ready."""
+    """Return how many replicas of an application are ready."""
     application = serve.status().applications.get(name)
     deployments = application.deployments.values() if application else []
-    return sum(deployment.replica_states.get("RUNNING", 0) for deployment in deployments)
+    return sum(deployment.replica_states.get(ReplicaState.RUNNING, 0) for deployment in deployments)

@@ -35,13 +35,13 @@ def rates(
     rounds: int,
     clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, float]:
-    """Returns work a second of each call, the median of rounds in which all take turns.
+    """Return work a second of each call, the median of rounds in which all take turns.
 
     Args:
-        calls: by name.
-        work: what one call of each is worth, in any unit.
-        rounds: how often each is timed, after one call to warm up.
-        clock: in seconds; processor time says what arithmetic on a CPU costs, however busy the machine is.
+        calls: Calls by name.
+        work: What one call of each is worth, in any unit.
+        rounds: How often each is timed, after one call to warm up.
+        clock: Clock in seconds; processor time says what arithmetic on a CPU costs, however busy the machine is.
     """
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(rounds + 1):
@@ -54,7 +54,7 @@ def rates(
 
 
 def _matmul(device: str, size: int) -> tuple[Callable[[], object], float]:
-    """Returns a bf16 product on a device and its GFLOP."""
+    """Return a bf16 product on a device and its GFLOP."""
     left, right = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))
 
     def multiply() -> None:
@@ -72,7 +72,7 @@ def _frames(batch: int) -> np.ndarray:
 
 
 def _cpu_encoders(model: str) -> dict[str, Encoder]:
-    """Loads a model in all that this machine can do with it, by runtime and precision."""
+    """Load a model in all that this machine can do with it, by runtime and precision."""
     load = partial(load_encoder, model, self_check=False)
     encoders = {"torch fp32": load(encoder="torch")}
     if cpu_runs("bf16", "torch"):
@@ -98,7 +98,7 @@ def _milliseconds(found: dict[str, float]) -> str:
 
 @benchmark("encoder-fp32", "encoder-bf16", "encoder-matmul")
 def encoders(quick: bool) -> list[Row]:
-    """The fastest CPU encoder, preprocessing included, at batch 16 on ViT-B/32."""
+    """Measure the fastest CPU encoder, preprocessing included, at batch 16 on ViT-B/32."""
     frames = _frames(BATCH)
     with tempfile.TemporaryDirectory() as folder:
         model = str(vit_b32(Path(folder) / "vit"))
@@ -139,7 +139,7 @@ _REWARDS: dict[str, tuple[str, dict[str, object]]] = {
 
 @benchmark(*(f"encoder-{model}" for model in _REWARDS))
 def packaged_encoders(quick: bool) -> list[Row]:
-    """What `precision: auto` chooses for a packaged model against torch fp32 eager, at batch 64, frames of its size."""
+    """Measure what `precision: auto` chooses for a packaged model against torch fp32 eager, at batch 64."""
     rows = []
     for model, (preset, changes) in _REWARDS.items():
         values = load_preset("train", preset)["reward"] | changes | {"model": model, "precision": "auto"}
@@ -160,7 +160,7 @@ def packaged_encoders(quick: bool) -> list[Row]:
 
 @benchmark("gpu-encoder-fp32", "gpu-encoder-matmul")
 def gpu_encoders(quick: bool) -> list[Row]:
-    """The encoder on a GPU: bf16 and compiled, against torch fp32 eager and the GPU's own matmul rate."""
+    """Measure the encoder on a GPU: bf16 and compiled, against torch fp32 eager and the GPU's own matmul rate."""
     whats = (
         "GPU encoder (bf16, compiled) / torch fp32 eager, ViT-B/32, batch 256, preprocessing included",
         "GPU encoder / its bf16 matmul rate",

@@ -13,7 +13,7 @@ ALLOWED_MB = 4 * WAITING_MB
 
 @benchmark("faults-kills", needs_ray=True)
 def kills(quick: bool) -> list[Row]:
-    """A replica killed every 5 s for a minute under load, the application redeployed once."""
+    """Kill a replica every 5 s for a minute under load, and redeploy the application once."""
     seconds, every_s = (20.0, 5.0) if quick else (60.0, 5.0)
     args = emulated_args(replicas=ReplicaLimits(minimum=2, maximum=2))
     with deployed("bench-kills", args, seconds_per_batch=0.01) as transport:
@@ -30,7 +30,7 @@ def kills(quick: bool) -> list[Row]:
 
 @benchmark("overload-untyped", "overload-memory", "overload-recovery", needs_ray=True)
 def overloads(quick: bool) -> list[Row]:
-    """Ten times what one replica can do."""
+    """Offer ten times what one replica can do."""
     batch, hold_s = 32, 0.2
     capacity = batch / hold_s
     args = emulated_args(max_batch_frames=batch, max_waiting_mb=WAITING_MB)

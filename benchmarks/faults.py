@@ -25,12 +25,12 @@ class Survival:
     """What became of the requests.
 
     Attributes:
-        answered: came back with scores.
-        wrong: of those, how many with others than the model's.
-        lost: ended with an error.
-        kills: replicas killed.
-        longest_s: the longest that a request took.
-        errors: the lost ones', for the report.
+        answered: Came back with scores.
+        wrong: How many of those with others than the model's.
+        lost: Ended with an error.
+        kills: Replicas killed.
+        longest_s: The longest that a request took.
+        errors: The lost ones', for the report.
     """
 
     answered: int = 0
@@ -48,14 +48,14 @@ def kill_replicas(
     callers: int = 4,
     redeploy: Callable[[], None] = lambda: None,
 ) -> Survival:
-    """Kills a replica of an emulated application now and then while callers check each answer.
+    """Kill a replica of an emulated application now and then while callers check each answer.
 
     Args:
-        transport: of the application, at rest.
-        seconds: how long.
-        every_s: seconds between two kills.
-        callers: threads that ask without a pause.
-        redeploy: called once, half-way.
+        transport: Transport of the application, at rest.
+        seconds: How long.
+        every_s: Seconds between two kills.
+        callers: Threads that ask without a pause.
+        redeploy: Called once, half-way.
     """
     requests = [request(16, seed=seed) for seed in range(8)]
     expected = [fake_scores(*one) for one in requests]
@@ -90,7 +90,7 @@ def kill_replicas(
 
 
 def redeployment(name: str, args: RewardAppArgs, encoder: Encoder | None) -> Callable[[], None]:
-    """Returns a function that sets a new version of an application rolling, and does not wait for it."""
+    """Return a function that sets a new version of an application rolling, and do not wait for it."""
 
     def redeploy() -> None:
         target = serve.RunTarget(target=build_app(args, encoder), name=name, route_prefix=None)
@@ -104,12 +104,12 @@ class Overload:
     """What became of far too many requests.
 
     Attributes:
-        sent: requests.
-        answered: with scores.
-        refused: by one of this library's errors, by its class.
-        untyped: that ended in any other way.
-        grown_mb: most memory of the replica above that at rest, in MiB.
-        recovery_s: from the last request sent to the first answer that came at the first attempt within a second.
+        sent: Requests.
+        answered: How many were answered with scores.
+        refused: How many were refused by one of this library's errors, by its class.
+        untyped: That ended in any other way.
+        grown_mb: Most memory of the replica above that at rest, in MiB.
+        recovery_s: Seconds from the last request sent to the first answer at the first attempt within a second.
     """
 
     sent: int
@@ -121,13 +121,13 @@ class Overload:
 
 
 def overload(transport: HandleTransport, frames_per_second: float, seconds: float, size: int = 64) -> Overload:
-    """Offers frames at a fixed pace to an emulated application with one replica, and lets nobody retry.
+    """Offer frames at a fixed pace to an emulated application with one replica, and let nobody retry.
 
     Args:
-        transport: of the application, at rest.
-        frames_per_second: offered, in requests of 16.
-        seconds: how long.
-        size: height and width of the frames.
+        transport: Transport of the application, at rest.
+        frames_per_second: Offered, in requests of 16.
+        seconds: How long.
+        size: Height and width of the frames.
     """
     frames, goal_ids = request(16, size=size)
     client = RewardClient(transport, max_retries=0, max_in_flight=100_000, timeout_s=30)
@@ -169,7 +169,7 @@ def overload(transport: HandleTransport, frames_per_second: float, seconds: floa
 
 
 def _resident_bytes(pid: int) -> int:
-    """Returns the memory of a process of this machine."""
+    """Return the memory of a process of this machine."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
@@ -187,7 +187,7 @@ def _first_prompt_answer(client: RewardClient, frames: np.ndarray, goal_ids: lis
 
 
 def wait_for_replicas(name: str, number: int, timeout_s: float = 60.0) -> None:
-    """Waits until so many replicas are ready, or the time is over."""
+    """Wait until so many replicas are ready, or the time is over."""
     deadline = time.monotonic() + timeout_s
     while running_replicas(name) < number and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -29,12 +29,12 @@ _BLOCKED_S = 0.25
 
 @benchmark("hostile-memory", "hostile-blocked")
 def hostile_bodies(quick: bool) -> list[Row]:
-    """The dearest of the bodies below, each sent to a gateway in a process of its own."""
-    costs = {}
+    """Measure the dearest of the bodies below, each sent to a gateway in a process of its own."""
+    costs: dict[str, tuple[float, float, int]] = {}
     with multiprocessing.get_context("spawn").Pool(1, maxtasksperchild=1) as pool:
         for name in BODIES:
             costs[name] = pool.apply(cost, (name,))
-    memory, blocked = (max(costs, key=lambda name, i=i: costs[name][i]) for i in (0, 1))
+    memory, blocked = (max((cost[i], name) for name, cost in costs.items())[1] for i in (0, 1))
     table = ", ".join(f"{name}: {mib:.0f} MiB {s * 1e3:.0f} ms {status}" for name, (mib, s, status) in costs.items())
     has_peak = costs[memory][0] > 0
     return [
@@ -46,7 +46,7 @@ def hostile_bodies(quick: bool) -> list[Row]:
 
 
 def cost(name: str) -> tuple[float, float, int]:
-    """Sends a body to a new gateway in this process.
+    """Send a body to a new gateway in this process.
 
     Returns:
         Peak of the process's memory above what it had, in MiB (0 where the system does not tell); the longest time in
@@ -117,7 +117,7 @@ def _request(**changes: Any) -> tuple[bytes, str]:
 
 
 def _file(size: tuple[int, int], form: str, mode: str = "RGB", **options: Any) -> bytes:
-    """A picture of (height, width) noise, as large as it gets."""
+    """Return a picture of (height, width) noise, as large as it gets."""
     frame = np.random.default_rng(0).integers(0, 256, (*size, 4), dtype=np.uint8)
     file = io.BytesIO()
     Image.fromarray(frame, "RGBA").convert(mode).save(file, form, **options)
@@ -146,21 +146,21 @@ def _filled(texts: Callable[[], list[str]]) -> tuple[bytes, str]:
 
 
 def _texts_that_unpack() -> list[str]:
-    """Compressed texts of a megabyte each, below the decoder's limit for one of them, many to an image."""
+    """Return compressed texts of a megabyte each, below the decoder's limit for one of them, many to an image."""
     chunk = _chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(1_000_000)))
     text = _with_chunks(*[chunk] * 60)
     return [text] * min(1024, _ROOM // len(text))
 
 
 def _progressive(size: tuple[int, int], scans: int) -> bytes:
-    """A progressive JPEG with its last scan repeated."""
+    """Return a progressive JPEG with its last scan repeated."""
     data = _file(size, "JPEG", "L", progressive=True, quality=1)
     last = data.rindex(b"\xff\xda")
     return data[:last] + data[last:-2] * scans + b"\xff\xd9"
 
 
 def _large_pair(form: str, mode: str, size: tuple[int, int], **options: Any) -> list[str]:
-    """As many pixels as a request may have, each picture as large as one may be, smooth enough for the body."""
+    """Return as many pixels as a request may have, each picture as large as one may be, smooth enough for the body."""
     file = io.BytesIO()
     height, width = size
     Image.linear_gradient("L").resize((width, height)).convert(mode).save(file, form, **options)

@@ -6,6 +6,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,14 +28,16 @@ REQUEST_FRAMES = 256
 
 
 def write_screens(folder: Path, states: int, size: tuple[int, int]) -> Path:
-    """Writes a dataset of distinct screens, in trajectories of sixteen.
+    """Write a dataset of distinct screens, in trajectories of sixteen.
 
     Args:
-        folder: new.
-        states: how many.
+        folder: New.
+        states: How many.
         size: (height, width) of the frames.
     """
-    goals, rows, seen, seed = TaskSet.named(TASK_SET).goals, [], set(), 0
+    goals, seed = TaskSet.named(TASK_SET).goals, 0
+    rows: list[dict[str, Any]] = []
+    seen: set[bytes] = set()
     while len(rows) < states:
         frame = random_captioned_screen(np.random.default_rng([5, seed]), *size).frame
         seed += 1
@@ -60,7 +63,7 @@ def write_screens(folder: Path, states: int, size: tuple[int, int]) -> Path:
 
 @benchmark("relabel", "relabel-small")
 def relabel(quick: bool) -> list[Row]:
-    """Frames a second of a relabelling in process, and of the same encoder on the same frames in memory."""
+    """Measure frames a second of a relabelling in process, and of the same encoder on the same frames in memory."""
     return [
         _row("relabel", "pocket-l", 512 if quick else 2048, 2 if quick else 5),
         # The other end: of an encoder this quick, decoding PNG alone takes half as long.
@@ -77,11 +80,13 @@ def _row(name: str, model: str, states: int, rounds: int) -> Row:
         folder = Path(scratch)
         dataset = write_screens(folder / "screens", states, encoder.image_size)
         frames = decode_frames(pq.read_table(dataset / "part-0000.parquet")["image"].to_pylist())
-        config = RelabelConfig(
-            data={"dataset": str(dataset), "task_sets": {"open_common_apps": TASK_SET}},
-            reward={"model": model, "template": "D", "tau": 0.05, "beta": 0.9},
-            served_by={"kind": "in_process"},
-            request_frames=REQUEST_FRAMES,
+        config = RelabelConfig.model_validate(
+            {
+                "data": {"dataset": str(dataset), "task_sets": {"open_common_apps": TASK_SET}},
+                "reward": {"model": model, "template": "D", "tau": 0.05, "beta": 0.9},
+                "served_by": {"kind": "in_process"},
+                "request_frames": REQUEST_FRAMES,
+            }
         )
         for turn in range(rounds + 1):
             start, spent = time.monotonic(), time.process_time()

@@ -27,19 +27,19 @@ Step = tuple[np.ndarray, list[str]]
 
 
 def demo_config() -> TrainConfig:
-    """Returns the settings of `make demo`."""
+    """Return the settings of `make demo`."""
     return TrainConfig(**load_preset("train", "demo"))
 
 
 def demo_envs(config: TrainConfig) -> RewardVectorEnv:
-    """Builds the demo's environments as training does."""
+    """Build the demo's environments as training does."""
     options = {**config.environment.options, "terminate_on_success": False}
     one = functools.partial(make_env, config.environment.id, **options)
     return RewardVectorEnv([one for _ in range(config.sampling.num_envs_per_env_runner)])
 
 
 def random_rollout(envs: RewardVectorEnv, steps: int) -> tuple[list[Step], list[Any], list[float]]:
-    """Plays at random; returns each step's reward frames with goals, its observations, and its seconds."""
+    """Play at random; return each step's reward frames with goals, its observations, and its seconds."""
     envs.reset(seed=0)
     envs.action_space.seed(0)
     requests, observations, seconds = [], [], []
@@ -56,12 +56,13 @@ def random_rollout(envs: RewardVectorEnv, steps: int) -> tuple[list[Step], list[
 
 
 def task_set_of(envs: RewardVectorEnv) -> TaskSet:
-    """Returns the goals of the environments."""
-    return envs.envs[0].unwrapped.task_set  # type: ignore[attr-defined]
+    """Return the goals of the environments."""
+    task_set: TaskSet = envs.envs[0].get_wrapper_attr("task_set")
+    return task_set
 
 
 def served_seconds(client: RewardClient, requests: list[Step]) -> list[float]:
-    """Scores one request after the other, as an env runner does; returns the seconds of each."""
+    """Score one request after the other, as an env runner does; return the seconds of each."""
     seconds = []
     for frames, goal_ids in requests:
         start = time.perf_counter()
@@ -72,7 +73,7 @@ def served_seconds(client: RewardClient, requests: list[Step]) -> list[float]:
 
 @benchmark("cache-hits", "cache-speedup", needs_ray=True)
 def cache(quick: bool) -> list[Row]:
-    """The embedding cache on rollouts of a random policy on the phone."""
+    """Measure the embedding cache on rollouts of a random policy on the phone."""
     envs = demo_envs(demo_config())
     requests, *_ = random_rollout(envs, 25 if quick else 100)
     frames = sum(len(one) for one, _ in requests)
@@ -97,7 +98,7 @@ def cache(quick: bool) -> list[Row]:
 
 @benchmark("sampling-efficiency", needs_ray=True)
 def sampling_efficiency(quick: bool) -> list[Row]:
-    """Wall time of the demo's sampling against its parts measured alone, one after the other in one process."""
+    """Measure the wall time of the demo's sampling against its parts alone, one after the other in one process."""
     config = demo_config()
     steps = 60 if quick else 300
     threads = config.sampling.learner_threads or torch.get_num_threads()

@@ -13,13 +13,13 @@ class Row:
     """One number with its target.
 
     Attributes:
-        name: as `--only` selects it.
-        what: what is compared with what, in words.
-        measured: the number; NaN where this machine cannot tell.
-        target: what it should be.
-        sense: on which side of the target is good.
+        name: As `--only` selects it.
+        what: What is compared with what, in words.
+        measured: The number; NaN where this machine cannot tell.
+        target: What it should be.
+        sense: On which side of the target is good.
         unit: "x" for a ratio, "s" for seconds, "" for a count.
-        note: the absolute figures behind it, or why there is none.
+        note: The absolute figures behind it, or why there is none.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Row:
         return f"python -m benchmarks --only {self.name}"
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns JSON values."""
+        """Return JSON values."""
         values = asdict(self)
         values["measured"] = None if math.isnan(self.measured) else round(self.measured, 4)
         return {**values, "met": self.met, "command": self.command}
@@ -54,9 +54,9 @@ class Benchmark:
     """A function and the rows it measures.
 
     Attributes:
-        names: of its rows, in order.
-        measure: takes `quick` and returns the rows; quick is for trying it out, and its numbers are rough.
-        needs_ray: whether a local Ray must run.
+        names: Names of its rows, in order.
+        measure: Takes `quick` and returns the rows; quick is for trying it out, and its numbers are rough.
+        needs_ray: Whether a local Ray must run.
     """
 
     names: tuple[str, ...]
@@ -67,8 +67,8 @@ class Benchmark:
 REGISTRY: list[Benchmark] = []
 
 
-def benchmark(*names: str, needs_ray: bool = False) -> Callable[[Callable[[bool], list[Row]]], Callable]:
-    """Registers a function as the one that measures these rows."""
+def benchmark(*names: str, needs_ray: bool = False) -> Callable[[Callable[[bool], list[Row]]], Callable[..., Any]]:
+    """Register a function as the one that measures these rows."""
 
     def register(measure: Callable[[bool], list[Row]]) -> Callable[[bool], list[Row]]:
         REGISTRY.append(Benchmark(names, measure, needs_ray))

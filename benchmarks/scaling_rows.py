@@ -16,7 +16,7 @@ REQUEST = 32
 
 
 def saturated_rate(replicas: int, seconds: float) -> float:
-    """Returns frames a second that so many emulated accelerators answer at saturation."""
+    """Return frames a second that so many emulated accelerators answer at saturation."""
     limits = ReplicaLimits(minimum=replicas, maximum=replicas)
     args = emulated_args(max_batch_frames=BATCH, max_wait_s=600, replicas=limits)
     frames, goal_ids = request(REQUEST)
@@ -34,7 +34,7 @@ def saturated_rate(replicas: int, seconds: float) -> float:
 
 @benchmark("replicas-linear", needs_ray=True)
 def linearity(quick: bool) -> list[Row]:
-    """Throughput of eight replicas over eight times that of one."""
+    """Measure the throughput of eight replicas over eight times that of one."""
     seconds = 6 if quick else 20
     one, eight = (saturated_rate(replicas, seconds) for replicas in (1, 8))
     return [
@@ -45,7 +45,7 @@ def linearity(quick: bool) -> list[Row]:
 
 @benchmark("load-step", needs_ray=True)
 def load_step(quick: bool) -> list[Row]:
-    """Seconds from a step in load to enough replicas for it, with the default limits' delays."""
+    """Measure the seconds from a step in load to enough replicas for it, with the default limits' delays."""
     limits = ReplicaLimits(minimum=1, maximum=8)
     callers_of_step = 16
     args = emulated_args(max_batch_frames=BATCH, replicas=limits, max_wait_s=600)
@@ -69,13 +69,13 @@ def load_step(quick: bool) -> list[Row]:
 
 
 def open_stream(client: RewardClient, frames_per_second: float, seconds: float, frames_a_request: int = 16) -> int:
-    """Sends requests at their own pace, however slow the answers; returns how many were not answered.
+    """Send requests at their own pace, however slow the answers; return how many were not answered.
 
     Args:
-        client: with room for all of them in flight.
-        frames_per_second: offered.
-        seconds: how long.
-        frames_a_request: of each.
+        client: Client with room for all of them in flight.
+        frames_per_second: Offered.
+        seconds: How long.
+        frames_a_request: Frames in each request.
     """
     frames, goal_ids = request(frames_a_request)
     failed: list[Exception] = []
@@ -99,7 +99,7 @@ def open_stream(client: RewardClient, frames_per_second: float, seconds: float, 
 
 @benchmark("steady-load", needs_ray=True)
 def steady_load(quick: bool) -> list[Row]:
-    """Changes of the replica count under an even stream that three replicas can just manage."""
+    """Measure changes of the replica count under an even stream that three replicas can just manage."""
     settle, seconds = (15, 30) if quick else (60, 300)
     # Short delays: what swings does so within the measurement, and the default would hide it.
     limits = ReplicaLimits(minimum=1, maximum=8, target_frames=BATCH, downscale_delay_s=5)

@@ -3,6 +3,7 @@
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from vlm_rewards.service import RewardClient
 
 @benchmark("served-throughput", needs_ray=True)
 def served_throughput(quick: bool) -> list[Row]:
-    """Frames a second through the service at saturation, and of the same model called in this process."""
+    """Measure frames a second through the service at saturation, and of the same model called in this process."""
     rounds, seconds = (1, 6.0) if quick else (3, 20.0)
     frames, goal_ids = request(16, size=224)
     torch.set_num_threads(1)
@@ -51,7 +52,7 @@ def served_throughput(quick: bool) -> list[Row]:
 
 @benchmark("handle-overhead", needs_ray=True)
 def handle_overhead(quick: bool) -> list[Row]:
-    """Seconds of a call of 16 x 64 x 64 x 3, and of one to a raw actor that holds the same model."""
+    """Measure the seconds of a call of 16 x 64 x 64 x 3, and of one to a raw actor that holds the same model."""
 
     @ray.remote(num_cpus=0.1)
     class RawActor:
@@ -61,11 +62,12 @@ def handle_overhead(quick: bool) -> list[Row]:
         def score(self, frames: Any, goal_ids: list[str]) -> Any:
             return self.model.score(frames, goal_ids)
 
-    actor: Any = RawActor.remote()
+    raw_actor: Any = RawActor
+    actor = raw_actor.remote()
     frames, goal_ids = request(16, size=64)
     with deployed("bench-overhead", emulated_args(), seconds_per_batch=0.0) as transport:
         client = RewardClient(transport)
-        calls = {
+        calls: dict[str, Callable[[], object]] = {
             "service": lambda: client.score(frames, goal_ids),
             "actor": lambda: ray.get(actor.score.remote(frames, goal_ids)),
         }

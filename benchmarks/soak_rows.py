@@ -28,7 +28,7 @@ _CHOSEN = ("PNG texts", "fewer numbers for goals", "escapes", "four progressive 
 
 @benchmark("soak-lost", "soak-held", "soak-memory")
 def soak(quick: bool) -> list[Row]:
-    """Minutes of it: answers that were wrong or never came, and what is left over at the end."""
+    """Measure minutes among strangers: answers that were wrong or never came, and what is left over at the end."""
     seconds = 30.0 if quick else 300.0
     model = RewardModel(FAKE, TASK_SET)
     app = create_app(TransportBackend(lambda: {"fake": InProcessTransport(model)}))
@@ -102,7 +102,7 @@ def soak(quick: bool) -> list[Row]:
 
 
 def _left_over(admission: Admission) -> int:
-    """Waits until all who left are done with, and returns what is counted still: places and bytes."""
+    """Wait until all who left are done with, and return what is counted still: places and bytes."""
     deadline = time.monotonic() + 30
     while (admission.requests or admission.bytes) and time.monotonic() < deadline:
         time.sleep(0.05)

@@ -16,7 +16,7 @@ _MARKS = {True: "yes", False: "NO", None: "-"}
 
 
 def machine() -> dict[str, Any]:
-    """Returns what the numbers were measured on; nothing that names a machine or its owner."""
+    """Return what the numbers were measured on; nothing that names a machine or its owner."""
     names = [line.split(":", 1)[1].strip() for line in _cpuinfo() if line.startswith("model name")]
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
@@ -44,7 +44,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 
 def as_text(rows: Sequence[Row]) -> str:
-    """Returns aligned columns for a terminal."""
+    """Return aligned columns for a terminal."""
     cells = [("row", "what", "target", "measured", "met", "behind it"), *map(_cells, rows)]
     widths = [max(len(line[column]) for line in cells) for column in range(5)]
     return "\n".join(
@@ -53,13 +53,13 @@ def as_text(rows: Sequence[Row]) -> str:
 
 
 def store(rows: Sequence[Row], on: dict[str, Any], quick: bool, folder: Path) -> list[Path]:
-    """Writes bench.md and bench.json.
+    """Write bench.md and bench.json.
 
     Args:
-        rows: measured in one run.
-        on: as `machine` gave it.
-        quick: whether the numbers are rough.
-        folder: where to.
+        rows: Measured in one run.
+        on: As `machine` gave it.
+        quick: Whether the numbers are rough.
+        folder: Where to.
 
     Returns:
         The files.

@@ -15,7 +15,7 @@ _STEP_S = 0.1
 
 @benchmark("tracking-blocked", "tracking-lost")
 def tracking(quick: bool) -> list[Row]:
-    """Steps that log metrics, a tag and a file each; the server hangs, comes back, goes, and comes back."""
+    """Log metrics, a tag and a file at each step, while the server hangs, comes back, goes, and comes back."""
     steps = 60 if quick else 300
     seconds: list[float] = []
     with tempfile.TemporaryDirectory() as folder, fake_tracker(Path(folder, "artifacts")) as tracker:

@@ -14,7 +14,7 @@ from vlm_rewards.strict_config import near_matches
 DOMAINS = {"android": "envs.android", "playhouse": "envs.playhouse"}
 
 
-def make_env(env_id: str, **options: Any) -> gym.Env:
+def make_env(env_id: str, **options: Any) -> gym.Env[Any, Any]:
     """Build the environment `env_id` with `options` for its constructor.
 
     Raises:

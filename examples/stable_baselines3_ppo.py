@@ -33,23 +33,23 @@ from vlm_rewards.service.http import LocalServer, TransportBackend, create_app
 class GymnasiumVecEnv(VecEnv):
     """A Gymnasium vector environment with SAME_STEP autoreset, as Stable-Baselines3 wants it."""
 
-    def __init__(self, env: gym.vector.VectorEnv) -> None:
-        """Wraps `env`."""
+    def __init__(self, env: gym.vector.VectorEnv[Any, Any, Any]) -> None:
+        """Wrap `env`."""
         self.env = env
         super().__init__(env.num_envs, env.single_observation_space, env.single_action_space)
 
     def reset(self) -> Any:
-        """Starts all episodes."""
-        observations, _ = self.env.reset(seed=list(self._seeds))
+        """Start all episodes."""
+        observations, _ = self.env.reset(seed=list(self._seeds))  # type: ignore[arg-type]  # Gymnasium takes a list, too
         self._reset_seeds()
         return observations
 
     def step_async(self, actions: np.ndarray) -> None:
-        """Keeps the actions for `step_wait`."""
+        """Keep the actions for `step_wait`."""
         self._actions = actions
 
     def step_wait(self) -> tuple[Any, np.ndarray, np.ndarray, list[dict[str, Any]]]:
-        """Steps; the final observation of an ended episode goes where Stable-Baselines3 looks for it."""
+        """Step; the final observation of an ended episode goes where Stable-Baselines3 looks for it."""
         observations, rewards, terminations, truncations, infos = self.env.step(self._actions)
         dones = terminations | truncations
         listed: list[dict[str, Any]] = []
@@ -62,25 +62,25 @@ class GymnasiumVecEnv(VecEnv):
         return observations, rewards.astype(np.float32), dones, listed
 
     def close(self) -> None:
-        """Closes the sub-environments."""
+        """Close the sub-environments."""
         self.env.close()
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """Reads an attribute of sub-environments."""
+        """Read an attribute of sub-environments."""
         values = self.env.unwrapped.get_attr(attr_name)
         return [values[i] for i in self._get_indices(indices)]
 
     def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Sets an attribute of all sub-environments."""
+        """Set an attribute of all sub-environments."""
         self.env.unwrapped.set_attr(attr_name, value)
 
     def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
-        """Calls a method of sub-environments."""
+        """Call a method of sub-environments."""
         values = self.env.unwrapped.call(method_name, *args, **kwargs)
         return [values[i] for i in self._get_indices(indices)]
 
     def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> list[bool]:
-        """Says that no sub-environment has Stable-Baselines3's wrappers."""
+        """Say that no sub-environment has Stable-Baselines3's wrappers."""
         return [False for _ in self._get_indices(indices)]
 
 
@@ -88,7 +88,7 @@ class Progress(BaseCallback):
     """Adds up both returns of the episodes that have ended, rollout by rollout."""
 
     def __init__(self) -> None:
-        """Starts with nothing."""
+        """Start with nothing."""
         super().__init__()
         self.returns: list[float] = []
         self.true_returns: list[float] = []
@@ -119,14 +119,14 @@ class Progress(BaseCallback):
             self._printed = len(self.returns)
 
 
-def make_env(goal: str) -> gym.Env:
-    """Returns a phone on which one goal is asked for, so that the policy needs to see the screen only."""
+def make_env(goal: str) -> gym.Env[Any, Any]:
+    """Return a phone on which one goal is asked for, so that the policy needs to see the screen only."""
     env = gym.make("android/OpenApp-v0", goal_id=goal, terminate_on_success=False, disable_env_checker=True)
     return FilterObservation(env, ["image"])
 
 
 def packaged_model() -> RewardModel:
-    """Returns the reward that serve_deployments/gateway.yaml serves as reward-pocket."""
+    """Return the reward that serve_deployments/gateway.yaml serves as reward-pocket."""
     config = RewardConfig(model="pocket-android", negatives=NegativesSpec(kind="goals_and_states"), tau=0.05, beta=0.9)
     return RewardModel(config, TaskSet.named("open_common_apps"))
 
@@ -140,16 +140,16 @@ def train(
     count: int = 8,
     seed: int = 0,
 ) -> Progress:
-    """Trains, and returns what the learner and the ground truth made of it.
+    """Train, and return what the learner and the ground truth made of it.
 
     Args:
-        url: of the gateway.
-        model: its name there.
-        token: bearer token, if the gateway asks for one.
-        goal: id of the only goal.
-        steps: environment steps.
-        count: environments; their frames travel in one request a step.
-        seed: of everything.
+        url: URL of the gateway.
+        model: Its name there.
+        token: Bearer token, if the gateway asks for one.
+        goal: Id of the only goal.
+        steps: Environment steps.
+        count: Environments; their frames travel in one request a step.
+        seed: Seed of everything.
     """
     client = RewardClient(HttpTransport(url, model, token))
     phones = SyncVectorEnv([lambda: make_env(goal)] * count, autoreset_mode=AutoresetMode.DISABLED)
@@ -173,7 +173,7 @@ def train(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The command line."""
+    """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--url", help="of a running gateway; without it the packaged model is served in this process")
     parser.add_argument("--model", default="reward-pocket", help="the model's name there")

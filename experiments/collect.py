@@ -32,7 +32,7 @@ def _schema(values: Mapping[str, Any]) -> "type[AnyCollectConfig]":
 
 
 def _store_folder(output: Path, given: Mapping[str, Any]) -> Path:
-    """Beside the dataset: into its folder goes nothing else."""
+    """Return the folder beside the dataset: into its own goes nothing else."""
     return output.parent
 
 

@@ -40,7 +40,7 @@ def _run(given: Mapping[str, Any]) -> Path:
 
 
 def _store_folder(output: Path, given: Mapping[str, Any]) -> Path:
-    """The folder that the training's own store lies in: the run's is one of several below it."""
+    """Return the folder that the training's own store lies in: the run's is one of several below it."""
     return _run(given).parent
 
 

@@ -37,7 +37,7 @@ def _schema(values: Mapping[str, Any]) -> "type[PretrainConfig]":
 
 
 def _store_folder(output: Path, given: Mapping[str, Any]) -> Path:
-    """Beside the run folder."""
+    """Return the folder beside the run folder."""
     folder = given["run_folder"]
     return folder.parent if folder else results_path(output_root() / "pretrain_clip")
 

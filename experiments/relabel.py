@@ -42,7 +42,7 @@ def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _store_folder(output: Path, given: Mapping[str, Any]) -> Path:
-    """Beside the new dataset: into its folder goes nothing else."""
+    """Return the folder beside the new dataset: into its own goes nothing else."""
     return output.parent
 
 

@@ -20,7 +20,7 @@ A study may still run, and trials may have failed: each is listed with its statu
 
 
 def _store_folder(output: Path, given: Mapping[str, Any]) -> Path:
-    """Where studies put theirs."""
+    """Return where studies put theirs."""
     return results_path(output_root())
 
 

@@ -14,10 +14,10 @@ class APPOHyperparameters(AsyncHyperparameters):
     """What APPO is tuned by, besides what the asynchronous algorithms share.
 
     Attributes:
-        clip: range of the probability ratio, 1 - clip to 1 + clip.
-        buffer_batches: batches that the learner draws from (N of the IMPACT paper); the oldest makes room.
-        buffer_passes: how often each may be drawn (K of the paper).
-        target_update_frequency: the target network, which V-trace and the clip are relative to, follows the policy
+        clip: Range of the probability ratio, 1 - clip to 1 + clip.
+        buffer_batches: Batches that the learner draws from (N of the IMPACT paper); the oldest makes room.
+        buffer_passes: How often each may be drawn (K of the paper).
+        target_update_frequency: The target network, which V-trace and the clip are relative to, follows the policy
             every so many times `buffer_batches * buffer_passes` updates (alpha of the paper: 0.125 to 4).
     """
 
@@ -28,13 +28,13 @@ class APPOHyperparameters(AsyncHyperparameters):
     target_update_frequency: float = Field(default=0.5, gt=0)
 
     def make_config(self, **agent: Any) -> APPOConfig:
-        """Returns an APPO (IMPACT, Luo et al. 2020); see `CommonHyperparameters.make_config`."""
+        """Return an APPO (IMPACT, Luo et al. 2020); see `CommonHyperparameters.make_config`."""
         return async_config(APPOConfig(algo_class=WatchedAPPO), self, **agent).training(
             learner_class=VTraceAPPOLearner,
             clip_param=self.clip,
             circular_buffer_num_batches=self.buffer_batches,
             circular_buffer_iterations_per_batch=self.buffer_passes,
-            target_network_update_freq=self.target_update_frequency,
+            target_network_update_freq=self.target_update_frequency,  # type: ignore[arg-type]  # any number
             # As in PPO: the clipped objective bounds a step already.
             use_kl_loss=False,
         )

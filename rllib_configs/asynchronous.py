@@ -19,11 +19,11 @@ class AsyncHyperparameters(CommonHyperparameters):
     """What the asynchronous algorithms are tuned by, besides what all are; `train_batch_size` is one update.
 
     Attributes:
-        rollout_fragment_length: steps of each sub-environment in one sample of an env runner, and the longest stretch
+        rollout_fragment_length: Steps of each sub-environment in one sample of an env runner, and the longest stretch
             over which V-trace sums rewards before it relies on the value function.
-        rho_clip: upper bound of V-trace's importance weights, both those of the targets and those of the policy
+        rho_clip: Upper bound of V-trace's importance weights, both those of the targets and those of the policy
             gradient (the IMPALA paper's rho bar).
-        report_env_steps: fewest env steps in one result of `Algorithm.train()`; at least a batch.
+        report_env_steps: Fewest env steps in one result of `Algorithm.train()`; at least a batch.
     """
 
     is_asynchronous: ClassVar[bool] = True
@@ -47,17 +47,17 @@ def async_config(
     num_envs_per_env_runner: int = 16,
     **agent: Any,
 ) -> Config:
-    """Returns `agent_config` with what the asynchronous algorithms add.
+    """Return `agent_config` with what the asynchronous algorithms add.
 
     Args:
-        config: of the algorithm, as RLlib makes it.
-        hyperparameters: of the algorithm.
-        num_env_runners: remote processes that sample; at least 1.
-        num_envs_per_env_runner: sub-environments stepped together.
-        agent: the other keyword arguments of `agent_config`.
+        config: Config of the algorithm, as RLlib makes it.
+        hyperparameters: Hyperparameters of the algorithm.
+        num_env_runners: Remote processes that sample; at least 1.
+        num_envs_per_env_runner: Sub-environments stepped together.
+        agent: The other keyword arguments of `agent_config`.
 
     Raises:
-        ConfigError: no env runner, or one whose sample is larger than a batch.
+        ConfigError: No env runner, or one whose sample is larger than a batch.
     """
     if num_env_runners < 1:
         raise ConfigError(

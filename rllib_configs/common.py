@@ -28,17 +28,17 @@ class CommonHyperparameters(StrictConfig):
     """What every algorithm here is tuned by, and how it is built.
 
     Attributes:
-        name: the algorithm's name in presets.
-        is_asynchronous: whether it samples while it learns. Then it needs an env runner, equal seeds do not give equal
+        name: The algorithm's name in presets.
+        is_asynchronous: Whether it samples while it learns. Then it needs an env runner, equal seeds do not give equal
             weights, and learner results may lag (`health.check` wants to be told).
-        train_batch_size: env steps in one batch of the learner, over all env runners.
-        learning_rate: of Adam.
-        final_learning_rate: what it falls to, linearly, by the end of training; None keeps it. Where nearly every
+        train_batch_size: Env steps in one batch of the learner, over all env runners.
+        learning_rate: Adam's step size.
+        final_learning_rate: What it falls to, linearly, by the end of training; None keeps it. Where nearly every
             episode succeeds, normalised advantages are noise, and full steps along them unlearn what was learned.
-        gamma: discount factor per step.
-        entropy: weight of the entropy bonus.
-        value_loss: weight of the value loss.
-        grad_clip: largest global norm of a gradient.
+        gamma: Discount factor per step.
+        entropy: Weight of the entropy bonus.
+        value_loss: Weight of the value loss.
+        grad_clip: Largest global norm of a gradient.
     """
 
     name: str
@@ -58,13 +58,13 @@ class CommonHyperparameters(StrictConfig):
         return self.train_batch_size
 
     def make_config(self, **agent: Any) -> AlgorithmConfig:
-        """Returns the algorithm's configuration, ready to `build_algo()` and not frozen: change what you like.
+        """Return the algorithm's configuration, ready to `build_algo()` and not frozen: change what you like.
 
         Args:
-            agent: env, reward, networks and sampling: the keyword arguments of `agent_config`.
+            agent: Env, reward, networks and sampling: the keyword arguments of `agent_config`.
 
         Raises:
-            ConfigError: what the algorithm cannot work with.
+            ConfigError: What the algorithm cannot work with.
         """
         raise NotImplementedError
 
@@ -73,7 +73,7 @@ def agent_config(
     config: Config,
     hyperparameters: CommonHyperparameters,
     *,
-    env: str | Callable[..., gym.Env],
+    env: str | Callable[..., gym.Env[Any, Any]],
     env_kwargs: Mapping[str, Any],
     client_factory: Callable[[], Client] | None,
     total_env_steps: int | None = None,
@@ -89,42 +89,42 @@ def agent_config(
     recorder: Callable[[RewardedStep], None] | None = None,
     sample_timeout_s: float = 600.0,
 ) -> Config:
-    """Returns an algorithm's configuration with everything in it that does not depend on the algorithm.
+    """Return an algorithm's configuration with everything in it that does not depend on the algorithm.
 
     Failures are not papered over: an env runner's error ends `Algorithm.train()` with that error, nothing is restarted
     behind one's back. Check each result with `vlm_rewards.rllib.health.check`. Evaluation runners, should one be
     configured, see the env's ground truth and no reward model.
 
     Args:
-        config: of the algorithm, as RLlib makes it.
-        hyperparameters: of the algorithm.
+        config: Config of the algorithm, as RLlib makes it.
+        hyperparameters: Hyperparameters of the algorithm.
         env: Gymnasium id with the module that registers it in front, or a callable; see `RLlibRewardVectorEnv`.
-        env_kwargs: of the env. `terminate_on_success` is set here: False in training on a reward model, so that ground
-            truth never ends an episode, and True otherwise.
-        client_factory: makes the `RewardClient` in each env runner; must be picklable. None trains on the env's own
+        env_kwargs: Arguments of the environment. `terminate_on_success` is set here: False in training on a reward
+            model, so that ground truth never ends an episode, and True otherwise.
+        client_factory: Makes the `RewardClient` in each env runner; must be picklable. None trains on the env's own
             reward instead: the agent to compare with.
-        total_env_steps: length of the training, over which the learning rate falls.
-        module: of the agent's networks.
-        num_env_runners: remote processes that sample; 0 samples in the caller's process, which saves the transport of
+        total_env_steps: Length of the training, over which the learning rate falls.
+        module: Module of the agent's networks.
+        num_env_runners: Remote processes that sample; 0 samples in the caller's process, which saves the transport of
             episodes and is the fastest on two cores. Asynchronous algorithms need at least one.
-        num_envs_per_env_runner: sub-environments stepped together, whose frames share one reward request.
+        num_envs_per_env_runner: Sub-environments stepped together, whose frames share one reward request.
         num_gpus_per_env_runner: GPUs of each remote env runner, for a reward model that computes in it.
-        num_learners: remote processes that learn, each from an equal share of a batch; 0 learns in the caller's
+        num_learners: Remote processes that learn, each from an equal share of a batch; 0 learns in the caller's
             process.
         num_gpus_per_learner: GPUs of each of them, or of the caller's process; may be fractional.
-        seed: of weights, exploration and envs. Equal seeds give equal weights, bit by bit, on one machine with
+        seed: Seed of weights, exploration and envs. Equal seeds give equal weights, bit by bit, on one machine with
             equal `torch_threads`; not so for asynchronous algorithms, where it is a race which sample comes first.
-        torch_threads: of the learner's process; None leaves them as they are.
-        exploring_starts: begins some training episodes elsewhere; see `ExploringStarts`.
-        recorder: called with every rewarded vector step, in the env runner; must be picklable.
-        sample_timeout_s: longest wait for remote env runners. Longer than any reward client's deadline, so that a
+        torch_threads: Torch threads of the learner's process; None leaves them as they are.
+        exploring_starts: Begins some training episodes elsewhere; see `ExploringStarts`.
+        recorder: Called with every rewarded vector step, in the env runner; must be picklable.
+        sample_timeout_s: Longest wait for remote env runners. Longer than any reward client's deadline, so that a
             slow service shows up as the client's error and not as missing samples.
 
     Returns:
         The configuration, not frozen: change what you like.
 
     Raises:
-        ConfigError: a learning rate that falls, and no length of the training.
+        ConfigError: A learning rate that falls, and no length of the training.
     """
     training_env = {
         "env": env,
@@ -136,8 +136,10 @@ def agent_config(
         "env_kwargs": {**env_kwargs, "terminate_on_success": True},
         "exploring_starts": None,
     }
-    return (
-        config.environment(env=RLlibRewardVectorEnv, env_config=training_env)
+    # Its fluent methods take what the algorithm at hand has, which their types do not say.
+    fluent: Any = config
+    configured: Config = (
+        fluent.environment(env=RLlibRewardVectorEnv, env_config=training_env)
         .env_runners(
             env_runner_cls=RewardEnvRunner,
             num_env_runners=num_env_runners,
@@ -176,10 +178,11 @@ def agent_config(
         .callbacks(on_algorithm_init=partial(_prepare_process, torch_threads))
         .debugging(seed=seed)
     )
+    return configured
 
 
 def _learning_rate(hyper: CommonHyperparameters, total_env_steps: int | None) -> float | list[list[float]]:
-    """Returns a constant, or RLlib's schedule of (env steps, rate) points."""
+    """Return a constant, or RLlib's schedule of (env steps, rate) points."""
     if hyper.final_learning_rate is None:
         return hyper.learning_rate
     if total_env_steps is None:

@@ -15,6 +15,6 @@ class IMPALAHyperparameters(AsyncHyperparameters):
     name: Literal["impala"] = "impala"
 
     def make_config(self, **agent: Any) -> IMPALAConfig:
-        """Returns an IMPALA (Espeholt et al. 2018); see `CommonHyperparameters.make_config`."""
+        """Return an IMPALA (Espeholt et al. 2018); see `CommonHyperparameters.make_config`."""
         config = async_config(IMPALAConfig(algo_class=WatchedIMPALA), self, **agent)
         return config.training(learner_class=VTraceIMPALALearner)

@@ -13,10 +13,10 @@ class PPOHyperparameters(CommonHyperparameters):
     """What PPO is tuned by, besides what all are; `train_batch_size` is one iteration.
 
     Attributes:
-        minibatch_size: samples in one gradient step.
-        epochs: passes over each batch.
-        gae_lambda: of generalised advantage estimation; 1 is the Monte Carlo return.
-        clip: range of the probability ratio, 1 - clip to 1 + clip.
+        minibatch_size: Samples in one gradient step.
+        epochs: Passes over each batch.
+        gae_lambda: Lambda of generalised advantage estimation; 1 is the Monte Carlo return.
+        clip: Range of the probability ratio, 1 - clip to 1 + clip.
     """
 
     name: Literal["ppo"] = "ppo"
@@ -26,7 +26,7 @@ class PPOHyperparameters(CommonHyperparameters):
     clip: float = Field(default=0.3, gt=0)
 
     def make_config(self, **agent: Any) -> PPOConfig:
-        """Returns a PPO on RLlib's new API stack; see `CommonHyperparameters.make_config`."""
+        """Return a PPO on RLlib's new API stack; see `CommonHyperparameters.make_config`."""
         return agent_config(PPOConfig(), self, **agent).training(
             learner_class=BootstrapFreePPOLearner,
             minibatch_size=self.minibatch_size,

@@ -18,7 +18,7 @@ MINIMUM_DISK_GB = 8  # virtual environment (about 5 GB with the CUDA build of to
 GL_PACKAGES = ("libegl1", "libgl1-mesa-dri")
 
 
-def lacks_gl():
+def lacks_gl() -> bool:
     """Tell whether headless MuJoCo, which is to draw through EGL, would find no EGL here."""
     if os.environ.get("MUJOCO_GL", "egl") != "egl":
         return False
@@ -29,7 +29,7 @@ def lacks_gl():
     return False
 
 
-def as_root():
+def as_root() -> "list[str] | None":
     """Return how a command runs as root here: as it is, by a sudo that asks nothing, or (None) not at all."""
     if os.geteuid() == 0:
         return []
@@ -38,7 +38,7 @@ def as_root():
     return None
 
 
-def install_gl():
+def install_gl() -> None:
     """Install the missing GL libraries, and say so, where that needs nobody; otherwise do nothing."""
     prefix = as_root()
     if prefix is None or not shutil.which("apt-get"):
@@ -51,7 +51,7 @@ def install_gl():
     subprocess.call([*apt_get, "install", "-y", "-qq", "--no-install-recommends", *GL_PACKAGES])
 
 
-def problems(rendering=False):
+def problems(rendering: bool = False) -> "list[str]":
     """Return one line for each thing this machine lacks; with `rendering`, also what headless MuJoCo needs."""
     found = []
     if rendering and lacks_gl():

@@ -10,7 +10,8 @@ import ray
 from fastapi import FastAPI
 from pydantic import Field
 from ray import serve
-from ray.serve.schema import LoggingConfig, ReplicaState
+from ray.serve._private.common import ReplicaState
+from ray.serve.schema import LoggingConfig
 
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.service import HandleTransport
@@ -23,11 +24,11 @@ class GatewayArgs(StrictConfig):
     """Arguments of the gateway application. Tokens are none of them: they come from the environment of its replicas.
 
     Attributes:
-        models: applications by the names that callers use; None takes every reward application under its own name.
-        limits: of requests.
-        replicas: how many.
-        num_cpus: reserved for each replica, may be fractional.
-        refresh_s: seconds in which a model that appears or goes is noticed.
+        models: Applications by the names that callers use; None takes every reward application under its own name.
+        limits: Limits of requests.
+        replicas: How many.
+        num_cpus: Reserved for each replica, may be fractional.
+        refresh_s: Seconds in which a model that appears or goes is noticed.
     """
 
     models: dict[str, str] | None = None
@@ -42,13 +43,13 @@ class Gateway:
     """One replica. It holds no model: reward applications can come, go and scale while it runs."""
 
     def __init__(self, args: GatewayArgs) -> None:
-        """Reads the tokens; nothing is looked up yet.
+        """Read the tokens; nothing is looked up yet.
 
         Args:
-            args: as deployed.
+            args: As deployed.
 
         Raises:
-            ConfigError: the environment's tokens cannot be used.
+            ConfigError: The environment's tokens cannot be used.
         """
         self._args = args
         self._tokens = BearerTokens.from_environment()
@@ -59,7 +60,7 @@ class Gateway:
         log.setLevel(logging.INFO)
 
     def __serve_build_asgi_app__(self) -> FastAPI:
-        """Makes the application in the replica, where its event loop is."""
+        """Make the application in the replica, where its event loop is."""
         limits = self._args.limits
         backend = TransportBackend(self._find, threads=limits.max_requests, refresh_s=self._args.refresh_s)
         return create_app(backend, limits, self._tokens, labels_answers=False)
@@ -75,7 +76,7 @@ class Gateway:
 
 
 def running_rewards() -> list[str]:
-    """Returns the names of the reward applications that have a running replica. Others are not reachable by HTTP."""
+    """Return the names of the reward applications that have a running replica. Others are not reachable by HTTP."""
     return [
         name
         for name, application in serve.status().applications.items()
@@ -85,8 +86,9 @@ def running_rewards() -> list[str]:
 
 
 def build_app(args: GatewayArgs) -> serve.Application:
-    """Returns the application, ready for `serve.run`."""
-    deployment = serve.deployment(Gateway).options(
+    """Return the application, ready for `serve.run`."""
+    gateway: Any = serve.deployment(Gateway)
+    deployment = gateway.options(
         num_replicas=args.replicas,
         ray_actor_options={"num_cpus": args.num_cpus},
         # The gateway refuses by itself, with its own error body, long before Serve would with its own.
@@ -98,23 +100,24 @@ def build_app(args: GatewayArgs) -> serve.Application:
         graceful_shutdown_timeout_s=10.0,
         logging_config=LoggingConfig(encoding="JSON", enable_access_log=False),
     )
-    return deployment.bind(args)
+    application: serve.Application = deployment.bind(args)
+    return application
 
 
 def app_builder(args: GatewayArgs) -> serve.Application:
-    """The `import_path` of Serve YAML: `serve_deployments.gateway:app_builder`."""
+    """Return the `import_path` of Serve YAML: `serve_deployments.gateway:app_builder`."""
     return build_app(args)
 
 
 def deploy(args: GatewayArgs, app_name: str = "gateway", port: int = 8765) -> str:
-    """Deploys or replaces the gateway and waits until it serves. Other applications are left alone.
+    """Deploy or replace the gateway and wait until it serves. Other applications are left alone.
 
     Serve's HTTP proxy can be configured only where Serve does not run yet: call this before `reward.deploy`.
 
     Args:
-        args: the application.
-        app_name: its name.
-        port: on 127.0.0.1, where Serve does not run yet.
+        args: The application.
+        app_name: Its name.
+        port: Port on 127.0.0.1, where Serve does not run yet.
 
     Returns:
         Its address, such as `http://127.0.0.1:8765`.
@@ -131,12 +134,13 @@ def deploy(args: GatewayArgs, app_name: str = "gateway", port: int = 8765) -> st
 
 
 def proxy_address() -> str:
-    """Returns the address at which Serve's proxy listens.
+    """Return the address at which Serve's proxy listens.
 
     Raises:
-        ConfigError: it has none.
+        ConfigError: It has none.
     """
-    details: dict[str, Any] = serve.context._get_global_client().get_serve_details()
+    client: Any = serve.context._get_global_client()
+    details: dict[str, Any] = client.get_serve_details()
     options = details.get("http_options") or {}
     if details.get("proxy_location") == "Disabled" or not options.get("host"):
         raise ConfigError(

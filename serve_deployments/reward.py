@@ -11,5 +11,5 @@ from vlm_rewards.service.serving import RewardAppArgs
 
 
 def app_builder(args: RewardAppArgs) -> serve.Application:
-    """The `import_path` of Serve YAML: `serve_deployments.reward:app_builder`."""
+    """Return the `import_path` of Serve YAML: `serve_deployments.reward:app_builder`."""
     return build_app(args)

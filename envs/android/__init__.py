@@ -8,8 +8,8 @@ import gymnasium
 from vlm_rewards.errors import ConfigError
 
 
-def open_app(**settings: Any) -> gymnasium.Env:
-    """Makes an `OpenAppEnv` for `gymnasium.make`.
+def open_app(**settings: Any) -> gymnasium.Env[Any, Any]:
+    """Make an `OpenAppEnv` for `gymnasium.make`.
 
     Gymnasium keeps `max_episode_steps` to itself and ends episodes by a wrapper of its own (after 20 steps unless told
     otherwise), so the environment made here has no limit. AndroidEnv is imported only now: it is an optional extra.

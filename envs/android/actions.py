@@ -33,9 +33,9 @@ class RawStep:
     """One step of AndroidEnv, or one adb call, and the device time that passes after it.
 
     Attributes:
-        action: for `AndroidEnv.step`, or None where `press` is given.
-        press: for `AndroidEnv.execute_adb_call`, or None.
-        wait_s: seconds of device time until the next raw step; None stands for as long as a screen takes to settle.
+        action: Action for `AndroidEnv.step`, or None where `press` is given.
+        press: Call for `AndroidEnv.execute_adb_call`, or None.
+        wait_s: Seconds of device time until the next raw step; None stands for as long as a screen takes to settle.
     """
 
     action: RawAction | None = None
@@ -48,8 +48,8 @@ class MacroAction:
     """One action of the agent.
 
     Attributes:
-        name: such as `tap_8_2` (row 8 from the top, column 2 from the left), `swipe_up`, `home` or `back`.
-        steps: what is done; the last one only looks, once the screen has settled.
+        name: Such as `tap_8_2` (row 8 from the top, column 2 from the left), `swipe_up`, `home` or `back`.
+        steps: What is done; the last one only looks, once the screen has settled.
     """
 
     name: str
@@ -98,7 +98,7 @@ ACTION_INDEX: dict[str, int] = {action.name: index for index, action in enumerat
 
 
 def tap_index(x: float, y: float) -> int:
-    """Returns the action that taps the cell in which the point (x, y), each in [0, 1], lies."""
+    """Return the action that taps the cell in which the point (x, y), each in [0, 1], lies."""
     row = min(int(y * ROWS), ROWS - 1)
     column = min(int(x * COLUMNS), COLUMNS - 1)
     return row * COLUMNS + column

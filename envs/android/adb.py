@@ -29,32 +29,32 @@ class AdbDevice(Protocol):
         """Package of the app in front, None on the launcher."""
 
     def key(self, name: str) -> None:
-        """Presses HOME, BACK or RECENTS."""
+        """Press HOME, BACK or RECENTS."""
 
     def touch_down(self, x: float, y: float) -> None:
-        """Puts a finger down at x, y in [0, 1]."""
+        """Put a finger down at x, y in [0, 1]."""
 
     def touch_up(self) -> None:
-        """Lifts the finger."""
+        """Lift the finger."""
 
     def launch(self, package: str) -> None:
-        """Opens an app."""
+        """Open an app."""
 
     def force_stop(self, package: str | None = None) -> None:
-        """Ends one app, or all."""
+        """End one app, or all."""
 
 
 class EmbeddedAdbController(adb_controller.AdbController):
     """Answers adb commands from a simulated device. An unknown command is an error, never a guess."""
 
     def __init__(self, device: AdbDevice, activities: Mapping[str, str], screen_size: tuple[int, int]):
-        """Connects to a device.
+        """Connect to a device.
 
         The parent's constructor is left out on purpose: it deletes ANDROID_HOME from this process's environment.
 
         Args:
-            device: what is asked and acted on.
-            activities: main activity of each installed package, such as {"com.example": ".Main"}.
+            device: What is asked and acted on.
+            activities: Main activity of each installed package, such as {"com.example": ".Main"}.
             screen_size: (height, width) in pixels, the unit of `input tap`.
         """
         self._device = device
@@ -71,27 +71,27 @@ class EmbeddedAdbController(adb_controller.AdbController):
         }
 
     def command_prefix(self, include_device_name: bool = True) -> list[str]:
-        """Not available: there is no adb executable.
+        """Refuse: there is no adb executable.
 
         Raises:
-            AdbControllerError: always.
+            AdbControllerError: Always.
         """
         raise errors.AdbControllerError("the embedded phone has no adb executable; use execute_command")
 
     def init_server(self, timeout: float | None = None) -> None:
-        """Does nothing: there is no server."""
+        """Do nothing: there is no server."""
 
     def execute_command(self, args: list[str], timeout: float | None = None, device_specific: bool = True) -> bytes:
-        """Runs one adb command.
+        """Run one adb command.
 
         Args:
-            args: as on adb's command line, such as ["shell", "am", "force-stop", "com.example"]. A shell command may
+            args: As on adb's command line, such as ["shell", "am", "force-stop", "com.example"]. A shell command may
                 hold several commands with `;` or `&&` between them, and a last `| grep`.
-            timeout: ignored: answers are immediate.
-            device_specific: ignored: there is one device.
+            timeout: Ignored: answers are immediate.
+            device_specific: Ignored: there is one device.
 
         Raises:
-            AdbControllerError: the command is unknown, or fails as it would on a device.
+            AdbControllerError: The command is unknown, or fails as it would on a device.
         """
         if args[:1] == ["devices"]:
             return b"List of devices attached\nembedded\tdevice\n"
@@ -218,7 +218,7 @@ class EmbeddedAdbController(adb_controller.AdbController):
 
 @functools.lru_cache(maxsize=256)
 def _split(line: str) -> tuple[tuple[str, ...], ...]:
-    """Splits a shell line into commands, each a tuple of words; cached, since resets repeat the same long line."""
+    """Split a shell line into commands, each a tuple of words; cached, since resets repeat the same long line."""
     commands = (command.replace("|", " | ").split() for command in re.split(r";|&&", line))
     return tuple(tuple(command) for command in commands if command)
 

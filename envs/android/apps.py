@@ -18,7 +18,7 @@ RGB = tuple[int, int, int]
 
 
 def parse_color(text: str) -> RGB:
-    """Returns the (red, green, blue) bytes of a "#RRGGBB" string."""
+    """Return the (red, green, blue) bytes of a "#RRGGBB" string."""
     return int(text[1:3], 16), int(text[3:5], 16), int(text[5:7], 16)
 
 
@@ -87,14 +87,14 @@ class AppCatalogue(BaseModel):
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> "AppCatalogue":
-        """Reads a catalogue.
+        """Read a catalogue.
 
         Args:
-            path: a file like apps.yaml. With `extends: FILE` (beside it) the apps of that file come first, its home
+            path: A file like apps.yaml. With `extends: FILE` (beside it) the apps of that file come first, its home
                 screen does not count.
 
         Raises:
-            ConfigError: if the file is not a valid catalogue; the message names the entry.
+            ConfigError: If the file is not a valid catalogue; the message names the entry.
         """
         try:
             raw = yaml.safe_load(Path(path).read_text())
@@ -117,10 +117,10 @@ class AppCatalogue(BaseModel):
         return {app.name: app for app in self.apps}
 
     def get(self, package_or_name: str) -> App:
-        """Returns the app with this package or label.
+        """Return the app with this package or label.
 
         Raises:
-            ConfigError: if no such app is installed; the message holds near matches.
+            ConfigError: If no such app is installed; the message holds near matches.
         """
         app = self.by_package.get(package_or_name) or self.by_name.get(package_or_name)
         if app is None:
@@ -130,7 +130,7 @@ class AppCatalogue(BaseModel):
         return app
 
     def has(self, names: Iterable[str]) -> bool:
-        """Whether all apps with these labels are installed."""
+        """Return whether all apps with these labels are installed."""
         return self.by_name.keys() >= set(names)
 
 
@@ -150,12 +150,12 @@ DIVERSE_APPS: tuple[App, ...] = DIVERSE_CATALOGUE.apps[len(APPS) :]
 
 
 def get_app(package_or_name: str) -> App:
-    """Returns the installed app with this package or label; raises ConfigError if there is none."""
+    """Return the installed app with this package or label; raise ConfigError if there is none."""
     return CATALOGUE.get(package_or_name)
 
 
 def app_set(name: str) -> AppCatalogue:
-    """Returns the catalogue of a phone; raises ConfigError if there is no app set of this name."""
+    """Return the catalogue of a phone; raise ConfigError if there is no app set of this name."""
     if name not in APP_SETS:
         raise ConfigError(f"unknown app set {name!r}: choose from {', '.join(APP_SETS)}")
     return APP_SETS[name]

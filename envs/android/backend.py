@@ -11,33 +11,33 @@ class AndroidBackend(Protocol):
 
     Attributes:
         android: AndroidEnv itself.
-        settle_s: seconds of device time after which a screen has come to rest.
+        settle_s: Seconds of device time after which a screen has come to rest.
     """
 
     android: env_interface.AndroidEnvInterface
     settle_s: float
 
     def begin_episode(self, seed: int) -> None:
-        """Called before each reset of AndroidEnv; `seed` names the content of the screens where that can be chosen.
+        """Begin an episode, before each reset of AndroidEnv; `seed` names the screens' content where it can be chosen.
 
         Raises:
-            VLMRewardsError: there is no working device.
+            VLMRewardsError: There is no working device.
         """
 
     def report_failure(self) -> None:
-        """Says that the device has failed, so that the next `begin_episode` gets a working one or raises."""
+        """Say that the device has failed, so that the next `begin_episode` gets a working one or raises."""
 
     def wait(self, seconds: float) -> None:
-        """Lets device time pass."""
+        """Let device time pass."""
 
     def freeze_display(self, is_frozen: bool) -> None:
-        """Says that the coming screenshots are not looked at, so that they need not be drawn."""
+        """Say that the coming screenshots are not looked at, so that they need not be drawn."""
 
     def observation(self, pixels: np.ndarray) -> np.ndarray:
-        """Returns the agent's frame, uint8 (height, width, 3), from AndroidEnv's pixels."""
+        """Return the agent's frame, uint8 (height, width, 3), from AndroidEnv's pixels."""
 
     def view(self, height: int, width: int) -> np.ndarray:
-        """Returns the current state at another size, uint8 (height, width, 3)."""
+        """Return the current state at another size, uint8 (height, width, 3)."""
 
     def close(self) -> None:
-        """Frees threads, processes and connections. May be called again."""
+        """Free threads, processes and connections. May be called again."""

@@ -6,25 +6,27 @@ Run it as `python -m envs.android.benchmark [--task-set open_diverse_apps]`.
 import argparse
 import multiprocessing
 import time
+from typing import Any, cast
 
 import numpy as np
+from gymnasium.spaces import Discrete
 
 from envs.android.env import OpenAppEnv
 
 
 def steps_per_second(env: OpenAppEnv, steps: int, with_reward_frames: bool, seed: int = 0) -> tuple[float, float]:
-    """Measures the environment, resets included.
+    """Measure the environment, resets included.
 
     Args:
-        env: is left in the middle of an episode.
-        steps: agent steps to time.
-        with_reward_frames: whether each step also draws a reward frame, as training on a CLIP reward does.
-        seed: of the episodes and the policy.
+        env: Is left in the middle of an episode.
+        steps: Agent steps to time.
+        with_reward_frames: Whether each step also draws a reward frame, as training on a CLIP reward does.
+        seed: Seed of the episodes and the policy.
 
     Returns:
         Steps a second, and the fraction of episodes that ended in success.
     """
-    actions = np.random.default_rng(seed).integers(env.action_space.n, size=steps)
+    actions = np.random.default_rng(seed).integers(int(cast("Discrete[Any]", env.action_space).n), size=steps)
     episodes = successes = 0
     env.reset(seed=seed)
     started = time.perf_counter()
@@ -56,7 +58,7 @@ def _case(task_set: str, layout: str, with_reward_frames: bool, steps: int, seed
 
 
 def main() -> None:
-    """Prints a line for each case, each measured in a process of its own."""
+    """Print a line for each case, each measured in a process of its own."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)

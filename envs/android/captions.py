@@ -6,6 +6,7 @@ Captions say what is on the screen, as image captions do. They never use the wor
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from envs.android.device.profile import EVAL_SEED_START
 from envs.android.device.screens import kind_of
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.strict_config import near_matches
+
+T = TypeVar("T")
 
 HOME_SCREEN, APP_DRAWER, NOTIFICATION_SHADE = "home_screen", "app_drawer", "notification_shade"
 _STATE_LABELS = (HOME_SCREEN, APP_DRAWER, NOTIFICATION_SHADE)
@@ -89,9 +92,9 @@ class CaptionedScreen:
 
     Attributes:
         frame: uint8 (height, width, 3).
-        captions: distinct; each true of the frame, the first ones naming the app or the state.
-        label: stable class name, one of LABELS_OF of the apps asked for.
-        contrasts: pairs of a true caption and a false one of the same form.
+        captions: Distinct; each true of the frame, the first ones naming the app or the state.
+        label: Stable class name, one of LABELS_OF of the apps asked for.
+        contrasts: Pairs of a true caption and a false one of the same form.
     """
 
     frame: np.ndarray
@@ -109,20 +112,20 @@ def random_captioned_screen(
     scenes: str = "all",
     names: Sequence[str] | None = None,
 ) -> CaptionedScreen:
-    """Draws a random state of the phone and captions it.
+    """Draw a random state of the phone and caption it.
 
     Args:
-        rng: decides everything: equal generators give equal screens.
-        height: of the frame in pixels.
-        width: of the frame in pixels.
+        rng: Decides everything: equal generators give equal screens.
+        height: Height of the frame in pixels.
+        width: Width of the frame in pixels.
         content: "train" or "eval": app content of which seeds (they share none, see profile.draw_profile).
         apps: "common": the common phone and its apps; "diverse": the diverse phone and the fifty apps that it alone
             has; "all": both phones, so that each of all their apps is seen as often as any other.
         scenes: "all", or "apps": screens of apps alone, without home screen, drawer and shade.
-        names: of the apps to show, some of those that `apps` chooses; None shows all of them.
+        names: Names of the apps to show, some of those that `apps` chooses; None shows all of them.
 
     Raises:
-        ConfigError: if `content`, `apps` or `scenes` is none of these, or `names` holds the name of no such app.
+        ConfigError: If `content`, `apps` or `scenes` is none of these, or `names` holds the name of no such app.
     """
     if content not in ("train", "eval"):
         raise ConfigError(f"unknown content {content!r}: choose train or eval")
@@ -153,11 +156,11 @@ def random_captioned_screen(
 
 
 def app_words(apps: str = "common", names: Sequence[str] | None = None) -> tuple[dict[str, str], ...]:
-    """Words for every app whose screens can be drawn, for captions to choose among.
+    """Return the words for every app whose screens can be drawn, for captions to choose among.
 
     Args:
-        apps: as in `random_captioned_screen`.
-        names: likewise.
+        apps: As in `random_captioned_screen`.
+        names: Likewise.
 
     Returns:
         For each app `{"app": "Gmail"}`.
@@ -201,7 +204,7 @@ def _captions(label: str, dark: bool, rng: np.random.Generator) -> tuple[str, ..
 def _contrasts(
     label: str, shown: tuple[App, ...], rng: np.random.Generator, count: int = 4
 ) -> tuple[tuple[str, str], ...]:
-    """Pairs of a true caption and a false one: another app's or another state's name in the same form."""
+    """Return pairs of a true caption and a false one: another app's or another state's name in the same form."""
     pairs: dict[tuple[str, str], None] = {}
     for _ in range(count):
         other = _one(tuple(app for app in shown if app.name != label), rng) if len(shown) > 1 else None
@@ -223,7 +226,7 @@ def _by_name() -> dict[str, App]:
     return {app.name: app for app in _SHOWN["all"]}
 
 
-def _one(options: tuple[str, ...], rng: np.random.Generator) -> str:
+def _one(options: Sequence[T], rng: np.random.Generator) -> T:
     return options[int(rng.integers(len(options)))]
 
 
@@ -284,7 +287,7 @@ def _show_app(phone: Phone, apps: tuple[App, ...], rng: np.random.Generator) -> 
 
 
 def _use(phone: Phone, rng: np.random.Generator) -> None:
-    """A tap somewhere or a swipe, which may change the app's state but never leaves the app."""
+    """Tap somewhere or swipe, which may change the state of the app but never leaves it."""
     if rng.random() < 0.5:
         phone.touch_down(rng.uniform(0.02, 0.98), rng.uniform(0.1, 0.98))
         phone.touch_up()

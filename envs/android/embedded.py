@@ -1,7 +1,7 @@
 """AndroidEnv's own layers over the embedded phone, in virtual time."""
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import dm_env
 import numpy as np
@@ -47,7 +47,8 @@ class _EmbeddedDeviceSettings(device_settings.DeviceSettings):
 
     def get_orientation(self) -> np.ndarray:
         # The parent compares arrays at every step to find out that it knows the orientation.
-        return self._orientation if self._is_known else super().get_orientation()
+        result: np.ndarray = self._orientation if self._is_known else super().get_orientation()
+        return result
 
     def _update_orientation(self) -> None:
         super()._update_orientation()
@@ -66,10 +67,12 @@ class _VirtualCoordinator(coordinator.Coordinator):
         clock: VirtualClock,
     ):
         self._clock = clock
+        self._latest_observation_time = 0.0
         super().__init__(simulator, manager, settings, config)
 
     def observation_spec(self) -> dict[str, dm_env.specs.Array]:
-        return specs.base_observation_spec(*self._simulator.screenshot_size)
+        result: dict[str, Any] = specs.base_observation_spec(*self._simulator.screenshot_size)
+        return result
 
     def _gather_simulator_signals(self) -> dict[str, np.ndarray]:
         now = self._clock.time()
@@ -86,16 +89,16 @@ class SeededDevice(Device, Protocol):
     """A phone whose content a seed decides."""
 
     def reset(self, seed: int) -> None:
-        """Returns to the home screen with no app running and the content of `seed`."""
+        """Return to the home screen with no app running and the content of `seed`."""
 
 
 class EmbeddedBackend:
     """AndroidEnv over a simulated phone in this process.
 
     Attributes:
-        android: the environment; its pixels have the size asked for.
-        device: the phone.
-        settle_s: seconds of virtual time after which animations have ended.
+        android: The environment; its pixels have the size asked for.
+        device: The phone.
+        settle_s: Seconds of virtual time after which animations have ended.
     """
 
     settle_s = 0.75
@@ -107,12 +110,12 @@ class EmbeddedBackend:
         task: task_pb2.Task,
         screenshot_size: tuple[int, int],
     ):
-        """Starts AndroidEnv.
+        """Start AndroidEnv.
 
         Args:
-            device: the phone.
-            activities: main activity of each installed package.
-            task: how AndroidEnv resets the phone and reads its log.
+            device: The phone.
+            activities: Main activity of each installed package.
+            task: How AndroidEnv resets the phone and reads its log.
             screenshot_size: (height, width) of the pixels in an observation.
         """
         self.device = device
@@ -133,28 +136,28 @@ class EmbeddedBackend:
         )
 
     def begin_episode(self, seed: int) -> None:
-        """Gives the phone the content, theme and (where it is shuffled) the layout named by `seed`."""
+        """Give the phone the content, theme and (where it is shuffled) the layout named by `seed`."""
         self.device.reset(seed)
 
     def report_failure(self) -> None:
-        """Does nothing: a simulated phone is as good as new after a reset."""
+        """Do nothing: a simulated phone is as good as new after a reset."""
 
     def wait(self, seconds: float) -> None:
-        """Lets virtual time pass."""
+        """Let virtual time pass."""
         self._clock.sleep(seconds)
 
     def freeze_display(self, is_frozen: bool) -> None:
-        """Stops or starts drawing; see `EmbeddedSimulator.is_display_frozen`."""
+        """Stop or start drawing; see `EmbeddedSimulator.is_display_frozen`."""
         self._simulator.is_display_frozen = is_frozen
 
     def observation(self, pixels: np.ndarray) -> np.ndarray:
-        """Returns AndroidEnv's pixels as they are: the phone has drawn them at the agent's size, in a fresh array."""
+        """Return AndroidEnv's pixels as they are: the phone has drawn them at the agent's size, in a fresh array."""
         return pixels
 
     def view(self, height: int, width: int) -> np.ndarray:
-        """Draws the current state at another size."""
+        """Draw the current state at another size."""
         return self.device.render(height, width)
 
     def close(self) -> None:
-        """Stops AndroidEnv's log thread."""
+        """Stop AndroidEnv's log thread."""
         self.android.close()

@@ -18,21 +18,21 @@ class EmulatorBackend:
     """AndroidEnv over its own `EmulatorSimulator`, on wall-clock time.
 
     Attributes:
-        android: the environment, as AndroidEnv's loader builds it; its pixels have the device's own size.
-        settle_s: seconds to wait after an action.
+        android: The environment, as AndroidEnv's loader builds it; its pixels have the device's own size.
+        settle_s: Seconds to wait after an action.
     """
 
     def __init__(self, options: EmulatorOptions, task_path: Path, observation_size: tuple[int, int]):
-        """Starts the emulator, or connects to one.
+        """Start the emulator, or connect to one.
 
         Args:
-            options: where it is.
-            task_path: the task textproto, unless the options name another.
+            options: Where it is.
+            task_path: The task textproto, unless the options name another.
             observation_size: (height, width) of the agent's frames in pixels.
 
         Raises:
-            ConfigError: a path or port is missing.
-            VLMRewardsError: the emulator does not start or does not answer.
+            ConfigError: A path or port is missing.
+            VLMRewardsError: The emulator does not start or does not answer.
         """
         options.check()
         self._config = partial(options.android_env_config, task_path)
@@ -55,10 +55,10 @@ class EmulatorBackend:
             ) from error
 
     def begin_episode(self, seed: int) -> None:
-        """Starts or connects anew after a failure. Otherwise does nothing: a real device has its own content.
+        """Start or connect anew after a failure. Otherwise do nothing: a real device has its own content.
 
         Raises:
-            VLMRewardsError: the emulator does not start or does not answer.
+            VLMRewardsError: The emulator does not start or does not answer.
         """
         if self._has_failed:
             self.android.close()
@@ -66,29 +66,29 @@ class EmulatorBackend:
             self._has_failed = False
 
     def report_failure(self) -> None:
-        """Has the next `begin_episode` start the emulator, or connect to it, anew."""
+        """Have the next `begin_episode` start the emulator, or connect to it, anew."""
         self._has_failed = True
 
     def wait(self, seconds: float) -> None:
-        """Sleeps for `seconds`, and longer where steps would come faster than `max_rate_hz`."""
+        """Sleep for `seconds`, and longer where steps would come faster than `max_rate_hz`."""
         until_next = self._last_step + self._min_step_s - time.monotonic()
         time.sleep(max(seconds, until_next, 0.0))
         self._last_step = time.monotonic()
 
     def freeze_display(self, is_frozen: bool) -> None:
-        """Does nothing: the emulator draws anyway."""
+        """Do nothing: the emulator draws anyway."""
 
     def observation(self, pixels: np.ndarray) -> np.ndarray:
-        """Returns a screenshot at the agent's size."""
+        """Return a screenshot at the agent's size."""
         self._pixels = pixels
         return fit_frame(pixels, *self._observation_size)
 
     def view(self, height: int, width: int) -> np.ndarray:
-        """Returns the last screenshot at another size."""
+        """Return the last screenshot at another size."""
         if self._pixels is None:
             raise VLMRewardsError("there is no screenshot yet; call reset() first")
         return fit_frame(self._pixels, height, width)
 
     def close(self) -> None:
-        """Ends the connection, and the emulator if it was started here."""
+        """End the connection, and the emulator if it was started here."""
         self.android.close()

@@ -19,25 +19,25 @@ class EmulatorOptions(StrictConfig):
     runs already is used (`adb_port`, `emulator_console_port`, `grpc_port`, all three). Paths may begin with `~`.
 
     Attributes:
-        adb_path: the `adb` executable; always needed.
-        adb_server_port: port of the adb server.
-        emulator_path: the `emulator` executable.
-        android_sdk_root: the Android SDK's folder.
-        android_avd_home: the folder that holds the virtual devices.
-        avd_name: the virtual device to start.
-        snapshot_name: a snapshot of it to load; empty for a cold boot.
-        kvm_device: path of the KVM device.
-        gpu_mode: the emulator's `-gpu`.
-        run_headless: whether to start without a window.
-        tmp_dir: folder for the emulator's temporary files.
-        adb_port: adb port of a running emulator (its serial is `emulator-<adb_port - 1>`).
-        emulator_console_port: console port of a running emulator.
+        adb_path: The `adb` executable; always needed.
+        adb_server_port: Port of the adb server.
+        emulator_path: The `emulator` executable.
+        android_sdk_root: The Android SDK's folder.
+        android_avd_home: The folder that holds the virtual devices.
+        avd_name: The virtual device to start.
+        snapshot_name: A snapshot of it to load; empty for a cold boot.
+        kvm_device: Path of the KVM device.
+        gpu_mode: The emulator's `-gpu`.
+        run_headless: Whether to start without a window.
+        tmp_dir: Folder for the emulator's temporary files.
+        adb_port: ADB port of a running emulator (its serial is `emulator-<adb_port - 1>`).
+        emulator_console_port: Console port of a running emulator.
         grpc_port: gRPC port of a running emulator (`emulator -grpc PORT`).
-        settle_s: wall-clock seconds after each action before the screen and the log are read. It has to cover a cold
+        settle_s: Wall-clock seconds after each action before the screen and the log are read. It has to cover a cold
             start of an app: what is logged later counts for the next action.
-        max_rate_hz: most AndroidEnv steps a second; 0 for no limit.
-        packages: package by goal id, where it is not the one in envs/android/apps.yaml.
-        task_path: an AndroidEnv task textproto, in place of tasks/open_app.textproto.
+        max_rate_hz: Most AndroidEnv steps a second; 0 for no limit.
+        packages: Package by goal id, where it is not the one in envs/android/apps.yaml.
+        task_path: An AndroidEnv task textproto, in place of tasks/open_app.textproto.
     """
 
     adb_path: str = "~/Android/Sdk/platform-tools/adb"
@@ -65,10 +65,10 @@ class EmulatorOptions(StrictConfig):
         return bool(self.adb_port and self.emulator_console_port and self.grpc_port)
 
     def check(self) -> None:
-        """Checks that what is needed is there.
+        """Check that what is needed is there.
 
         Raises:
-            ConfigError: names the first option whose file, folder or value is missing.
+            ConfigError: Names the first option whose file, folder or value is missing.
         """
         ports = {name: getattr(self, name) for name in ("adb_port", "emulator_console_port", "grpc_port")}
         if any(ports.values()) and not all(ports.values()):
@@ -90,10 +90,10 @@ class EmulatorOptions(StrictConfig):
             raise ConfigError(f"emulator.task_path: no file {self.task_path!r}; {_hint('task_path')}")
 
     def android_env_config(self, task_path: str | Path) -> config_classes.AndroidEnvConfig:
-        """Returns AndroidEnv's own configuration.
+        """Return AndroidEnv's own configuration.
 
         Args:
-            task_path: the task textproto.
+            task_path: The task textproto.
         """
         return config_classes.AndroidEnvConfig(
             task=config_classes.FilesystemTaskConfig(path=str(Path(self.task_path or task_path).expanduser())),

@@ -1,7 +1,7 @@
 """Open App: a Gymnasium environment whose ground truth is AndroidEnv's own."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 import grpc
 import gymnasium
@@ -40,7 +40,7 @@ class OpenAppEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
     device failed, `device_error`, and the episode is truncated.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 4}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 4}  # noqa: RUF012 (as Gymnasium declares it)
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class OpenAppEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
         render_mode: str | None = None,
         apps: str | None = None,
     ):
-        """Starts a phone.
+        """Start a phone.
 
         Args:
             task_set: Name of a packaged task set, path of a task set YAML, or a task set.
@@ -67,19 +67,19 @@ class OpenAppEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
             layout: `fixed`, as on one's own phone, or `shuffled`: icons are placed anew in each episode. Embedded only.
             observation_size: (height, width) of the agent's frames in pixels.
             reward_size: (height, width) of `reward_frame()` in pixels.
-            max_episode_steps: actions after which an episode is truncated.
-            terminate_on_success: whether success ends the episode. Training on another reward passes False, so that the
+            max_episode_steps: Actions after which an episode is truncated.
+            terminate_on_success: Whether success ends the episode. Training on another reward passes False, so that the
                 ground truth cannot reach the learner through the episode's length.
-            goal_id: the goal of all episodes; None draws one uniformly from the split each time.
+            goal_id: The goal of all episodes; None draws one uniformly from the split each time.
             content: `train` or `eval`: ranges of screen content that never overlap. Embedded only.
-            emulator: where the emulator is; needed by `backend="emulator"`, see `EmulatorOptions`.
+            emulator: Where the emulator is; needed by `backend="emulator"`, see `EmulatorOptions`.
             render_mode: `rgb_array` or None.
-            apps: what is installed: `common` (24 apps), `diverse` (74), or None for the smallest of them that has every
+            apps: What is installed: `common` (24 apps), `diverse` (74), or None for the smallest of them that has every
                 goal's app. Embedded only.
 
         Raises:
-            ConfigError: an argument cannot be used as given.
-            VLMRewardsError: the emulator does not start.
+            ConfigError: An argument cannot be used as given.
+            VLMRewardsError: The emulator does not start.
         """
         self._config = OpenAppConfig.build(
             task_set=task_set,
@@ -113,18 +113,18 @@ class OpenAppEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
     def reset(
         self, *, seed: int | None = None, options: Mapping[str, Any] | None = None
     ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-        """Starts an episode.
+        """Start an episode.
 
         Args:
-            seed: fixes this episode and all that follow it without a seed of their own.
+            seed: Fixes this episode and all that follow it without a seed of their own.
             options: `{"goal_id": ...}` asks for a goal, of either split, in this episode alone.
 
         Returns:
             Observation and info.
 
         Raises:
-            ConfigError: an option or goal is unknown.
-            VLMRewardsError: the device cannot be reset.
+            ConfigError: An option or goal is unknown.
+            VLMRewardsError: The device cannot be reset.
         """
         super().reset(seed=seed)
         backend = self._open_backend()
@@ -150,7 +150,7 @@ class OpenAppEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
         return self._observation(), self._info()
 
     def step(self, action: np.int64 | int) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
-        """Takes one action and waits until the screen has settled.
+        """Take one action and wait until the screen has settled.
 
         Args:
             action: 0 to 59.
@@ -193,7 +193,7 @@ class OpenAppEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
         """Goal of the current episode.
 
         Raises:
-            AttributeError: there has been none yet (not ResetNeeded: `hasattr` has to work before the first reset).
+            AttributeError: There has been none yet (not ResetNeeded: `hasattr` has to work before the first reset).
         """
         if self._goal is None:
             raise AttributeError("there is no goal before the first reset()")
@@ -214,12 +214,14 @@ class OpenAppEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
         """The simulated phone, for tests and tools that look behind the screen.
 
         Raises:
-            AttributeError: the device is a real emulator.
+            AttributeError: The device is a real emulator.
         """
-        return self._open_backend().device
+        backend: Any = self._open_backend()
+        phone: Phone = backend.device
+        return phone
 
     def reward_frame(self) -> np.ndarray:
-        """Draws the current state for the reward model.
+        """Draw the current state for the reward model.
 
         Returns:
             uint8 (height, width, 3) at `reward_size`. On the embedded phone this is a second rendering of the state; on
@@ -227,12 +229,12 @@ class OpenAppEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
         """
         return self._view(self._config.reward_size)
 
-    def render(self) -> np.ndarray | None:
-        """Returns the screen at a size fit for people, uint8 (400, 250, 3), where `render_mode` is `rgb_array`."""
+    def render(self) -> np.ndarray | None:  # type: ignore[override]  # Gymnasium leaves the type open
+        """Return the screen at a size fit for people, uint8 (400, 250, 3), where `render_mode` is `rgb_array`."""
         return self._view(_RENDER_SIZE) if self.render_mode == "rgb_array" else None
 
     def close(self) -> None:
-        """Stops the phone, its threads and its processes. May be called again."""
+        """Stop the phone, its threads and its processes. May be called again."""
         backend, self._backend = getattr(self, "_backend", None), None
         if backend is not None:
             backend.close()
@@ -256,7 +258,7 @@ class OpenAppEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
         return self._config.task_set.goal(options["goal_id"]) if "goal_id" in options else drawn
 
     def _perform(self, backend: AndroidBackend, action: MacroAction) -> list[str]:
-        """Runs a macro action and returns the packages that came up in it, in order."""
+        """Run a macro action and return the packages that came up in it, in order."""
         displayed: list[str] = []
         look = action.steps[-1]
         for step in action.steps:
@@ -275,10 +277,11 @@ class OpenAppEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
         return displayed
 
     def _is_in_front(self, backend: AndroidBackend) -> bool:
-        """Asks Android which activity is on top: a hot start and a BACK within the app leave no line in the log."""
+        """Ask Android which activity is on top: a hot start and a BACK within the app leave no line in the log."""
         request = adb_pb2.AdbRequest(get_current_activity=adb_pb2.AdbRequest.GetCurrentActivity())
         response = backend.android.execute_adb_call(request)
-        return response.get_current_activity.full_activity.partition("/")[0] == self._package
+        result: bool = response.get_current_activity.full_activity.partition("/")[0] == self._package
+        return result
 
     def _observation(self) -> dict[str, np.ndarray]:
         return {"image": self._image, "goal": self._tokens[self.goal_id].copy()}

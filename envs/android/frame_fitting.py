@@ -5,12 +5,12 @@ from PIL import Image
 
 
 def fit_frame(frame: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Resizes a frame to fit into another size, on black where the aspect differs.
+    """Resize a frame to fit into another size, on black where the aspect differs.
 
     Args:
         frame: uint8 (H, W, 3).
-        height: of the result, in pixels.
-        width: of the result, in pixels.
+        height: Height of the result, in pixels.
+        width: Width of the result, in pixels.
 
     Returns:
         uint8 (height, width, 3).

@@ -21,11 +21,11 @@ class EmbeddedLogStream(log_stream.LogStream):
     """
 
     def __init__(self, source: Callable[[], Sequence[LogLine]], drain_timeout_s: float = 10.0):
-        """Connects the stream to a device.
+        """Connect the stream to a device.
 
         Args:
-            source: returns the lines written since it was last called, oldest first.
-            drain_timeout_s: wall-clock seconds after which a reader that does not read is an error.
+            source: Returns the lines written since it was last called, oldest first.
+            drain_timeout_s: Wall-clock seconds after which a reader that does not read is an error.
         """
         super().__init__()
         self._source = source
@@ -37,16 +37,16 @@ class EmbeddedLogStream(log_stream.LogStream):
         self._lowest_priority: dict[str, str] = {}
 
     def set_log_filters(self, log_filters: Sequence[str]) -> None:
-        """Takes logcat filters, each `TAG:PRIORITY` or `TAG`; other tags are silent."""
+        """Take logcat filters, each `TAG:PRIORITY` or `TAG`; other tags are silent."""
         super().set_log_filters(log_filters)
         parts = (log_filter.partition(":") for log_filter in log_filters)
         self._lowest_priority = {tag: priority or "V" for tag, _, priority in parts}
 
     def drain(self) -> None:
-        """Returns once all lines written so far have been handled (or dropped, while the stream is paused).
+        """Return once all lines written so far have been handled (or dropped, while the stream is paused).
 
         Raises:
-            SimulatorError: nobody reads the stream.
+            SimulatorError: Nobody reads the stream.
         """
         lines = [self._format(line) for line in self._source() if self._passes(line)]
         if not lines and not self._reader_is_busy and not self._pending:
@@ -61,17 +61,17 @@ class EmbeddedLogStream(log_stream.LogStream):
             raise errors.SimulatorError(f"the log reader took no line for {self._drain_timeout_s} s")
 
     def pause_stream(self) -> None:
-        """Stops the flow after the lines written so far."""
+        """Stop the flow after the lines written so far."""
         self.drain()
         super().pause_stream()
 
     def resume_stream(self) -> None:
-        """Starts the flow again; lines written while it was paused are lost, as they are with `adb logcat`."""
+        """Start the flow again; lines written while it was paused are lost, as they are with `adb logcat`."""
         self.drain()
         super().resume_stream()
 
     def stop_stream(self) -> None:
-        """Ends the stream; its reader finishes."""
+        """End the stream; its reader finishes."""
         with self._changed:
             self._is_stopped = True
             self._changed.notify_all()

@@ -3,12 +3,13 @@
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from envs.android.apps import APP_SETS, AppCatalogue
 from envs.android.emulator_options import EmulatorOptions
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.goals import Goal, TaskSet
+from vlm_rewards.goals.task_set import Split
 from vlm_rewards.strict_config import near_matches
 
 _HERE = Path(__file__).parent
@@ -31,9 +32,9 @@ class OpenAppConfig:
     """Checked arguments of `OpenAppEnv`, whose docstring explains them.
 
     Attributes:
-        apps: what the embedded phone has installed.
-        goals: the goals that episodes draw from.
-        packages: package of each goal of the task set, by goal id.
+        apps: What the embedded phone has installed.
+        goals: The goals that episodes draw from.
+        packages: Package of each goal of the task set, by goal id.
     """
 
     task_set: TaskSet
@@ -67,10 +68,10 @@ class OpenAppConfig:
         emulator: EmulatorOptions | Mapping[str, Any] | None,
         render_mode: str | None,
     ) -> Self:
-        """Checks the arguments.
+        """Check the arguments.
 
         Raises:
-            ConfigError: one of them cannot be used; the message names it, and the nearest name that could.
+            ConfigError: One of them cannot be used; the message names it, and the nearest name that could.
         """
         _check_choice("backend", backend, BACKENDS)
         _check_choice("layout", layout, LAYOUTS)
@@ -84,7 +85,7 @@ class OpenAppConfig:
             raise ConfigError(f"max_episode_steps must be a whole number of at least 1 (got {max_episode_steps!r})")
         options = _emulator_options(backend, layout, emulator)
         tasks = TaskSet.named_or_from_yaml(task_set) if isinstance(task_set, str) else task_set
-        goals = tasks.split(split) if goal_id is None else (tasks.goal(goal_id),)
+        goals = tasks.split(cast(Split, split)) if goal_id is None else (tasks.goal(goal_id),)
         if not goals:
             raise ConfigError(f"task set {tasks.name!r} has no goals in split {split!r}; use another split")
         installed = APP_SETS[apps] if apps is not None else _smallest_app_set(tasks)
@@ -105,7 +106,7 @@ class OpenAppConfig:
 
 
 def _smallest_app_set(task_set: TaskSet) -> AppCatalogue:
-    """The smallest app set that has every goal's app; the largest one where none has."""
+    """Return the smallest app set that has every goal's app; the largest one where none has."""
     subjects = [goal.subject for goal in task_set.all_goals]
     return next((apps for apps in APP_SETS.values() if apps.has(subjects)), list(APP_SETS.values())[-1])
 

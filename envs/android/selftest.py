@@ -24,9 +24,9 @@ class Script:
     """Actions with a known outcome.
 
     Attributes:
-        kind: what the episode is about.
-        actions: numbers of the actions.
-        success_at: index of the action that opens the goal's app for the first time; None if none does.
+        kind: What the episode is about.
+        actions: Numbers of the actions.
+        success_at: Index of the action that opens the goal's app for the first time; None if none does.
     """
 
     kind: str
@@ -38,11 +38,11 @@ class ScriptWriter:
     """Writes scripts for a launcher layout, by its geometry alone."""
 
     def __init__(self, layout: LauncherLayout, apps: AppCatalogue = CATALOGUE):
-        """Finds the tap cells whose centre hits an icon.
+        """Find the tap cells whose centre hits an icon.
 
         Args:
-            layout: of the launcher.
-            apps: what is installed.
+            layout: Layout of the launcher.
+            apps: What is installed.
         """
         self._apps = apps.apps
         self._on_page: dict[int, list[tuple[int, int]]] = {}
@@ -62,17 +62,18 @@ class ScriptWriter:
                     self._in_drawer.setdefault(app, []).append((screen, tap))
 
     def write(self, kind: str, goal: str, rng: np.random.Generator) -> Script:
-        """Writes one script.
+        """Write one script.
 
         Args:
-            kind: one of `KINDS`.
-            goal: package of the goal's app.
-            rng: draws the other apps and which of the cells on an icon is tapped.
+            kind: One of `KINDS`.
+            goal: Package of the goal's app.
+            rng: Draws the other apps and which of the cells on an icon is tapped.
         """
         index = next(i for i, app in enumerate(self._apps) if app.package == goal)
         other, third = rng.choice([i for i in range(len(self._apps)) if i != index], size=2, replace=False)
         home, back = ACTION_INDEX["home"], ACTION_INDEX["back"]
         parts: list[list[int]]
+        goal_part: int | None
         match kind:
             case "direct":
                 parts, goal_part = [self._open(index, rng)], 0
@@ -100,10 +101,10 @@ class ScriptWriter:
         return Script(kind, tuple(int(action) for part in parts for action in part), success_at)
 
     def shortest(self, goal: str) -> tuple[int, ...]:
-        """The shortest way to the goal's app: actions from the home screen, by a page or by the drawer.
+        """Return the shortest way to the goal's app: actions from the home screen, by a page or by the drawer.
 
         Args:
-            goal: package of the app.
+            goal: Package of the app.
         """
         index = next(i for i, app in enumerate(self._apps) if app.package == goal)
         page, on_page = min(self._on_page[index])
@@ -125,15 +126,15 @@ KINDS = ("direct", "drawer", "detour", "twice", "left", "wrong_app", "wrong_app_
 
 
 def run_scripts(env: OpenAppEnv, episodes: int, seed: int = 0) -> Iterator[tuple[Script, str | None]]:
-    """Plays scripted episodes of all kinds in turn.
+    """Play scripted episodes of all kinds in turn.
 
     The ground truth of every step is compared with the script's outcome, and with the phone's own list of started apps,
     which is not what AndroidEnv reads.
 
     Args:
-        env: with `terminate_on_success=False` and at least 16 steps an episode.
-        episodes: how many.
-        seed: of goals, contents and scripts.
+        env: Environment with `terminate_on_success=False` and at least 16 steps an episode.
+        episodes: How many.
+        seed: Seed of goals, contents and scripts.
 
     Yields:
         The script, and None or what was wrong with the ground truth.
@@ -166,7 +167,7 @@ def _pick(places: list[tuple[int, int]], rng: np.random.Generator) -> tuple[int,
 
 
 def main() -> None:
-    """Plays the episodes, prints how many were right, and exits with 1 if one was not."""
+    """Play the episodes, print how many were right, and exit with 1 if one was not."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--episodes", type=int, default=300, help="scripted episodes for each layout")
     parser.add_argument("--seed", type=int, default=0)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from android_env.components import config_classes, errors
@@ -19,16 +19,16 @@ class Device(AdbDevice, Protocol):
     """What the simulator needs of a phone."""
 
     def touch_move(self, x: float, y: float) -> None:
-        """Moves the finger that is down."""
+        """Move the finger that is down."""
 
     def tick(self, dt_seconds: float) -> None:
-        """Lets time pass on the phone."""
+        """Let time pass on the phone."""
 
     def render(self, height: int, width: int) -> np.ndarray:
-        """Returns the screen, uint8 (height, width, 3)."""
+        """Return the screen, uint8 (height, width, 3)."""
 
-    def log_events(self) -> list:
-        """Returns the log lines written since the last call, and forgets them."""
+    def log_events(self) -> list[Any]:
+        """Return the log lines written since the last call, and forget them."""
 
 
 @dataclasses.dataclass
@@ -46,12 +46,12 @@ class EmbeddedSimulator(base_simulator.BaseSimulator):
     """A simulated phone in this process, under AndroidEnv's own task manager, coordinator and environment."""
 
     def __init__(self, config: EmbeddedSimulatorConfig, device: Device, activities: Mapping[str, str]):
-        """Puts a phone under AndroidEnv.
+        """Put a phone under AndroidEnv.
 
         Args:
-            config: settings; `interaction_rate_sec` must stay 0, since the phone has no time of its own to run in.
-            device: the phone.
-            activities: main activity of each installed package, such as {"com.example": ".Main"}.
+            config: Settings; `interaction_rate_sec` must stay 0, since the phone has no time of its own to run in.
+            device: The phone.
+            activities: Main activity of each installed package, such as {"com.example": ".Main"}.
         """
         super().__init__(config)
         self._device = device
@@ -65,20 +65,20 @@ class EmbeddedSimulator(base_simulator.BaseSimulator):
         """While True, screenshots repeat the last frame and cost nothing. A macro action looks at its last one only."""
 
     def adb_device_name(self) -> str:
-        """Returns the name that adb would know this device by."""
+        """Return the name that adb would know this device by."""
         return "embedded"
 
     def create_adb_controller(self) -> EmbeddedAdbController:
-        """Returns a controller whose answers come from the phone."""
+        """Return a controller whose answers come from the phone."""
         return EmbeddedAdbController(self._device, self._activities, self.display_size)
 
     def create_log_stream(self) -> EmbeddedLogStream:
-        """Returns the phone's log; an earlier stream gets no more lines."""
+        """Return the phone's log; an earlier stream gets no more lines."""
         self._log_stream = EmbeddedLogStream(self._read_log)
         return self._log_stream
 
     def send_touch(self, touches: list[tuple[int, int, bool, int]]) -> None:
-        """Moves the first finger; further ones are ignored.
+        """Move the first finger; further ones are ignored.
 
         A lift has no position of its own: AndroidEnv lifts at (0, 0) before each episode.
         """
@@ -97,10 +97,10 @@ class EmbeddedSimulator(base_simulator.BaseSimulator):
         self._finger_is_down = is_down
 
     def send_key(self, keycode: np.int32, event_type: str) -> None:
-        """Presses HOME (Linux keycode 110) or BACK (9).
+        """Press HOME (Linux keycode 110) or BACK (9).
 
         Raises:
-            SendActionError: the phone has no such key.
+            SendActionError: The phone has no such key.
         """
         if int(keycode) not in _KEYS:
             raise errors.SendActionError(f"the embedded phone has no key with the Linux keycode {keycode}")

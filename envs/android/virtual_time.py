@@ -13,42 +13,42 @@ class VirtualClock:
     """
 
     def __init__(self, advance: Callable[[float], None], epoch: float = 1_700_000_000.0):
-        """Starts the clock.
+        """Start the clock.
 
         Args:
-            advance: called with the seconds, > 0, that have just passed.
-            epoch: what `time()` returns at first, in seconds since 1970.
+            advance: Called with the seconds, > 0, that have just passed.
+            epoch: What `time()` returns at first, in seconds since 1970.
         """
         self._advance = advance
         self._now = epoch
 
     def time(self) -> float:
-        """Returns the virtual time in seconds since 1970."""
+        """Return the virtual time in seconds since 1970."""
         return self._now
 
     def sleep(self, seconds: float) -> None:
-        """Lets `seconds` of virtual time pass."""
+        """Let `seconds` of virtual time pass."""
         if seconds > 0.0:
             self._now += seconds
             self._advance(seconds)
 
 
 def private_copy(module_name: str, **replacements: object) -> ModuleType:
-    """Loads a module a second time, with some of its globals replaced in this copy alone.
+    """Load a module a second time, with some of its globals replaced in this copy alone.
 
     AndroidEnv's set-up interpreter sleeps 0.5 s of wall-clock time after every step and takes no clock. Patching the
     shared module would also stop the clock of a real emulator that runs in the same process; a copy does not.
 
     Args:
-        module_name: dotted name of an importable module.
-        **replacements: globals of the copy, by name. Each must exist in the module, so that a renamed import in a
+        module_name: Dotted name of an importable module.
+        **replacements: Globals of the copy, by name. Each must exist in the module, so that a renamed import in a
             later release shows here and not as an episode that sleeps.
 
     Returns:
         The copy; it is not entered in `sys.modules`.
 
     Raises:
-        AttributeError: the module has no global of that name.
+        AttributeError: The module has no global of that name.
     """
     spec = importlib.util.find_spec(module_name)
     if spec is None or spec.loader is None:

@@ -6,10 +6,11 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, cast
 
 import numpy as np
 import typer
+from gymnasium.spaces import Discrete
 
 from envs.playhouse.env import PlayhouseEnv
 from envs.playhouse.pictures import save_gif, save_png
@@ -54,11 +55,12 @@ def video(
     out: Out = Path("playhouse"),
 ) -> None:
     """Write an animated GIF of one scripted episode."""
-    env = PlayhouseEnv(family, preset, render_mode="rgb_array")
+    env = _env(family, preset, render_mode="rgb_array")
     scripted = make_policy(policy, env, np.random.default_rng(seed))
     env.reset(seed=seed)
     scripted.reset()
-    frames, done, info = [env.render()], False, {}
+    frames, done = [env.render()], False
+    info: dict[str, Any] = {}
     while not done:
         _, _, terminated, truncated, info = env.step(scripted.act())
         frames.append(env.render())
@@ -79,14 +81,14 @@ def check(
 ) -> None:
     """Print the success of scripted policies over seeds 0, 1, 2 ... (nothing is drawn)."""
     for family in families.split(","):
-        env = PlayhouseEnv(family, preset, split=split, observation_size=(16, 16))
+        env = _env(family, preset, split=split, observation_size=(16, 16))
         for name in policies.split(","):
             policy = make_policy(name, env, np.random.default_rng(0))
             failed, steps = [], 0
             for seed in range(episodes):
                 env.reset(seed=seed)
                 policy.reset()
-                done, info = False, {}
+                done = False
                 while not done:
                     _, _, terminated, truncated, info = env.step(policy.act())
                     done = terminated or truncated
@@ -104,12 +106,13 @@ def check(
 def speed(preset: Preset = "small", steps: int = 2000, family: Family = "find") -> None:
     """Print steps a second with random actions, resets included, with and without a 224-pixel reward frame."""
     for reward_frames in (False, True):
-        env = PlayhouseEnv(family, preset, reward_size=(224, 224))
+        env = _env(family, preset, reward_size=(224, 224))
         rng = np.random.default_rng(0)
+        actions = int(cast("Discrete[Any]", env.action_space).n)
         env.reset(seed=0)
         wall, cpu = time.perf_counter(), time.process_time()
         for _ in range(steps):
-            _, _, terminated, truncated, _ = env.step(int(rng.integers(env.action_space.n)))
+            _, _, terminated, truncated, _ = env.step(int(rng.integers(actions)))
             if reward_frames:
                 env.reward_frame()
             if terminated or truncated:
@@ -138,6 +141,12 @@ def memory(preset: Preset = "full", resets: int = 10_000, envs: int = 16) -> Non
     )
 
 
+def _env(family: str, preset: str, **options: Any) -> PlayhouseEnv:
+    """Return an environment, which refuses a family or a split that does not exist."""
+    kind: Any = family
+    return PlayhouseEnv(kind, preset, **options)
+
+
 def _resident_megabytes() -> float:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
@@ -146,7 +155,7 @@ def _resident_megabytes() -> float:
 @app.command()
 def drive(family: Family = "find", preset: Preset = "small", seed: Seed = 0, out: Out = Path("playhouse")) -> None:
     """Drive from the terminal; every step rewrites OUT/drive.png (watch it in an image viewer)."""
-    env = PlayhouseEnv(family, preset, render_mode="rgb_array")
+    env = _env(family, preset, render_mode="rgb_array")
     env.reset(seed=seed)
     keys = {"w": "forward", "s": "backward", "a": "turn_left", "d": "turn_right"}
     keys |= {"r": "look_up", "f": "look_down", "g": "grab", "h": "release"}

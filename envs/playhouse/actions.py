@@ -32,17 +32,17 @@ class ActionMap:
     Attributes:
         space: `Discrete(3)` or `Discrete(8)`, or `Box(-1, 1, (4,))`: forward, turn, look, grip (above 0.5 grabs,
             below -0.5 releases).
-        names: of the discrete actions; empty for the continuous space.
+        names: Names of the discrete actions; empty for the continuous space.
     """
 
     space: gym.Space[Any]
     names: tuple[str, ...]
 
     def command(self, action: Any) -> Command:
-        """What the agent does.
+        """Return what the agent does.
 
         Raises:
-            ActionError: not in the space (NaN included).
+            ActionError: Not in the space (NaN included).
         """
         if self.names:
             try:
@@ -63,15 +63,15 @@ class ActionMap:
         return Command(*map(float, values))
 
     def index(self, name: str) -> int:
-        """The discrete action called `name`."""
+        """Return the discrete action called `name`."""
         return self.names.index(name)
 
 
 def make_action_map(kind: Literal["discrete", "continuous"], action_set: str) -> ActionMap:
-    """Action space of a kind; `action_set` is a key of `SETS` and counts for discrete actions only.
+    """Return the action space of a kind; `action_set` is a key of `SETS` and counts for discrete actions only.
 
     Raises:
-        ActionError: unknown kind.
+        ActionError: Unknown kind.
     """
     if kind == "continuous":
         return ActionMap(gym.spaces.Box(-1.0, 1.0, (4,), np.float32), ())

@@ -30,10 +30,10 @@ class Command:
     """What the agent does for one environment step; each part in [-1, 1].
 
     Attributes:
-        forward: walk, 1 is `STRIDE` metres ahead.
+        forward: Walk, 1 is `STRIDE` metres ahead.
         turn: 1 is `TURN` to the left.
         look: 1 is `NOD` upwards.
-        grip: above 0.5 grabs, below -0.5 releases.
+        grip: Above 0.5 grabs, below -0.5 releases.
     """
 
     forward: float = 0.0
@@ -46,9 +46,9 @@ class Agent:
     """Moves the agent of one scene.
 
     Attributes:
-        held: slot of the thing in the hand, or None.
-        ever_held: slots that were in the hand in this episode.
-        grab_height: height of the held thing's lowest corner when it was grabbed, metres.
+        held: Slot of the thing in the hand, or None.
+        ever_held: Slots that were in the hand in this episode.
+        grab_height: Height of the held thing's lowest corner when it was grabbed, metres.
     """
 
     def __init__(self, scene: Scene) -> None:
@@ -124,7 +124,7 @@ class Agent:
         self._set_hand_collisions(False)
 
     def _contacts(self) -> tuple[int | None, bool]:
-        """Slot of a thing that the hand touches, and whether it touches anything else."""
+        """Return the slot of a thing that the hand touches, and whether it touches anything else."""
         contact = self._data.contact
         blocked = False
         for pair in contact.geom:

@@ -25,10 +25,10 @@ MAX_TRIANGLES = 50_000
 
 
 def load_pack(folder: str | Path) -> dict[str, Category]:
-    """Categories of a pack by name.
+    """Return the categories of a pack by name.
 
     Raises:
-        AssetPackError: the folder or a mesh or texture in it cannot be used.
+        AssetPackError: The folder or a mesh or texture in it cannot be used.
     """
     folder = Path(folder)
     files = sorted(folder.glob("*.obj"))
@@ -52,10 +52,10 @@ def load_pack(folder: str | Path) -> dict[str, Category]:
 
 
 def load_image(path: str) -> np.ndarray:
-    """A texture as uint8 (H, W, 3), sides at most 512.
+    """Return a texture as uint8 (H, W, 3), sides at most 512.
 
     Raises:
-        AssetPackError: not an image.
+        AssetPackError: Not an image.
     """
     try:
         with Image.open(path) as image:
@@ -74,7 +74,7 @@ def read_obj(path: str | Path) -> tuple[Mesh, np.ndarray | None]:
         coordinates where every corner has them, else None.
 
     Raises:
-        AssetPackError: a line cannot be read, an index is out of range, or there is nothing to draw.
+        AssetPackError: A line cannot be read, an index is out of range, or there is nothing to draw.
     """
     tables: dict[str, list[list[float]]] = {"v": [], "vt": [], "vn": []}
     corners: list[tuple[int, int, int]] = []
@@ -114,7 +114,7 @@ def read_obj(path: str | Path) -> tuple[Mesh, np.ndarray | None]:
 
 
 def _corner(word: str, tables: dict[str, list[list[float]]]) -> tuple[int, int, int]:
-    """Zero-based (vertex, texture, normal) indices of a corner such as `3/1/2`; -1 where left out."""
+    """Return the zero-based (vertex, texture, normal) indices of a corner such as `3/1/2`; -1 where left out."""
     indices = []
     for part, table in zip([*word.split("/"), "", ""][:3], ("v", "vt", "vn"), strict=True):
         if not part:

@@ -42,10 +42,10 @@ class CaptionedView:
 
     Attributes:
         frame: uint8 (height, width, 3).
-        captions: distinct sentences: every form that is true of the frame.
-        label: what was staged, such as `near red mug`; of "anywhere" the nearest thing in the picture; "empty" where
+        captions: Distinct sentences: every form that is true of the frame.
+        label: What was staged, such as `near red mug`; of "anywhere" the nearest thing in the picture; "empty" where
             there is none.
-        contrasts: pairs of a true caption and a false one that is close to it, a few of many.
+        contrasts: Pairs of a true caption and a false one that is close to it, a few of many.
     """
 
     frame: np.ndarray
@@ -67,18 +67,18 @@ def random_captioned_view(
     """Draw a view and caption it.
 
     Args:
-        rng: decides everything: equal generators give equal views.
-        height: of the frame, pixels.
-        width: of the frame, pixels.
-        preset: of the playhouse: its homes, categories and colours.
-        split: homes, "train" or "held_out". Colour-object pairs are drawn from all there are: an off-the-shelf
+        rng: Decides everything: equal generators give equal views.
+        height: Height of the frame, pixels.
+        width: Width of the frame, pixels.
+        preset: Preset of the playhouse: its homes, categories and colours.
+        split: Homes, "train" or "held_out". Colour-object pairs are drawn from all there are: an off-the-shelf
             model has seen them, too.
-        kinds: share of each kind of picture, keys of `KINDS`; None takes `KINDS`.
-        smallest_share: views in which the labelled thing covers less of the frame are drawn again, in [0, 1).
-        alone: the same views without the things that were not staged, for where one name has to be the right one.
+        kinds: Share of each kind of picture, keys of `KINDS`; None takes `KINDS`.
+        smallest_share: Views in which the labelled thing covers less of the frame are drawn again, in [0, 1).
+        alone: The same views without the things that were not staged, for where one name has to be the right one.
 
     Raises:
-        ConfigError: the preset, the split or a kind does not exist.
+        ConfigError: The preset, the split or a kind does not exist.
     """
     env = _environment(preset)
     seeds = home_seeds(env.preset, split)
@@ -107,10 +107,10 @@ def random_captioned_view(
 
 
 def thing_words(preset: str = "small") -> tuple[dict[str, str], ...]:
-    """Words for every thing that a preset's views can show, for captions to choose among.
+    """Return the words for every thing that a preset's views can show, for captions to choose among.
 
     Args:
-        preset: of the playhouse.
+        preset: Preset of the playhouse.
 
     Returns:
         For each pair of colour and category `{"thing": "a red mug", "colour": "red", "category": "mug"}`.

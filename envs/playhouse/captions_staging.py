@@ -57,11 +57,11 @@ def stage(rng: np.random.Generator, env: PlayhouseEnv, home: Home, kind: str, al
     """Put things and the eye in place for one kind of picture, a key of `KINDS`.
 
     Args:
-        rng: decides everything.
-        env: whose scene is set; things that the picture is about come first in it.
-        home: where.
-        kind: of the picture.
-        alone: leave out what the picture is not about.
+        rng: Decides everything.
+        env: Whose scene is set; things that the picture is about come first in it.
+        home: Where.
+        kind: Kind of the picture.
+        alone: Leave out what the picture is not about.
 
     Returns:
         Whether the picture shows what it is to show; if not, try again.
@@ -107,7 +107,7 @@ def stage(rng: np.random.Generator, env: PlayhouseEnv, home: Home, kind: str, al
 
 
 def _spot(rng: np.random.Generator, env: PlayhouseEnv, home: Home, kind: str) -> tuple[float, float, float] | None:
-    """Where the first thing stands: on the floor, or, of the kinds that often do, on furniture."""
+    """Return where the first thing stands: on the floor, or, of the kinds that often do, on furniture."""
     surfaces = [surface for placed in home.furniture for surface in placed.surfaces()]
     if kind in ("edge", "held", "touched") and surfaces and rng.random() < 0.35:
         surface = surfaces[int(rng.integers(len(surfaces)))]
@@ -120,7 +120,7 @@ def _spot(rng: np.random.Generator, env: PlayhouseEnv, home: Home, kind: str) ->
 
 
 def _other(rng: np.random.Generator, env: PlayhouseEnv, kind: str, first: Thing, angle: float) -> Thing | None:
-    """The second thing of a picture of two; None where it would be of the first one's kind."""
+    """Return the second thing of a picture of two; None where it would be of the first one's kind."""
     turn, gap = rng.uniform(0, 2 * np.pi), rng.uniform(_CLEAR, BESIDE - 0.01)
     if kind == "apart":
         # Two in three behind the first thing, where they look adjacent.
@@ -135,7 +135,7 @@ def _other(rng: np.random.Generator, env: PlayhouseEnv, kind: str, first: Thing,
 
 
 def _gaze(rng: np.random.Generator, kind: str, angle: float, distance: float, z: float) -> tuple[float, float]:
-    """Heading and gaze in radians."""
+    """Return the heading and gaze in radians."""
     if kind in _TAKEN:
         return angle, -float(np.arctan2(EYE_HEIGHT - 0.15 - z, distance))
     # Half of the pictures have it in the middle, the others anywhere in the field of view.

@@ -5,11 +5,12 @@ The forms are data in `wording/captions.yaml`; geometry decides which of them ar
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import permutations
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from envs.playhouse.goals import noun_phrase
 from envs.playhouse.ground_truth import AT_REST, BESIDE, SAME_LEVEL
 from envs.playhouse.scene import Thing
 from vlm_rewards.strict_config import read_yaml
+
+T = TypeVar("T")
 
 _PATH = Path(__file__).parent / "wording" / "captions.yaml"
 #: A thing whose lowest corner is below this height, in metres, stands on the floor.
@@ -51,9 +54,9 @@ class Description:
     """What a view shows.
 
     Attributes:
-        captions: distinct; every form that is true.
-        contrasts: pairs of a true caption and a false one, drawn at random; none of the false ones is in `captions`.
-        nearest: slot of the nearest thing in the picture, or None.
+        captions: Distinct; every form that is true.
+        contrasts: Pairs of a true caption and a false one, drawn at random; none of the false ones is in `captions`.
+        nearest: Slot of the nearest thing in the picture, or None.
     """
 
     captions: tuple[str, ...]
@@ -67,10 +70,10 @@ def describe(
     """Describe the present view.
 
     Args:
-        env: whose scene it is.
-        rng: draws the contrasts.
-        staged: how many of the first slots the picture is about.
-        stressed: kinds of statement that the picture was staged for, as far as they are true of it: every second
+        env: Whose scene it is.
+        rng: Draws the contrasts.
+        staged: How many of the first slots the picture is about.
+        stressed: Kinds of statement that the picture was staged for, as far as they are true of it: every second
             contrast turns one of these about the first thing into what it is not.
     """
     things = env.scene.things
@@ -144,7 +147,7 @@ def _contrasts(
 def _flipped(
     rng: np.random.Generator, fact: Statement, shown: list[int], held: int | None, things: tuple[Thing, ...]
 ) -> str | None:
-    """A caption of the same things with another relation or state."""
+    """Return a caption of the same things with another relation or state."""
     others = [slot for slot in shown if slot != fact.slot]
     kind = fact.kind
     if kind in ("beside", "apart"):
@@ -164,7 +167,7 @@ def _flipped(
 
 
 def _swapped(env: PlayhouseEnv, rng: np.random.Generator, fact: Statement, things: tuple[Thing, ...]) -> str | None:
-    """The same fact of a thing that is not in the scene: another colour, another category, or both."""
+    """Return the same fact of a thing that is not in the scene: another colour, another category, or both."""
     if fact.slot is None:
         return _one(_worded(Statement("alone", 0), (_any_thing(env, rng),)), rng)
     thing = things[fact.slot]
@@ -194,11 +197,11 @@ def _words(things: tuple[Thing, ...], slot: int | None) -> str:
     return "" if slot is None else noun_phrase((things[slot].category, things[slot].colour))
 
 
-def _one(options: list[Any], rng: np.random.Generator) -> Any:
+def _one(options: Sequence[T], rng: np.random.Generator) -> T:
     return options[int(rng.integers(len(options)))]
 
 
 @lru_cache(maxsize=1)
 def forms() -> dict[str, list[str]]:
-    """Forms of captions by statement."""
+    """Return the forms of captions by statement."""
     return read_yaml(_PATH)

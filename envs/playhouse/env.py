@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import gymnasium as gym
 import mujoco
@@ -42,14 +42,14 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
     Implements `vlm_rewards.rllib.RewardableEnv`. The reward is 1.0 at the step where the goal first holds, else 0.
 
     Attributes:
-        preset: what homes and episodes are drawn from.
+        preset: What homes and episodes are drawn from.
         family: "find", "lift" or "pick_place".
-        task_set: goals of both splits.
-        episode: the present episode.
+        task_set: Goals of both splits.
+        episode: The present episode.
         scene, agent, truth: the simulation, for scripted policies and tests; no learner may look at them.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["rgb_array"], "render_fps": 10}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": 10}  # noqa: RUF012 (as Gymnasium declares it)
 
     def __init__(
         self,
@@ -69,25 +69,25 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
         """Build an environment; the model and the GL context are shared with others of the same preset.
 
         Args:
-            family: which goals are drawn.
-            preset: name of a packaged preset, path of a YAML file, or a `Preset`.
-            split: which goals and which homes: "train" or "held_out".
-            goal_id: always this goal, instead of a drawn one; need not be in the task set.
+            family: Which goals are drawn.
+            preset: Name of a packaged preset, path of a YAML file, or a `Preset`.
+            split: Which goals and which homes: "train" or "held_out".
+            goal_id: Always this goal, instead of a drawn one; need not be in the task set.
             observation_size: (height, width) of the policy's picture, pixels, 16 to 480.
             reward_size: (height, width) of `reward_frame()`, pixels, 16 to 480.
-            max_episode_steps: time limit; None takes the preset's.
-            terminate_on_success: end the episode when the goal first holds.
-            actions: discrete or continuous action space.
-            asset_pack: folder of external meshes that replace or add categories.
-            near_starts: share of the episodes that begin near the thing, in [0, 1]: exploring starts for training. In
+            max_episode_steps: Time limit; None takes the preset's.
+            terminate_on_success: End the episode when the goal first holds.
+            actions: Discrete or continuous action space.
+            asset_pack: Folder of external meshes that replace or add categories.
+            near_starts: Share of the episodes that begin near the thing, in [0, 1]: exploring starts for training. In
                 Find with it in the picture, a few steps away; in Lift and Pick and Place, whose random policy never
                 gets to grab anything, half of them so and half within reach of it. In Pick and Place what it is
                 carried to stands near, too.
             render_mode: None or "rgb_array".
 
         Raises:
-            ConfigError: an argument is not acceptable (`UnknownNameError`, `ImpossibleGoalError`, `AssetPackError`).
-            GLDriverError: there is no GL driver.
+            ConfigError: An argument is not acceptable (`UnknownNameError`, `ImpossibleGoalError`, `AssetPackError`).
+            GLDriverError: There is no GL driver.
         """
         self._renderer: Renderer | None = None
         if family not in FAMILIES:
@@ -149,35 +149,37 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
         """Start an episode.
 
         Args:
-            seed: the same seed gives the same episodes from here on, bit by bit.
+            seed: The same seed gives the same episodes from here on, bit by bit.
             options: `goal_id` and `home_seed` fix these for one episode.
 
         Raises:
-            ConfigError: an option is not acceptable.
+            ConfigError: An option is not acceptable.
         """
         super().reset(seed=seed)
-        return self._guarded(self._reset, options or {})
+        result: tuple[dict[str, np.ndarray], dict[str, Any]] = self._guarded(self._reset, options or {})
+        return result
 
     def step(self, action: Any) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
         """Take one step of 0.2 simulated seconds.
 
         Raises:
-            ActionError: the action is not in the action space.
+            ActionError: The action is not in the action space.
             gymnasium.error.ResetNeeded: the episode is over, or none has begun.
             gymnasium.error.ClosedEnvironmentError: the environment is closed.
-            PlayhouseError: the simulation failed; the environment has closed itself.
+            PlayhouseError: The simulation failed; the environment has closed itself.
         """
         command = self._map.command(action)
         if not self._running and self._renderer is not None:
             raise gym.error.ResetNeeded("the episode is over or has not begun; call reset() before step()")
-        return self._guarded(self._step, command)
+        result: tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]] = self._guarded(self._step, command)
+        return result
 
     def reward_frame(self) -> np.ndarray:
-        """The present state as the reward model sees it: uint8 (h, w, 3), drawn anew at `reward_size`."""
+        """Return the present state as the reward model sees it: uint8 (h, w, 3), drawn anew at `reward_size`."""
         return self._eye(self._sizes[1])
 
-    def render(self) -> np.ndarray:
-        """A picture for people, uint8 (480, 800, 3): the agent's view, the home from above, and the goal."""
+    def render(self) -> np.ndarray:  # type: ignore[override]  # Gymnasium leaves the type open
+        """Return a picture for people, uint8 (480, 800, 3): the agent's view, the home from above, and the goal."""
         held = self.agent.held
         holding = (
             "nothing" if held is None else f"a {self.scene.things[held].colour} {self.scene.things[held].category}"
@@ -207,11 +209,11 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
         return self._map.names
 
     def view(self, size: tuple[int, int]) -> np.ndarray:
-        """What the agent sees, at any size up to 480: uint8 (h, w, 3)."""
+        """Return what the agent sees, at any size up to 480: uint8 (h, w, 3)."""
         return self._eye(size)
 
     def map(self, size: int) -> np.ndarray:
-        """The home from above: uint8 (size, size, 3)."""
+        """Return the home from above: uint8 (size, size, 3)."""
         rooms = self._episode.home.rooms
         x0, x1 = min(r.x0 for r in rooms), max(r.x1 for r in rooms)
         y0, y1 = min(r.y0 for r in rooms), max(r.y1 for r in rooms)
@@ -318,6 +320,6 @@ def _compile_names(
 
 
 def _compile(preset: Preset, pack: str | None) -> PlayhouseModel:
-    """The preset's compiled model; a process keeps the last four."""
+    """Return the preset's compiled model; a process keeps the last four."""
     names = preset.category_names(tuple(load_pack(pack)) if pack else ())
     return _compile_names(names, pack, preset.objects, preset.furniture_slots, preset.antialiasing)

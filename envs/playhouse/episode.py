@@ -42,11 +42,11 @@ class Episode:
     """One drawn episode.
 
     Attributes:
-        home: where it takes place.
-        goal: what is asked for.
-        things: slot 0 holds what the goal names first, slot 1 what it names second, if anything.
-        start: x, y in metres and heading in radians of the agent.
-        gaze: at the start, radians above the horizon.
+        home: Where it takes place.
+        goal: What is asked for.
+        things: Slot 0 holds what the goal names first, slot 1 what it names second, if anything.
+        start: X, y in metres and heading in radians of the agent.
+        gaze: Gaze at the start, radians above the horizon.
     """
 
     home: Home
@@ -60,7 +60,7 @@ class EpisodeSampler:
     """Draws episodes of one preset.
 
     Attributes:
-        pairs: colour-object pairs that may stand around besides those of the goal.
+        pairs: Colour-object pairs that may stand around besides those of the goal.
     """
 
     def __init__(self, preset: Preset, categories: dict[str, Category], pairs: list[tuple[str, str]]) -> None:
@@ -72,16 +72,16 @@ class EpisodeSampler:
     def draw(
         self, rng: np.random.Generator, home: Home, goal: PlayhouseGoal, apart: tuple[float, float] = FAR_APART
     ) -> Episode:
-        """An episode of `goal` in `home`.
+        """Return an episode of `goal` in `home`.
 
         Args:
-            rng: draws it.
-            home: where it takes place.
-            goal: what is asked for.
-            apart: smallest and largest distance between the two things of a goal that names two, metres.
+            rng: Draws it.
+            home: Where it takes place.
+            goal: What is asked for.
+            apart: Smallest and largest distance between the two things of a goal that names two, metres.
 
         Raises:
-            ImpossibleGoalError: there was no room for it in 60 attempts.
+            ImpossibleGoalError: There was no room for it in 60 attempts.
         """
         for _ in range(60):
             pairs = self._choose_pairs(rng, goal)
@@ -94,7 +94,7 @@ class EpisodeSampler:
         raise ImpossibleGoalError(f"home {home.seed} of preset {self._preset.name!r} has no room for {goal.id!r}")
 
     def within_reach(self, rng: np.random.Generator, episode: Episode) -> Episode:
-        """The same episode, begun where one grab takes the first thing: before it, and looking at it."""
+        """Return the same episode, begun where one grab takes the first thing: before it, and looking at it."""
         start = self._facing(rng, episode, GRAB_RANGE)
         assert start is not None, "what an episode names can be grabbed from somewhere"
         x, y, _ = start
@@ -103,7 +103,7 @@ class EpisodeSampler:
         return replace(episode, start=start, gaze=float(gaze))
 
     def within_sight(self, rng: np.random.Generator, episode: Episode) -> Episode:
-        """The same episode, begun in sight of the first thing and a few steps away.
+        """Return the same episode, begun in sight of the first thing and a few steps away.
 
         Unchanged where there is no such place.
         """
@@ -116,7 +116,7 @@ class EpisodeSampler:
     def _facing(
         self, rng: np.random.Generator, episode: Episode, between: tuple[float, float]
     ) -> tuple[float, float, float] | None:
-        """A start that faces the first thing, at these distances from it; None where there is none."""
+        """Return a start that faces the first thing, at these distances from it; None where there is none."""
         home, thing = episode.home, episode.things[0]
         nav = clear_of_things(home.nav, episode.things)
         points = nav.points(self._cells(home, nav, episode.things, 0, between) & nav.largest_component())
@@ -126,7 +126,7 @@ class EpisodeSampler:
         return float(x), float(y), float(np.arctan2(thing.y - y, thing.x - x))
 
     def _choose_pairs(self, rng: np.random.Generator, goal: PlayhouseGoal) -> list[tuple[str, str]]:
-        """What stands around: the goal's things, look-alikes in colour and in kind, then anything else."""
+        """Return what stands around: the goal's things, look-alikes in colour and in kind, then anything else."""
         colours = self._preset.colour_names
 
         def resolve(pair: Pair) -> tuple[str, str]:
@@ -153,7 +153,7 @@ class EpisodeSampler:
         pairs: list[tuple[str, str]],
         apart: tuple[float, float],
     ) -> list[Thing] | None:
-        """A place for each pair; None where the goal's own things find none. Others that find none are left out."""
+        """Return a place for each pair; None where the goal's things find none. Others without one are left out."""
         floor = home.nav.free.copy()
         for door in home.doors:
             floor &= home.nav.distances(door.x, door.y) > DOOR_WIDTH
@@ -189,7 +189,7 @@ class EpisodeSampler:
     def _choose_start(
         self, rng: np.random.Generator, home: Home, goal: PlayhouseGoal, things: list[Thing]
     ) -> tuple[float, float, float] | None:
-        """A start from which everything that the goal names can be reached without pushing other things."""
+        """Return a start from which everything that the goal names can be reached without pushing other things."""
         nav = clear_of_things(home.nav, things)
         component = nav.largest_component()
         for slot in range(2 if goal.other else 1):
@@ -213,7 +213,7 @@ class EpisodeSampler:
         return standing_cells(home, nav, things, slot, self._middle(things[slot]), between)
 
     def _middle(self, thing: Thing) -> float:
-        """Height of a thing's centre, metres."""
+        """Return the height of a thing's centre, metres."""
         return thing.z + self._categories[thing.category].half_extents[2]
 
 
@@ -230,15 +230,15 @@ def standing_cells(
     middle: float,
     between: tuple[float, float] = GRAB_RANGE,
 ) -> np.ndarray:
-    """Cells at a distance from a thing, with nothing between the agent's eye and the thing.
+    """Return the cells at a distance from a thing, with nothing between the agent's eye and the thing.
 
     Args:
-        home: walls and furniture that could be in the way.
-        nav: free cells to choose from.
-        things: where things are.
-        slot: index of the thing.
-        middle: height of the thing's centre, metres.
-        between: smallest and largest distance, metres; by default those at which the agent can grab it.
+        home: Walls and furniture that could be in the way.
+        nav: Free cells to choose from.
+        things: Where things are.
+        slot: Index of the thing.
+        middle: Height of the thing's centre, metres.
+        between: Smallest and largest distance, metres; by default those at which the agent can grab it.
 
     Returns:
         bool, the shape of the grid.

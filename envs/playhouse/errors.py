@@ -13,7 +13,7 @@ class UnknownNameError(ConfigError):
 
     @classmethod
     def of(cls, kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
-        """Error for an unknown `name` of a `kind` of thing."""
+        """Return an error for an unknown `name` of a `kind` of thing."""
         return cls(f"unknown {kind} {name!r}; {near_matches(str(name), known)}")
 
 

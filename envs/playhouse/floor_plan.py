@@ -64,7 +64,7 @@ class WallPiece:
 
 
 def draw_rooms(rng: np.random.Generator, count: int, side: tuple[float, float], kinds: list[str]) -> list[Room]:
-    """`count` rooms in rows, centred on the origin, of the given kinds."""
+    """Return `count` rooms in rows, centred on the origin, of the given kinds."""
     options = _ROWS[count]
     rows = options[int(rng.integers(len(options)))]
     width = max(rows) * float(rng.uniform(*side))
@@ -81,7 +81,7 @@ def draw_rooms(rng: np.random.Generator, count: int, side: tuple[float, float], 
 
 
 def draw_doors(rng: np.random.Generator, rooms: list[Room]) -> list[Door]:
-    """Doorways that join all rooms: a random spanning tree, and now and then one more."""
+    """Return doorways that join all rooms: a random spanning tree, and now and then one more."""
     candidates = []
     for i, a in enumerate(rooms):
         for j in range(i + 1, len(rooms)):
@@ -104,7 +104,7 @@ def draw_doors(rng: np.random.Generator, rooms: list[Room]) -> list[Door]:
 
 
 def build_walls(rng: np.random.Generator, rooms: list[Room], doors: list[Door], textures: int) -> list[WallPiece]:
-    """Slabs around and between the rooms, with openings and lintels at the doors."""
+    """Return slabs around and between the rooms, with openings and lintels at the doors."""
     lines: set[tuple[bool, float, float, float]] = set()
     x_low, x_high = min(r.x0 for r in rooms), max(r.x1 for r in rooms)
     for room in rooms:

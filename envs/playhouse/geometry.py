@@ -56,7 +56,7 @@ class Mesh:
 
 
 def join(meshes: Sequence[Mesh]) -> Mesh:
-    """One mesh of several."""
+    """Return one mesh of several."""
     offsets = np.cumsum([0] + [len(mesh.vertices) for mesh in meshes[:-1]])
     return Mesh(
         np.concatenate([mesh.vertices for mesh in meshes]),
@@ -66,7 +66,7 @@ def join(meshes: Sequence[Mesh]) -> Mesh:
 
 
 def flat(triangles: np.ndarray) -> Mesh:
-    """Flat-shaded mesh of triangles, float (F, 3, 3); triangles without area are dropped."""
+    """Return a flat-shaded mesh of triangles, float (F, 3, 3); triangles without area are dropped."""
     normals = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
     lengths = np.linalg.norm(normals, axis=1)
     keep = lengths > 1e-12
@@ -76,7 +76,7 @@ def flat(triangles: np.ndarray) -> Mesh:
 
 
 def box(x: float, y: float, z: float) -> Mesh:
-    """Box of edge lengths in metres, standing on z = 0, centred in x and y."""
+    """Return a box of edge lengths in metres, standing on z = 0, centred in x and y."""
     return prism([(-x / 2, -y / 2), (x / 2, -y / 2), (x / 2, y / 2), (-x / 2, y / 2)], z)
 
 
@@ -137,13 +137,13 @@ def lathe(profile: Sequence[Vector], segments: int = 18) -> Mesh:
 
 
 def cylinder(radius: float, height: float, top: float | None = None, segments: int = 18) -> Mesh:
-    """Closed cylinder or cone standing on z = 0; `top` is the upper radius."""
+    """Return a closed cylinder or cone standing on z = 0; `top` is the upper radius."""
     upper = radius if top is None else top
     return lathe([(0, 0), (radius, 0), (upper, height), (0, height)], segments)
 
 
 def ball(x: float, y: float | None = None, z: float | None = None, segments: int = 16) -> Mesh:
-    """Ellipsoid with semi-axes in metres, centred at the origin, smooth."""
+    """Return an ellipsoid with semi-axes in metres, centred at the origin, smooth."""
     latitudes = np.linspace(-np.pi / 2, np.pi / 2, segments // 2 + 1)
     longitudes = np.linspace(0.0, 2 * np.pi, segments + 1)
     lat, lon = np.meshgrid(latitudes, longitudes, indexing="ij")
@@ -157,7 +157,7 @@ def ball(x: float, y: float | None = None, z: float | None = None, segments: int
 
 
 def tube(path: Sequence[Vector] | np.ndarray, radius: float, segments: int = 8) -> Mesh:
-    """A round bar along a path of (x, y, z) points, closed at both ends."""
+    """Return a round bar along a path of (x, y, z) points, closed at both ends."""
     points = np.asarray(path, dtype=float)
     tangents = np.gradient(points, axis=0)
     tangents /= np.linalg.norm(tangents, axis=1, keepdims=True)
@@ -181,20 +181,20 @@ def tube(path: Sequence[Vector] | np.ndarray, radius: float, segments: int = 8) 
 
 
 def ring(radius: float, thickness: float, start: float = 0.0, stop: float = 360.0, steps: int = 18) -> Mesh:
-    """A torus, or an arc of one, in the x-y plane; angles in degrees."""
+    """Return a torus, or an arc of one, in the x-y plane; angles in degrees."""
     angles = np.deg2rad(np.linspace(start, stop, steps + 1))
     return tube(np.stack([radius * np.cos(angles), radius * np.sin(angles), 0 * angles], axis=1), thickness)
 
 
 def star(points: int, outer: float, inner: float) -> list[tuple[float, float]]:
-    """Corners of a star with a point at the top, counter-clockwise."""
+    """Return the corners of a star with a point at the top, counter-clockwise."""
     angles = np.pi / 2 + np.arange(2 * points) * np.pi / points
     radii = np.where(np.arange(2 * points) % 2 == 0, outer, inner)
     return [(float(r * np.cos(a)), float(r * np.sin(a))) for r, a in zip(radii, angles, strict=True)]
 
 
 def _triangulate(corners: np.ndarray) -> list[tuple[int, int, int]]:
-    """Ear clipping of a simple counter-clockwise polygon, float (N, 2)."""
+    """Return the triangles of a simple counter-clockwise polygon, by ear clipping: the polygon is, float (N, 2)."""
     remaining = list(range(len(corners)))
     triangles: list[tuple[int, int, int]] = []
 

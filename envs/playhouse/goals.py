@@ -27,8 +27,8 @@ class PlayhouseGoal:
 
     Attributes:
         family: "find", "lift" or "pick_place".
-        thing: what to go near, lift or carry.
-        other: what to put it next to (`pick_place` only).
+        thing: What to go near, lift or carry.
+        other: What to put it next to (`pick_place` only).
     """
 
     family: Family
@@ -43,12 +43,12 @@ class PlayhouseGoal:
 
     @classmethod
     def from_id(cls, goal_id: str, categories: dict[str, Category] | None = None) -> PlayhouseGoal:
-        """The goal of an id.
+        """Return the goal of an id.
 
         Raises:
-            UnknownNameError: its family, a category or a colour does not exist.
-            ImpossibleGoalError: a thing is to be put next to itself.
-            ConfigError: the id does not have the form `FAMILY.COLOUR.CATEGORY[.COLOUR.CATEGORY]`.
+            UnknownNameError: Its family, a category or a colour does not exist.
+            ImpossibleGoalError: A thing is to be put next to itself.
+            ConfigError: The id does not have the form `FAMILY.COLOUR.CATEGORY[.COLOUR.CATEGORY]`.
         """
         family, *words = goal_id.split(".")
         if family not in FAMILIES:
@@ -71,7 +71,7 @@ class PlayhouseGoal:
         """Refuse what no state can satisfy.
 
         Raises:
-            ImpossibleGoalError: a thing is to be put next to itself.
+            ImpossibleGoalError: A thing is to be put next to itself.
         """
         if self.other is None:
             return
@@ -82,18 +82,18 @@ class PlayhouseGoal:
             )
 
     def matches(self, category: str, colour: str) -> bool:
-        """Whether a thing would be taken for the one that this goal names first."""
+        """Return whether a thing would be taken for the one that this goal names first."""
         return self.thing[0] == category and self.thing[1] in (None, colour)
 
     def worded(self) -> Goal:
-        """The goal in words: instruction for the policy, subject for the reward model."""
+        """Return the goal in words: instruction for the policy, subject for the reward model."""
         words, blanks = _wording()[self.family], self._blanks()
         return Goal(
             id=self.id, subject=words["subject"].format(**blanks), instruction=words["instruction"].format(**blanks)
         )
 
     def not_yet_captions(self) -> tuple[str, ...]:
-        """Image captions of views in which the thing is there but the goal does not hold."""
+        """Return the image captions of views in which the thing is there but the goal does not hold."""
         return tuple(form.format(**self._blanks()) for form in _wording()[self.family]["not_yet"])
 
     def _blanks(self) -> dict[str, str]:
@@ -101,19 +101,19 @@ class PlayhouseGoal:
 
 
 def noun_phrase(pair: Pair) -> str:
-    """Such as "an orange mug" or "a plane"."""
+    """Return words such as "an orange mug" or "a plane"."""
     name, colour = pair
     words = f"{colour} {name}" if colour else name
     return f"{'an' if words[0] in 'aeio' or words.startswith('umb') else 'a'} {words}"
 
 
 def empty_captions() -> tuple[str, ...]:
-    """Image captions of views that show no thing at all."""
+    """Return the image captions of views that show no thing at all."""
     return tuple(_wording()["nothing"])
 
 
 def wording_version() -> int:
-    """Version of the wording."""
+    """Return the version of the wording."""
     return int(_wording()["version"])
 
 

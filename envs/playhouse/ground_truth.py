@@ -40,7 +40,7 @@ class GroundTruth:
         self._hit = np.zeros(1, dtype=np.int32)
 
     def holds(self, family: Family, thing: int, other: int | None) -> bool:
-        """Whether the goal holds in the present state, for slots `thing` and `other`."""
+        """Return whether the goal holds in the present state, for slots `thing` and `other`."""
         if family == "find":
             return self.is_near(thing) and self.is_visible(thing)
         if family == "lift":
@@ -49,13 +49,13 @@ class GroundTruth:
         return self.is_placed(thing, other)
 
     def is_near(self, slot: int) -> bool:
-        """Whether the agent stands within `NEAR` of the thing."""
+        """Return whether the agent stands within `NEAR` of the thing."""
         x, y, _, _ = self._agent.pose
         centre = self._scene.centre(slot)
         return bool(np.hypot(centre[0] - x, centre[1] - y) <= NEAR)
 
     def is_visible(self, slot: int) -> bool:
-        """Whether the thing's centre is in the picture, and its middle or its top is not hidden."""
+        """Return whether the thing's centre is in the picture, and its middle or its top is not hidden."""
         eye, rotation = self._agent.eye
         centre = self._scene.centre(slot)
         right, up, back = rotation.T @ (centre - eye)
@@ -72,11 +72,11 @@ class GroundTruth:
         return False
 
     def is_lifted(self, slot: int) -> bool:
-        """Whether the thing is held `LIFT_HEIGHT` above its support."""
+        """Return whether the thing is held `LIFT_HEIGHT` above its support."""
         return self._agent.held == slot and self._scene.lowest(slot) >= self._agent.grab_height + LIFT_HEIGHT
 
     def is_placed(self, slot: int, other: int) -> bool:
-        """Whether the thing was carried and now rests beside the other."""
+        """Return whether the thing was carried and now rests beside the other."""
         if slot not in self._agent.ever_held or self._agent.held == slot:
             return False
         if np.linalg.norm(self._scene.velocity(slot)) > AT_REST:

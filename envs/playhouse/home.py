@@ -44,7 +44,7 @@ class PlacedFurniture:
         return self.x - hx, self.y - hy, self.x + hx, self.y + hy
 
     def boxes(self) -> list[list[list[float]]]:
-        """Lowest and highest corners of the collision boxes in world coordinates, metres."""
+        """Return the lowest and highest corners of the collision boxes in world coordinates, metres."""
         placed = []
         cos, sin = ((1, 0), (0, 1), (-1, 0), (0, -1))[self.quarter_turns % 4]
         for (cx, cy, cz), (hx, hy, hz) in self.piece.boxes:
@@ -55,7 +55,7 @@ class PlacedFurniture:
         return placed
 
     def surfaces(self) -> list[Surface]:
-        """The surfaces in world coordinates."""
+        """Return the surfaces in world coordinates."""
         placed = []
         for s in self.piece.surfaces:
             cos, sin = ((1, 0), (0, 1), (-1, 0), (0, -1))[self.quarter_turns % 4]
@@ -81,14 +81,14 @@ class Home:
     """One procedurally generated home.
 
     Attributes:
-        seed: that it was drawn from.
+        seed: That it was drawn from.
         rooms, doors, walls, furniture, decor: what it is made of.
-        floors: index of the floor texture, by room.
-        scheme: index into `SCHEMES`: colours of timber and fabric.
-        ambient: ambient light in [0.42, 0.56].
-        sun: diffuse light in [0.25, 0.5].
-        sun_direction: unit vector of the light, pointing down.
-        nav: free cells; only the largest connected area counts as free.
+        floors: Index of the floor texture, by room.
+        scheme: Index into `SCHEMES`: colours of timber and fabric.
+        ambient: Ambient light in [0.42, 0.56].
+        sun: Diffuse light in [0.25, 0.5].
+        sun_direction: Unit vector of the light, pointing down.
+        nav: Free cells; only the largest connected area counts as free.
         solids: float (M, 2, 3), lowest and highest corners of all walls and pieces of furniture.
     """
 
@@ -146,7 +146,7 @@ def _draw_home(room_counts: tuple[int, int], side: tuple[float, float], pieces: 
 
 
 def generate_home(preset: Preset, seed: int) -> Home:
-    """The home of this preset and seed; the last 64 are kept."""
+    """Return the home of this preset and seed; the last 64 are kept."""
     return _draw_home(preset.rooms, preset.room_side, preset.furniture_per_room, seed)
 
 
@@ -172,7 +172,7 @@ def _nav(rooms: list[Room], walls: list[WallPiece], furniture: list[PlacedFurnit
 
 
 def _joins_all_rooms(nav: NavGrid, rooms: list[Room], doors: list[Door]) -> bool:
-    """Whether one connected area holds every doorway and at least 1.5 square metres of each room."""
+    """Return whether one connected area holds every doorway and at least 1.5 square metres of each room."""
     area = nav.largest_component()
     if not all(area[nav.cell(door.x, door.y)] for door in doors):
         return False
@@ -184,7 +184,7 @@ def _joins_all_rooms(nav: NavGrid, rooms: list[Room], doors: list[Door]) -> bool
 
 
 def _furnish(rng: np.random.Generator, room: Room, doors: list[Door], wanted: int) -> list[PlacedFurniture]:
-    """Up to `wanted` pieces for a room, the most characteristic first."""
+    """Return up to `wanted` pieces for a room, the most characteristic first."""
     placed: list[PlacedFurniture] = []
     for name in ROOM_KINDS[room.kind]:
         if len(placed) == wanted:
@@ -199,7 +199,7 @@ def _furnish(rng: np.random.Generator, room: Room, doors: list[Door], wanted: in
 
 
 def _propose(rng: np.random.Generator, room: Room, piece: Furniture) -> PlacedFurniture | None:
-    """A place for `piece`: against one of the walls, or free in the middle. None where it is too large."""
+    """Return a place for `piece`: against one of the walls, or free in the middle. None where it is too large."""
     turns = int(rng.integers(4))
     hx, hy = (piece.half_x, piece.half_y) if turns % 2 == 0 else (piece.half_y, piece.half_x)
     gap = WALL_THICKNESS / 2 + 0.02 if piece.against_wall else 0.95
@@ -230,7 +230,7 @@ def _fits(candidate: PlacedFurniture, placed: list[PlacedFurniture], doors: list
 def _decorate(
     rng: np.random.Generator, rooms: list[Room], doors: list[Door], furniture: list[PlacedFurniture]
 ) -> list[Decoration]:
-    """Windows and pictures, one or two a room, away from doors and tall furniture."""
+    """Return windows and pictures, one or two a room, away from doors and tall furniture."""
     decor: list[Decoration] = []
     inset = WALL_THICKNESS / 2 + 0.012
     for room in rooms:

@@ -53,10 +53,10 @@ class MeshFit:
     """How a compiled mesh goes into a geom: MuJoCo moves every mesh into its own inertial frame.
 
     Attributes:
-        mesh: id of the mesh.
-        pos: geom position that puts the mesh back where it was drawn, metres (3,).
-        quat: likewise, (4,).
-        aabb: centre and half edges in the geom's frame, metres (6,).
+        mesh: Id of the mesh.
+        pos: Geom position that puts the mesh back where it was drawn, metres (3,).
+        quat: Likewise, (4,).
+        aabb: Centre and half edges in the geom's frame, metres (6,).
     """
 
     mesh: int
@@ -70,12 +70,12 @@ class PlayhouseModel:
     """A compiled model with the addresses of its slots.
 
     Attributes:
-        model: the pristine model; environments copy it.
-        categories: what an object slot can become, by name.
-        fits: mesh fits by (kind, name, index of the shade); kind is "object" or "furniture".
+        model: The pristine model; environments copy it.
+        categories: What an object slot can become, by name.
+        fits: Mesh fits by (kind, name, index of the shade); kind is "object" or "furniture".
         floors, walls, decor: material ids, in the order of the texture tables.
-        object_slots: number of object slots.
-        furniture_slots: number of furniture slots.
+        object_slots: Number of object slots.
+        furniture_slots: Number of furniture slots.
     """
 
     model: mujoco.MjModel
@@ -94,10 +94,10 @@ def build_model(
     """Compile the model (about a tenth of a second for all categories).
 
     Args:
-        categories: what an object slot can become.
-        object_slots: movable things in an episode.
-        furniture_slots: pieces of furniture in a home.
-        antialiasing: samples a pixel; 0 draws twice as fast as 4.
+        categories: What an object slot can become.
+        object_slots: Movable things in an episode.
+        furniture_slots: Pieces of furniture in a home.
+        antialiasing: Samples a pixel; 0 draws twice as fast as 4.
     """
     spec = mujoco.MjSpec()
     _set_options(spec, antialiasing)
@@ -175,7 +175,7 @@ def _set_options(spec: mujoco.MjSpec, antialiasing: int) -> None:
 
 
 def _add_texture(spec: mujoco.MjSpec, name: str, image: np.ndarray, repeat: bool) -> None:
-    """A 2D texture and its material; `repeat` tiles it once a metre, otherwise it covers the geom once."""
+    """Add a 2D texture and its material; `repeat` tiles it once a metre, otherwise it covers the geom once."""
     height, width = image.shape[:2]
     texture = spec.add_texture(name=name, type=mujoco.mjtTexture.mjTEXTURE_2D, width=width, height=height, nchannel=3)
     texture.data = image.tobytes()
@@ -204,7 +204,7 @@ def _fit(model: mujoco.MjModel, mesh: int) -> MeshFit:
 
 
 def _add_slab(spec: mujoco.MjSpec, name: str, collides: bool) -> None:
-    """A box slot whose local z is its normal, as 2D textures lie in the local x-y plane."""
+    """Add a box slot whose local z is its normal, as 2D textures lie in the local x-y plane."""
     bits = STATIC_BITS if collides else (0, 0)
     spec.worldbody.add_body(name=name).add_geom(
         name=name,
@@ -274,7 +274,7 @@ def _add_object_slot(spec: mujoco.MjSpec, index: int) -> None:
 
 
 def _add_agent(spec: mujoco.MjSpec) -> None:
-    """A capsule that slides and turns, a head that nods, and a hand that reaches along the gaze."""
+    """Add a capsule that slides and turns, a head that nods, and a hand that reaches along the gaze."""
     base = spec.worldbody.add_body(name="agent")
     slide, hinge = mujoco.mjtJoint.mjJNT_SLIDE, mujoco.mjtJoint.mjJNT_HINGE
     base.add_joint(name="x", type=slide, axis=[1, 0, 0])

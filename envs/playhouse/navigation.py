@@ -32,7 +32,7 @@ class NavGrid:
 
     @classmethod
     def of(cls, bounds: Rectangle, solids: Iterable[Rectangle]) -> NavGrid:
-        """Grid over `bounds` (x0, y0, x1, y1) with the rectangles of walls and furniture blocked."""
+        """Return the grid over `bounds` (x0, y0, x1, y1) with the rectangles of walls and furniture blocked."""
         x = np.arange(bounds[0], bounds[2] + CELL, CELL)
         y = np.arange(bounds[1], bounds[3] + CELL, CELL)
         free = np.ones((len(x), len(y)), dtype=bool)
@@ -44,45 +44,49 @@ class NavGrid:
         return cls((float(x[0]), float(y[0])), free)
 
     def cell(self, x: float, y: float) -> tuple[int, int]:
-        """Indices of the cell at (x, y), clipped to the grid."""
+        """Return the indices of the cell at (x, y), clipped to the grid."""
         i = int(np.clip(round((x - self.origin[0]) / CELL), 0, self.free.shape[0] - 1))
         j = int(np.clip(round((y - self.origin[1]) / CELL), 0, self.free.shape[1] - 1))
         return i, j
 
     def points(self, mask: np.ndarray) -> np.ndarray:
-        """Centres of the cells in a bool mask: float (N, 2), metres."""
-        return np.argwhere(mask) * CELL + np.array(self.origin)
+        """Return the centres of the cells in a bool mask: float (N, 2), metres."""
+        result: np.ndarray = np.argwhere(mask) * CELL + np.array(self.origin)
+        return result
 
     def distances(self, x: float, y: float) -> np.ndarray:
-        """Metres from every cell's centre to (x, y): float (rows, columns)."""
+        """Return the metres from every cell's centre to (x, y): float (rows, columns)."""
         dx = np.arange(self.free.shape[0]) * CELL + self.origin[0] - x
         dy = np.arange(self.free.shape[1]) * CELL + self.origin[1] - y
-        return np.hypot(dx[:, None], dy[None])
+        result: np.ndarray = np.hypot(dx[:, None], dy[None])
+        return result
 
     def without(self, discs: Iterable[tuple[float, float, float]]) -> NavGrid:
-        """The same grid with discs (x, y, radius) around movable things blocked too."""
+        """Return the same grid with discs (x, y, radius) around movable things blocked too."""
         free = self.free.copy()
         for x, y, radius in discs:
             free &= self.distances(x, y) > radius
         return NavGrid(self.origin, free)
 
     def component(self, x: float, y: float) -> np.ndarray:
-        """Cells that can be reached from (x, y): bool (rows, columns)."""
+        """Return the cells that can be reached from (x, y): bool (rows, columns)."""
         labels, _ = ndimage.label(self.free)
         i, j = self.cell(x, y)
-        return (labels == labels[i, j]) & self.free
+        result: np.ndarray = (labels == labels[i, j]) & self.free
+        return result
 
     def largest_component(self) -> np.ndarray:
-        """The largest connected free area: bool (rows, columns)."""
+        """Return the largest connected free area: bool (rows, columns)."""
         labels, count = ndimage.label(self.free)
         if count == 0:
             return self.free
         sizes = np.bincount(labels.ravel())
         sizes[0] = 0
-        return labels == int(sizes.argmax())
+        result: np.ndarray = labels == int(sizes.argmax())
+        return result
 
     def path(self, start: tuple[float, float], goals: np.ndarray) -> np.ndarray | None:
-        """Shortest way from `start` to the nearest of the goal cells (bool mask).
+        """Return the shortest way from `start` to the nearest of the goal cells (bool mask).
 
         Returns:
             float (N, 2): cell centres in order, the first next to `start`; None where there is no way.

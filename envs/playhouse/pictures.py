@@ -19,7 +19,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def dashboard(view: np.ndarray, plan: np.ndarray, instruction: str, note: str) -> np.ndarray:
-    """The agent's view beside the home from above, under the goal in words.
+    """Return the agent's view beside the home from above, under the goal in words.
 
     Args:
         view: uint8 (400, 400, 3), what the agent sees.
@@ -40,7 +40,7 @@ def dashboard(view: np.ndarray, plan: np.ndarray, instruction: str, note: str) -
 
 
 def labelled_grid(tiles: Sequence[np.ndarray], labels: Sequence[str], columns: int, side: int) -> np.ndarray:
-    """Tiles of any size, enlarged without smoothing to `side` pixels, each above its label: uint8 (H, W, 3)."""
+    """Return tiles of any size, enlarged without smoothing to `side` pixels, each above its label: uint8 (H, W, 3)."""
     rows = -(-len(tiles) // columns)
     strip = 20
     sheet = Image.new("RGB", (columns * side, rows * (side + strip)), _PAPER)

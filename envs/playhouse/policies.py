@@ -25,10 +25,10 @@ class Policy(Protocol):
     """Chooses actions of one environment."""
 
     def reset(self) -> None:
-        """Start an episode; call after the environment's own reset."""
+        """Do nothing: there is nothing to forget."""
 
     def act(self) -> int:
-        """Next discrete action."""
+        """Return the next discrete action."""
 
 
 class RandomPolicy:
@@ -39,10 +39,10 @@ class RandomPolicy:
         self._env, self._rng = env, rng
 
     def reset(self) -> None:
-        """Nothing to forget."""
+        """Do nothing: there is nothing to forget."""
 
     def act(self) -> int:
-        """A random action."""
+        """Return a random action."""
         return int(self._rng.integers(len(self._env.action_names)))
 
 
@@ -55,11 +55,11 @@ class Wanderer:
         self._env, self._rng = env, rng
 
     def reset(self) -> None:
-        """Pick a first place."""
+        """Do nothing: there is nothing to forget."""
         self._place: tuple[float, float] | None = None
 
     def act(self) -> int:
-        """Next action."""
+        """Return the next action."""
         names = self._walker.names
         if self._rng.random() < 0.15:
             return int(self._rng.integers(len(names)))
@@ -79,14 +79,14 @@ class Oracle:
     """Solves the goal from the simulation's state."""
 
     def __init__(self, env: PlayhouseEnv, rng: np.random.Generator | None = None, noise: float = 0.0) -> None:
-        """`noise` is the chance that an action is random instead, drawn from `rng`."""
+        """Act at random with a chance of `noise`, drawn from `rng`."""
         self._env = env
         self._walker = Walker(env)
         self._rng = rng if rng is not None else np.random.default_rng(0)
         self._noise = noise
 
     def reset(self) -> None:
-        """Forget the last episode."""
+        """Do nothing: there is nothing to forget."""
         self._stuck = 0
         self._lowering: float | None = None
         self._visits: dict[tuple[float | int | None, ...], int] = {}
@@ -94,7 +94,7 @@ class Oracle:
         self._wobble = np.random.default_rng(0)
 
     def act(self) -> int:
-        """Next action."""
+        """Return the next action."""
         if self._noise and self._rng.random() < self._noise:
             return int(self._rng.integers(len(self._walker.names)))
         pose = (*np.round(self._env.agent.pose, 1), self._env.agent.held)
@@ -139,10 +139,10 @@ class Oracle:
         walker, target = self._walker, self._env.scene.centre(0)
         things = walker.things_now()
         nav = walker.nav(things, beside=0)
-        cells = standing_cells(self._env.episode.home, nav, things, 0, float(target[2]))  # type: ignore[union-attr]
+        cells = standing_cells(walker.home, nav, things, 0, float(target[2]))
         if not cells.any():
-            distance = nav.distances(target[0], target[1])
-            cells = nav.free & (distance < 1.0) & (distance > 0.5)
+            distances = nav.distances(target[0], target[1])
+            cells = nav.free & (distances < 1.0) & (distances > 0.5)
         x, y, _, _ = self._env.agent.pose
         distance = float(np.hypot(target[0] - x, target[1] - y))
         ready = cells[nav.cell(x, y)] or (0.5 < distance < 0.75 and self._env.truth.is_visible(0))
@@ -202,10 +202,10 @@ POLICIES = ("oracle", "noisy", "wanderer", "random")
 
 
 def make_policy(name: str, env: PlayhouseEnv, rng: np.random.Generator) -> Policy:
-    """A scripted policy by name.
+    """Return a scripted policy by name.
 
     Raises:
-        UnknownNameError: not one of `POLICIES`.
+        UnknownNameError: Not one of `POLICIES`.
     """
     if name == "oracle":
         return Oracle(env)

@@ -24,19 +24,19 @@ class Preset(StrictConfig):
     """Everything that decides how homes and episodes are drawn.
 
     Attributes:
-        name: of the YAML file.
-        rooms: fewest and most rooms, 1 to 5.
-        room_side: shortest and longest side of a room, metres.
-        furniture_per_room: fewest and most pieces a room tries to hold.
-        objects: movable things in an episode.
-        categories: what they can be, or "all".
-        colours: which colours they can have, or "all".
-        on_furniture: chance that a thing stands on furniture instead of the floor.
-        train_homes: number of homes of the training split; their seeds count from 0.
-        held_out_homes: number of homes never trained in; their seeds count from 1,000,000.
-        max_episode_steps: time limit by family.
+        name: Name of the YAML file.
+        rooms: Fewest and most rooms, 1 to 5.
+        room_side: Shortest and longest side of a room, metres.
+        furniture_per_room: Fewest and most pieces a room tries to hold.
+        objects: Movable things in an episode.
+        categories: What they can be, or "all".
+        colours: Which colours they can have, or "all".
+        on_furniture: Chance that a thing stands on furniture instead of the floor.
+        train_homes: Number of homes of the training split; their seeds count from 0.
+        held_out_homes: Number of homes never trained in; their seeds count from 1,000,000.
+        max_episode_steps: Time limit by family.
         action_sets: "walk" (forward, turn left, turn right) or "full", by family.
-        antialiasing: samples a pixel; 0 draws about twice as fast as 4.
+        antialiasing: Samples a pixel; 0 draws about twice as fast as 4.
     """
 
     name: str
@@ -76,10 +76,10 @@ class Preset(StrictConfig):
         return tuple(COLOURS) if self.colours == "all" else self.colours
 
     def category_names(self, extra: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """Categories in use; `extra` are those of an asset pack, which always take part.
+        """Return the categories in use; `extra` are those of an asset pack, which always take part.
 
         Raises:
-            UnknownNameError: a listed category does not exist.
+            UnknownNameError: A listed category does not exist.
         """
         if self.categories == "all":
             return tuple(dict.fromkeys([*CATEGORIES, *extra]))
@@ -95,17 +95,17 @@ class Preset(StrictConfig):
 
 
 def preset_names() -> list[str]:
-    """Names of the packaged presets."""
+    """Name of the packaged presets."""
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
 @lru_cache(maxsize=32)
 def load_preset(name: str) -> Preset:
-    """A packaged preset by name, or one from a path that ends in `.yaml`.
+    """Return a packaged preset by name, or one from a path that ends in `.yaml`.
 
     Raises:
-        UnknownNameError: no packaged preset has this name.
-        ConfigError: the file is missing or holds a bad value.
+        UnknownNameError: No packaged preset has this name.
+        ConfigError: The file is missing or holds a bad value.
     """
     if name.endswith(".yaml"):
         return Preset.from_yaml(name)
@@ -115,10 +115,10 @@ def load_preset(name: str) -> Preset:
 
 
 def home_seeds(preset: Preset, split: str) -> range:
-    """Seeds of the homes of a split; the two never overlap.
+    """Return the seeds of the homes of a split; the two never overlap.
 
     Raises:
-        ConfigError: not "train" or "held_out".
+        ConfigError: Not "train" or "held_out".
     """
     if split == "train":
         return range(preset.train_homes)

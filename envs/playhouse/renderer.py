@@ -36,7 +36,7 @@ _current: dict[int, Renderer] = {}
 
 
 def live_contexts() -> int:
-    """Number of GL contexts this process holds."""
+    """Return the number of GL contexts this process holds."""
     return len(_shared)
 
 
@@ -47,7 +47,7 @@ class Renderer:
         """Open a GL context.
 
         Raises:
-            GLDriverError: there is no driver that draws off screen.
+            GLDriverError: There is no driver that draws off screen.
         """
         self._compiled = compiled
         self._users = 0
@@ -76,10 +76,10 @@ class Renderer:
 
     @classmethod
     def acquire(cls, compiled: PlayhouseModel) -> Renderer:
-        """This thread's renderer of this compiled model; every call needs one `release`.
+        """Return this thread's renderer of this compiled model; every call needs one `release`.
 
         Raises:
-            GLDriverError: there is no driver that draws off screen.
+            GLDriverError: There is no driver that draws off screen.
         """
         key = (id(compiled), threading.get_ident())
         renderer = _shared.get(key)
@@ -100,13 +100,13 @@ class Renderer:
             _current.pop(self._thread, None)
 
     def eye(self, model: mujoco.MjModel, data: mujoco.MjData, sizes: Sequence[tuple[int, int]]) -> list[np.ndarray]:
-        """What the agent sees, drawn once for each (height, width): uint8 (H, W, 3) each."""
+        """Return what the agent sees, drawn once for each (height, width): uint8 (H, W, 3) each."""
         return self._draw(model, data, self._eye, self._first_person, sizes)
 
     def map(
         self, model: mujoco.MjModel, data: mujoco.MjData, centre: tuple[float, float], span: float, size: int
     ) -> np.ndarray:
-        """A slanted view of the home from above without its ceiling: uint8 (size, size, 3)."""
+        """Return a slanted view of the home from above without its ceiling: uint8 (size, size, 3)."""
         camera = mujoco.MjvCamera()
         camera.lookat[:] = (*centre, 0.0)
         camera.distance, camera.azimuth, camera.elevation = 1.2 * span + 1.0, 90.0, -72.0

@@ -5,12 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import mujoco
 import numpy as np
 
 from envs.playhouse import model as layout
 from envs.playhouse.catalog import COLOURS, MAIN, SHADES
+from envs.playhouse.catalog.category import MAX_SHADES
 from envs.playhouse.catalog.furniture import FABRIC, SCHEMES, TIMBER
 from envs.playhouse.floor_plan import WALL_HEIGHT, WALL_THICKNESS
 from envs.playhouse.home import Home
@@ -21,10 +23,10 @@ class Thing:
     """A movable thing of an episode.
 
     Attributes:
-        category: name of its category.
-        colour: name of its colour.
+        category: Name of its category.
+        colour: Name of its colour.
         x, y, z: where its base stands at the start, metres; z is the height of its support.
-        yaw: radians about z.
+        yaw: Radians about z.
     """
 
     category: str
@@ -39,9 +41,9 @@ class Scene:
     """The model and state of one environment.
 
     Attributes:
-        model: a copy of the preset's model that this environment may write to.
-        data: its state.
-        things: what the object slots hold in this episode.
+        model: A copy of the preset's model that this environment may write to.
+        data: Its state.
+        things: What the object slots hold in this episode.
     """
 
     def __init__(self, compiled: layout.PlayhouseModel) -> None:
@@ -64,8 +66,8 @@ class Scene:
         """Set the scene: forget the last episode, place the home and its things, and let the agent be placed.
 
         Args:
-            home: the home; nothing is rewritten where it is the one that is already there.
-            things: at most as many as there are object slots; the other slots wait far outside.
+            home: The home; nothing is rewritten where it is the one that is already there.
+            things: At most as many as there are object slots; the other slots wait far outside.
         """
         if self._home_seed != home.seed:
             self._place_home(home)
@@ -86,33 +88,37 @@ class Scene:
         mujoco.mj_forward(self.model, self.data)
 
     def body(self, slot: int) -> int:
-        """Body id of a thing."""
-        return self._bodies[slot]
+        """Return the body id of a thing."""
+        result: int = self._bodies[slot]
+        return result
 
     def collision_geom(self, slot: int) -> int:
-        """Geom id of a thing's collision box."""
+        """Return the geom id of a thing's collision box."""
         return self._boxes[slot]
 
     def half_extents(self, slot: int) -> np.ndarray:
-        """Half the edges of a thing's collision box, metres (3,)."""
-        return self.model.geom_size[self._boxes[slot]]
+        """Return half the edges of a thing's collision box, metres (3,)."""
+        result: np.ndarray = self.model.geom_size[self._boxes[slot]]
+        return result
 
     def centre(self, slot: int) -> np.ndarray:
-        """Centre of a thing, metres (3,)."""
-        return self.data.geom_xpos[self._boxes[slot]]
+        """Return the centre of a thing, metres (3,)."""
+        result: np.ndarray = self.data.geom_xpos[self._boxes[slot]]
+        return result
 
     def lowest(self, slot: int) -> float:
-        """Height of the lowest corner of a thing's box, metres."""
+        """Return the height of the lowest corner of a thing's box, metres."""
         box = self._boxes[slot]
         return float(self.data.geom_xpos[box][2] - np.abs(self.data.geom_xmat[box][6:9]) @ self.model.geom_size[box])
 
     def velocity(self, slot: int) -> np.ndarray:
-        """Linear velocity of a thing, metres a second (3,)."""
-        return self.data.qvel[self._velocities[slot] : self._velocities[slot] + 3]
+        """Return the linear velocity of a thing, metres a second (3,)."""
+        result: np.ndarray = self.data.qvel[self._velocities[slot] : self._velocities[slot] + 3]
+        return result
 
     def _place_home(self, home: Home) -> None:
         model, compiled = self.model, self.compiled
-        slabs: list[tuple[str, tuple, tuple, tuple, int]] = []
+        slabs: list[tuple[str, tuple[Any, ...], tuple[Any, ...], tuple[Any, ...], int]] = []
         for i, room in enumerate(home.rooms):
             half = ((room.x1 - room.x0) / 2, (room.y1 - room.y0) / 2, 0.05)
             slabs.append((f"floor{i}", (*room.centre, -0.05), half, (1, 0, 0, 0), compiled.floors[home.floors[i]]))
@@ -182,7 +188,7 @@ class Scene:
     def _place_thing(self, slot: int, thing: Thing) -> None:
         model, name = self.model, f"object{slot}"
         category = self.compiled.categories[thing.category]
-        for k in range(layout.MAX_SHADES):
+        for k in range(MAX_SHADES):
             geom = self._geoms[f"{name}/visual{k}"]
             if k >= len(category.meshes):
                 model.geom_group[geom] = layout.UNUSED
@@ -217,7 +223,7 @@ class Scene:
 
 
 def _upright(quarter_turns: int) -> tuple[float, float, float, float]:
-    """Quaternion of a slab that stands up: local y points up, local x runs along quarter turns from +x."""
+    """Return the quaternion of a slab that stands up: local y points up, local x runs along quarter turns from +x."""
     half = quarter_turns * np.pi / 4
     s = np.sqrt(0.5)
     return (float(np.cos(half) * s), float(np.cos(half) * s), float(np.sin(half) * s), float(np.sin(half) * s))

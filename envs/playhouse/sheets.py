@@ -10,12 +10,12 @@ from envs.playhouse.scene import Thing
 
 
 def things_sheet(env: PlayhouseEnv, size: int, side: int = 160) -> np.ndarray:
-    """Every category of the preset in turn through the colours, as the agent sees it from 0.9 m: uint8 (H, W, 3).
+    """Return every category of the preset in the colours by turns, as the agent sees it from 0.9 m: uint8 (H, W, 3).
 
     Args:
-        env: any environment; its episode is replaced by the pictures and must be reset afterwards.
-        size: pixels at which each view is drawn.
-        side: pixels at which it is shown.
+        env: Any environment; its episode is replaced by the pictures and must be reset afterwards.
+        size: Pixels at which each view is drawn.
+        side: Pixels at which it is shown.
     """
     env.reset(seed=0)
     assert env.episode is not None
@@ -38,7 +38,7 @@ def things_sheet(env: PlayhouseEnv, size: int, side: int = 160) -> np.ndarray:
 
 
 def homes_sheet(env: PlayhouseEnv, count: int = 8, side: int = 300) -> np.ndarray:
-    """Homes from above over the agent's first view in them: uint8 (H, W, 3)."""
+    """Return homes from above over the agent's first view in them: uint8 (H, W, 3)."""
     tops, views, labels = [], [], []
     for seed in range(count):
         env.reset(seed=seed)
@@ -49,7 +49,7 @@ def homes_sheet(env: PlayhouseEnv, count: int = 8, side: int = 300) -> np.ndarra
 
 
 def colours_sheet(env: PlayhouseEnv, category: str, size: int, side: int = 120) -> np.ndarray:
-    """One category in every colour there is: uint8 (H, W, 3)."""
+    """Return one category in every colour there is: uint8 (H, W, 3)."""
     env.reset(seed=0)
     assert env.episode is not None
     x, y = env.episode.home.rooms[0].centre

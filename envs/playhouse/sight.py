@@ -6,7 +6,7 @@ import numpy as np
 
 
 def clear_lines(points: np.ndarray, target: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """Which of the segments from `points` to `target` cross none of the boxes.
+    """Return which of the segments from `points` to `target` cross none of the boxes.
 
     Args:
         points: float (N, 3), metres.
@@ -27,4 +27,5 @@ def clear_lines(points: np.ndarray, target: np.ndarray, boxes: np.ndarray) -> np
         to_high = (boxes[None, :, 1] - points[:, None]) / direction
     enter = np.minimum(to_low, to_high).max(axis=2)
     leave = np.maximum(to_low, to_high).min(axis=2)
-    return ~((enter <= leave) & (leave >= 0.0) & (enter <= 1.0)).any(axis=1)
+    result: np.ndarray = ~((enter <= leave) & (leave >= 0.0) & (enter <= 1.0)).any(axis=1)
+    return result

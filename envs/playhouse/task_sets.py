@@ -25,7 +25,7 @@ PICK_PLACE_GOALS = {"train": 240, "held_out": 60}
 
 
 def held_out_pairs(preset: Preset, categories: tuple[str, ...]) -> frozenset[tuple[str, str]]:
-    """Colour-object pairs that training never shows; every colour and every category stays in training.
+    """Return colour-object pairs that training never shows; every colour and every category stays in training.
 
     A pair's fate depends on its own name and its neighbours in the category, not on other categories.
     """
@@ -39,7 +39,7 @@ def held_out_pairs(preset: Preset, categories: tuple[str, ...]) -> frozenset[tup
 
 
 def draw_task_set(preset: Preset, family: Family, categories: tuple[str, ...]) -> TaskSet:
-    """The task set of a family, made from the names alone."""
+    """Return the task set of a family, made from the names alone."""
     hidden = held_out_pairs(preset, categories)
     pairs = [(category, colour) for category in categories for colour in preset.colour_names]
     splits: dict[str, list[PlayhouseGoal]] = {"train": [], "held_out": []}
@@ -69,7 +69,7 @@ def draw_task_set(preset: Preset, family: Family, categories: tuple[str, ...]) -
 
 
 def load_task_set(preset: Preset, family: Family, pack: dict[str, Category] | None = None) -> TaskSet:
-    """The packaged task set of a preset and family, or a drawn one for presets and packs of your own."""
+    """Return the packaged task set of a preset and family, or a drawn one for presets and packs of your own."""
     if preset.name in preset_names() and not pack:
         return TaskSet.named(_name(preset, family))
     return draw_task_set(preset, family, preset.category_names(tuple(pack or ())))
@@ -80,7 +80,7 @@ def _name(preset: Preset, family: Family) -> str:
 
 
 def write_task_sets(presets: list[Preset], folder: Path = TASK_SETS) -> list[Path]:
-    """Write the task sets of all families of these presets; returns the files."""
+    """Write the task sets of all families of these presets; return the files."""
     paths = []
     for preset in presets:
         for family in FAMILIES:
@@ -93,5 +93,5 @@ def write_task_sets(presets: list[Preset], folder: Path = TASK_SETS) -> list[Pat
 
 
 def pairs_of(goal: PlayhouseGoal) -> list[Pair]:
-    """The one or two pairs that a goal names."""
+    """Return the one or two pairs that a goal names."""
     return [goal.thing] + ([goal.other] if goal.other else [])

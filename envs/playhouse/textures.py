@@ -11,11 +11,12 @@ SIZE = 128
 
 
 def _plain(rgb: tuple[float, float, float]) -> np.ndarray:
-    return np.ones((SIZE, SIZE, 3)) * np.array(rgb)
+    result: np.ndarray = np.ones((SIZE, SIZE, 3)) * np.array(rgb)
+    return result
 
 
 def _speckle(image: np.ndarray, amount: float, seed: int) -> np.ndarray:
-    """Grain that keeps the hue: one factor a pixel."""
+    """Return grain that keeps the hue: one factor a pixel."""
     return image * (1 + amount * np.random.default_rng(seed).standard_normal((SIZE, SIZE, 1)))
 
 
@@ -69,7 +70,7 @@ def _bricks(rgb: tuple[float, float, float], seed: int) -> np.ndarray:
 
 
 def _window(rgb: tuple[float, float, float]) -> np.ndarray:
-    """Sky above a lawn, in a cross of white bars."""
+    """Return a sky above a lawn, in a cross of white bars."""
     image = _plain(rgb)
     image[:] = np.linspace(1.0, 0.8, SIZE)[:, None, None] * np.array([0.62, 0.82, 1.0])
     image[int(SIZE * 0.72) :] = (0.52, 0.7, 0.42)
@@ -80,7 +81,7 @@ def _window(rgb: tuple[float, float, float]) -> np.ndarray:
 
 
 def _painting(seed: int) -> np.ndarray:
-    """Muted hills in a wooden frame."""
+    """Return muted hills in a wooden frame."""
     rng = np.random.default_rng(seed)
     image = _plain((0.85, 0.83, 0.74))
     columns = np.arange(SIZE)

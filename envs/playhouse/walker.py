@@ -6,6 +6,7 @@ import numpy as np
 
 from envs.playhouse.agent import NOD, PITCH_RANGE, TURN
 from envs.playhouse.env import PlayhouseEnv
+from envs.playhouse.home import Home
 from envs.playhouse.model import EYE_HEIGHT
 from envs.playhouse.navigation import AGENT_RADIUS, NavGrid
 from envs.playhouse.scene import Thing
@@ -20,7 +21,7 @@ class Walker:
     """Turns places into actions of one environment.
 
     Attributes:
-        names: of the environment's discrete actions.
+        names: Names of the environment's discrete actions.
     """
 
     def __init__(self, env: PlayhouseEnv) -> None:
@@ -29,20 +30,27 @@ class Walker:
         self.names = env.action_names
 
     def index(self, name: str) -> int:
-        """Index of an action; walking sets have no looking up: the nearest they can do is turn."""
+        """Return the index of an action; walking sets have no looking up: the nearest they can do is turn."""
         return self.names.index(name) if name in self.names else self.names.index("turn_left")
 
     def things_now(self) -> list[Thing]:
-        """The things where they are at this moment."""
+        """Return the things where they are at this moment."""
         scene, now = self._env.scene, []
         for slot, thing in enumerate(scene.things):
             x, y, _ = (float(v) for v in scene.centre(slot))
             now.append(Thing(thing.category, thing.colour, x, y, scene.lowest(slot), 0.0))
         return now
 
+    @property
+    def home(self) -> Home:
+        """Home of the present episode."""
+        episode = self._env.episode
+        assert episode is not None, "reset the environment first"
+        return episode.home
+
     def nav(self, things: list[Thing] | None = None, skip: int | None = None, beside: int | None = None) -> NavGrid:
         """Free cells, keeping clear of things on the floor; `skip` is the slot of a carried thing."""
-        home = self._env.episode.home  # type: ignore[union-attr]
+        home = self.home
         things = self.things_now() if things is None else things
         discs = []
         for slot, thing in enumerate(things):
@@ -56,21 +64,22 @@ class Walker:
         return NavGrid(clear.origin, free)
 
     def within(self, target: np.ndarray, distance: float) -> bool:
-        """Whether the agent is this near, metres on the floor."""
+        """Return whether the agent is this near, metres on the floor."""
         x, y, _, _ = self._env.agent.pose
         return bool(np.hypot(target[0] - x, target[1] - y) < distance)
 
     def arrived(self, place: tuple[float, float]) -> bool:
-        """Whether the agent has come to a place."""
+        """Return whether the agent has come to a place."""
         return self.within(np.array(place), 0.3)
 
     def facing(self, target: np.ndarray) -> bool:
-        """Whether no single turn would bring the agent to face the target better."""
-        return abs(self._bearing(target)) <= _TURN_SLACK
+        """Return whether no single turn would bring the agent to face the target better."""
+        result: bool = abs(self._bearing(target)) <= _TURN_SLACK
+        return result
 
     def sees(self, nav: NavGrid, cells: np.ndarray, target: np.ndarray) -> np.ndarray:
-        """Which of the cells have nothing solid between an eye there and the target."""
-        home = self._env.episode.home  # type: ignore[union-attr]
+        """Return which of the cells have nothing solid between an eye there and the target."""
+        home = self.home
         points = nav.points(cells)
         eyes = np.column_stack([points, np.full(len(points), EYE_HEIGHT)])
         visible = np.zeros_like(cells)
@@ -91,7 +100,7 @@ class Walker:
         return None
 
     def towards(self, nav: NavGrid, goals: np.ndarray, exact: bool = False) -> int | None:
-        """Next action on the way to the nearest goal cell; None when there, or where there is no way."""
+        """Return the next action on the way to the nearest goal cell; None when there, or where there is no way."""
         x, y, _, _ = self._env.agent.pose
         path = nav.path((x, y), goals)
         if path is None:
@@ -110,7 +119,7 @@ class Walker:
         return self.index("forward")
 
     def _bearing(self, target: np.ndarray) -> float:
-        """Angle from the heading to the target, radians in [-pi, pi)."""
+        """Return the angle from the heading to the target, radians in [-pi, pi)."""
         x, y, yaw, _ = self._env.agent.pose
         angle = np.arctan2(target[1] - y, target[0] - x) - yaw
         return float((angle + np.pi) % (2 * np.pi) - np.pi)

@@ -11,7 +11,7 @@ _SHAPES = ("circle", "square", "triangle", "star", "heart", "cross", "arrow", "d
 
 
 def draw_clip_art(rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray, str, str]:
-    """Draws one to nine shapes of one kind on a ground.
+    """Draw one to nine shapes of one kind on a ground.
 
     Returns:
         uint8 (height, width, 3), its caption, the name of its kind.

@@ -29,17 +29,17 @@ NAMES: tuple[str, ...] = tuple(FAMILIES)
 
 
 def colour(name: str, rng: np.random.Generator) -> Rgb:
-    """Returns one colour of a family, each channel in [0, 1]."""
+    """Return one colour of a family, each channel in [0, 1]."""
     return _of(FAMILIES[name], rng)
 
 
 def muted(rng: np.random.Generator, light: tuple[float, float] = (0.3, 0.95)) -> Rgb:
-    """Returns a colour for what a picture is not about, each channel in [0, 1]."""
+    """Return a colour for what a picture is not about, each channel in [0, 1]."""
     return _of(((0.0, 1.0), (0.0, 0.35), light), rng)
 
 
 def vivid(rng: np.random.Generator) -> Rgb:
-    """Returns any strong colour, each channel in [0, 1]."""
+    """Return any strong colour, each channel in [0, 1]."""
     return _of(((0.0, 1.0), (0.5, 0.9), (0.5, 0.95)), rng)
 
 

@@ -19,13 +19,13 @@ class Draw:
         self._rng = rng
 
     def __call__(self, low: float, high: float) -> float:
-        """A number between two."""
+        """Return a number between two."""
         return float(self._rng.uniform(low, high))
 
     def whole(self, low: int, high: int) -> int:
-        """A whole number between two, both included."""
+        """Return a whole number between two, both included."""
         return int(self._rng.integers(low, high + 1))
 
     def chance(self, share: float) -> bool:
-        """Whether something that happens in this share of cases happens."""
+        """Return whether something that happens in this share of cases happens."""
         return bool(self._rng.random() < share)

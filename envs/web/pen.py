@@ -47,14 +47,14 @@ class Pen:
     """Draws on one screen, in units of its width: x from 0 to 1, y from 0 to `height`.
 
     Attributes:
-        rng: decides contents.
-        height: of the screen in units of its width.
+        rng: Decides contents.
+        height: Height of the screen in units of its width.
         paper, ink, soft, accent, second: colours of ground, text, cards, and of what stands out.
-        dark: whether the ground is dark.
+        dark: Whether the ground is dark.
     """
 
     def __init__(self, rng: np.random.Generator, width: int = 150) -> None:
-        """Draws the theme; the ground is painted."""
+        """Draw the theme; the ground is painted."""
         self.rng, self._width = rng, width
         self.height = float(rng.uniform(1.62, 2.25))
         self.dark = bool(rng.random() < 0.35)
@@ -68,23 +68,23 @@ class Pen:
         self._font = FONTS[int(rng.integers(len(FONTS)))]
 
     def u(self, low: float, high: float) -> float:
-        """A number between two."""
+        """Return a number between two."""
         return float(self.rng.uniform(low, high))
 
     def n(self, low: int, high: int) -> int:
-        """A whole number between two, both included."""
+        """Return a whole number between two, both included."""
         return int(self.rng.integers(low, high + 1))
 
     def chance(self, share: float) -> bool:
-        """Whether something that happens in this share of cases happens."""
+        """Return whether something that happens in this share of cases happens."""
         return bool(self.rng.random() < share)
 
     def any_colour(self) -> Fill:
-        """Any strong colour."""
+        """Return any strong colour."""
         return _bytes(vivid(self.rng))
 
     def rect(self, x0: float, y0: float, x1: float, y1: float, fill: Fill, round_by: float = 0.0) -> None:
-        """A rectangle, its corners rounded by a length."""
+        """Draw a rectangle, its corners rounded by a length."""
         box = self._box(x0, y0, x1, y1)
         if round_by:
             self._draw.rounded_rectangle(box, self._width * round_by, fill=fill)
@@ -92,29 +92,29 @@ class Pen:
             self._draw.rectangle(box, fill=fill)
 
     def disc(self, x: float, y: float, radius: float, fill: Fill) -> None:
-        """A disc."""
+        """Draw a disc."""
         self._draw.ellipse(self._box(x - radius, y - radius, x + radius, y + radius), fill=fill)
 
     def circle(
         self, x: float, y: float, radius: float, fill: Fill, thick: float, start: float = 0, stop: float = 360
     ) -> None:
-        """An arc, angles in degrees from three o'clock, clockwise."""
+        """Draw an arc, angles in degrees from three o'clock, clockwise."""
         box = self._box(x - radius, y - radius, x + radius, y + radius)
         self._draw.arc(box, start, stop, fill=fill, width=max(1, int(thick * self._width)))
 
     def line(self, points: list[tuple[float, float]], fill: Fill, thick: float = 0.012) -> None:
-        """A broken line."""
+        """Draw a broken line."""
         scaled = [(x * self._width, y * self._width) for x, y in points]
         self._draw.line(scaled, fill=fill, width=max(1, int(thick * self._width)), joint="curve")
 
     def shape(self, points: list[tuple[float, float]], fill: Fill) -> None:
-        """A filled polygon."""
+        """Draw a filled polygon."""
         self._draw.polygon([(x * self._width, y * self._width) for x, y in points], fill=fill)
 
     def text(
         self, x: float, y: float, words: str, size: float, fill: Fill | None = None, centred: bool = False
     ) -> None:
-        """A line of text of a height, from its left upper corner, or centred on a point."""
+        """Draw a line of text of a height, from its left upper corner, or centred on a point."""
         font = _font(self._font, max(5, int(size * self._width)))
         self._draw.text(
             (x * self._width, y * self._width),
@@ -125,11 +125,11 @@ class Pen:
         )
 
     def words(self, count: int = 1) -> str:
-        """Some words."""
+        """Return some words."""
         return " ".join(_WORDS[int(self.rng.integers(len(_WORDS)))] for _ in range(count))
 
     def lines(self, x0: float, x1: float, y0: float, y1: float, step: float = 0.07, thick: float = 0.022) -> None:
-        """Lines of text too small to read."""
+        """Draw lines of text too small to read."""
         y = y0
         while y < y1:
             end = x1 if self.chance(0.75) else self.u(x0 + 0.3 * (x1 - x0), x1)
@@ -137,7 +137,7 @@ class Pen:
             y += step
 
     def bar(self, title: str = "") -> float:
-        """A title bar of one of several styles; returns where the rest begins."""
+        """Return a title bar of one of several styles; return where the rest begins."""
         style = self.n(0, 3)
         deep = self.u(0.14, 0.24)
         if style == 0:
@@ -153,7 +153,7 @@ class Pen:
         return deep + 0.02
 
     def tabs(self) -> float:
-        """Tabs along the bottom, or none; returns where they begin."""
+        """Draw tabs along the bottom, or none; return where they begin."""
         if self.chance(0.5):
             return self.height
         top = self.height - 0.18
@@ -169,7 +169,7 @@ class Pen:
         return top
 
     def picture(self) -> np.ndarray:
-        """The screen, uint8 (H, W, 3)."""
+        """Return the screen, uint8 (H, W, 3)."""
         return np.asarray(self.image)
 
     def _box(self, x0: float, y0: float, x1: float, y1: float) -> Box:

@@ -11,13 +11,13 @@ from envs.web.colours import muted
 
 
 def as_found(picture: np.ndarray, rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Returns a picture as the web would show it.
+    """Return a picture as the web would show it.
 
     Args:
         picture: uint8 (H, W, 3), larger than what is asked for.
-        rng: decides everything.
-        height: of the result, pixels.
-        width: of the result, pixels.
+        rng: Decides everything.
+        height: Height of the result, pixels.
+        width: Width of the result, pixels.
 
     Returns:
         uint8 (height, width, 3); always compressed, and mostly changed in other ways, too.
@@ -42,13 +42,13 @@ def as_found(picture: np.ndarray, rng: np.random.Generator, height: int, width: 
 
 
 def photographed(screen: np.ndarray, rng: np.random.Generator, height: int, width: int) -> np.ndarray:
-    """Returns a screen as a screenshot among others or as a photograph of a telephone at an angle.
+    """Return a screen as a screenshot among others or as a photograph of a telephone at an angle.
 
     Args:
         screen: uint8 (H, W, 3), upright.
-        rng: decides everything.
-        height: of the result, pixels.
-        width: of the result, pixels.
+        rng: Decides everything.
+        height: Height of the result, pixels.
+        width: Width of the result, pixels.
     """
     image = Image.fromarray(screen)
     canvas = Image.new("RGB", (width * 2, height * 2), tuple(int(255 * c) for c in muted(rng, (0.0, 1.0))))
@@ -79,7 +79,7 @@ def photographed(screen: np.ndarray, rng: np.random.Generator, height: int, widt
 
 
 def _slanted(size: tuple[int, int], rng: np.random.Generator) -> tuple[float, ...]:
-    """Corners of the source quadrilateral, somewhat outside of the picture: upper left, lower left, and so on."""
+    """Return the corners of the source, somewhat outside of the picture, from the upper left by the lower left."""
     width, height = size
     corners = [(0, 0), (0, height), (width, height), (width, 0)]
     outwards = [(-1, -1), (-1, 1), (1, 1), (1, -1)]

@@ -24,8 +24,8 @@ class WebPicture:
 
     Attributes:
         frame: uint8 (height, width, 3).
-        captions: one, as somebody may have written it: one in ten is vague or of another picture.
-        label: what it shows in truth.
+        captions: One, as somebody may have written it: one in ten is vague or of another picture.
+        label: What it shows in truth.
     """
 
     frame: np.ndarray
@@ -39,14 +39,14 @@ def random_web_picture(
     """Draw a picture and its caption.
 
     Args:
-        rng: decides everything: equal generators give equal pictures.
-        height: of the frame, pixels.
-        width: of the frame, pixels.
-        shares: of each kind of picture, keys of `SHARES`; None takes `SHARES`.
-        noise: whether captions are as the web's: some vague, some wrong, some with words around them.
+        rng: Decides everything: equal generators give equal pictures.
+        height: Height of the frame, pixels.
+        width: Width of the frame, pixels.
+        shares: Shares of each kind of picture, keys of `SHARES`; None takes `SHARES`.
+        noise: Whether captions are as the web's: some vague, some wrong, some with words around them.
 
     Raises:
-        ConfigError: a kind does not exist.
+        ConfigError: A kind does not exist.
     """
     chosen = dict(shares or SHARES)
     for name in chosen:

@@ -76,7 +76,7 @@ class Scenery:
     """Draws pictures; one a process. A picture depends on its arguments alone."""
 
     def __init__(self) -> None:
-        """Compiles the shapes and opens a GL context."""
+        """Compile the shapes and open a GL context."""
         rng = np.random.default_rng(77)
         self.shapes: list[Shape] = [draw_shape(name, rng) for name in CATEGORIES for _ in range(VARIANTS)]
         #: Sizes of the shapes, metres along the longest edge.
@@ -111,22 +111,22 @@ class Scenery:
         self._camera.fixedcamid = 0
 
     def size_of(self, shape: int) -> tuple[float, float]:
-        """Longest edge and height of a shape, metres."""
+        """Return the longest edge and height of a shape, metres."""
         return self.sizes[shape], self.sizes[shape] * self.shapes[shape].height
 
     def close(self) -> None:
-        """Gives the GL context back."""
+        """Give the GL context back."""
         self._gl.make_current()
         self._context.free()
         self._gl.free()
 
     def draw(self, things: Sequence[Placed], around: Surroundings, lens: Lens, size: tuple[int, int]) -> np.ndarray:
-        """Draws a picture.
+        """Draw a picture.
 
         Args:
-            things: at most `SLOTS`.
-            around: everything else.
-            lens: the camera.
+            things: At most `SLOTS` things.
+            around: Everything else.
+            lens: The camera.
             size: (height, width) in pixels, at most `MAX_SIZE`.
 
         Returns:
@@ -239,7 +239,7 @@ class Scenery:
         model.light("lamp").dir[:] = around.direction
 
     def _set_hand(self, around: Surroundings) -> None:
-        """An arm from below whose fingers lie on the thing at `around.hand`."""
+        """Set an arm from below whose fingers lie on the thing at `around.hand`."""
         model = self._model
         names = ["arm", "palm", *[f"finger{k}" for k in range(4)]]
         for name in names:
@@ -261,12 +261,12 @@ class Scenery:
 
 @lru_cache(maxsize=1)
 def scenery() -> Scenery:
-    """This process's scenery."""
+    """Return this process's scenery."""
     return Scenery()
 
 
 def _looking(lens: Lens) -> np.ndarray:
-    """Quaternion (4,) of a camera that looks from its eye to its target, rolled."""
+    """Return the quaternion (4,) of a camera that looks from its eye to its target, rolled."""
     back = np.array(lens.eye) - np.array(lens.target)
     back /= np.linalg.norm(back)
     right = np.cross([0.0, 0.0, 1.0], back)

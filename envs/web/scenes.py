@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -97,12 +98,12 @@ _VAGUE = (
 
 
 def draw_scene(rng: np.random.Generator, height: int, width: int) -> tuple[np.ndarray, str, str]:
-    """Draws a picture of things.
+    """Draw a picture of things.
 
     Args:
-        rng: decides everything.
-        height: pixels.
-        width: pixels.
+        rng: Decides everything.
+        height: Pixels.
+        width: Pixels.
 
     Returns:
         uint8 (height, width, 3), its caption, and what it shows in short.
@@ -110,7 +111,10 @@ def draw_scene(rng: np.random.Generator, height: int, width: int) -> tuple[np.nd
     world = scenery()
     kind = str(rng.choice(list(KINDS), p=list(KINDS.values())))
     count = {"pair": 2, "empty": 0, "several": int(rng.integers(3, 6))}.get(kind, 1)
-    names, colours, things, spots = [], [], [], []
+    names: list[str] = []
+    colours: list[str] = []
+    things: list[Placed] = []
+    spots: list[tuple[float, float]] = []
     for slot in range(count):
         name = list(CATEGORIES)[int(rng.integers(len(CATEGORIES)))]
         shape = list(CATEGORIES).index(name) * VARIANTS + int(rng.integers(VARIANTS))
@@ -131,13 +135,13 @@ def draw_scene(rng: np.random.Generator, height: int, width: int) -> tuple[np.nd
         )
     lens = _lens(rng, kind, spots, things)
     frame = world.draw(things, around, lens, (height, width))
-    near = kind == "pair" and np.hypot(*np.subtract(*spots)) < 0.6
+    near = kind == "pair" and bool(math.dist(*spots) < 0.6)
     caption = _caption(rng, kind, names, colours, around, near)
     return frame, caption, f"{colours[0]} {names[0]}" if names else kind
 
 
 def web_noise(caption: str, words: tuple[str, ...], rng: np.random.Generator) -> str:
-    """Returns a caption as it is found: one in ten is vague or another picture's; some have words around them."""
+    """Return a caption as it is found: one in ten is vague or another picture's; some have words around them."""
     share = rng.random()
     if share < 0.05:
         return _VAGUE[int(rng.integers(len(_VAGUE)))]
@@ -149,7 +153,7 @@ def web_noise(caption: str, words: tuple[str, ...], rng: np.random.Generator) ->
 
 
 def other_words(rng: np.random.Generator) -> tuple[str, ...]:
-    """Returns captions of other pictures, for those that are wrong."""
+    """Return captions of other pictures, for those that are wrong."""
     name, tint = list(CATEGORIES)[int(rng.integers(len(CATEGORIES)))], NAMES[int(rng.integers(len(NAMES)))]
     return (f"a {tint} {name}", f"{name}", f"photo of a {name}")
 
@@ -221,11 +225,11 @@ def _surroundings(rng: np.random.Generator, kind: str, with_table: bool) -> Surr
     if rng.random() < (0.75 if kind == "empty" else 0.4):
         for _ in range(int(rng.integers(1, 4))):
             turn, away = rng.uniform(0, 2 * np.pi), rng.uniform(1.9, 3.6)
-            half = tuple(float(v) for v in rng.uniform((0.2, 0.2, 0.15), (0.7, 0.7, 0.7)))
+            wide, deep, tall = (float(v) for v in rng.uniform((0.2, 0.2, 0.15), (0.7, 0.7, 0.7)))
             furniture.append(
                 (
-                    (float(away * np.cos(turn)), float(away * np.sin(turn)), half[2] - (0.75 if with_table else 0)),
-                    half,
+                    (float(away * np.cos(turn)), float(away * np.sin(turn)), tall - (0.75 if with_table else 0)),
+                    (wide, deep, tall),
                     muted(rng),
                 )
             )

@@ -68,7 +68,7 @@ _FORMS = (
 
 
 def draw_screen(rng: np.random.Generator) -> tuple[np.ndarray, str, str]:
-    """Draws a telephone's screen.
+    """Draw a telephone's screen.
 
     Returns:
         uint8 (H, W, 3), upright, of any proportions; its caption; the name of its kind.

@@ -8,7 +8,7 @@ from envs.web.pen import Pen
 
 
 def inbox(p: Pen) -> None:
-    """A list of e-mails."""
+    """Draw a list of e-mails."""
     top, end = p.bar(), p.tabs()
     step = p.u(0.2, 0.27)
     while top + step < end + 0.05:
@@ -21,7 +21,7 @@ def inbox(p: Pen) -> None:
 
 
 def table(p: Pen) -> None:
-    """A spreadsheet."""
+    """Draw a spreadsheet."""
     top, end = p.bar(), p.tabs()
     columns, step = p.n(3, 6), p.u(0.07, 0.11)
     p.rect(0, top, 1, top + step, p.soft)
@@ -39,7 +39,7 @@ def table(p: Pen) -> None:
 
 
 def browser(p: Pen) -> None:
-    """A web page under or over an address bar."""
+    """Draw a web page under or over an address bar."""
     low = p.chance(0.4)
     y = p.height - 0.17 if low else 0.05
     p.rect(0.06, y, 0.94, y + 0.11, p.soft, 0.05)
@@ -53,7 +53,7 @@ def browser(p: Pen) -> None:
 
 
 def keypad(p: Pen) -> None:
-    """A calculator."""
+    """Draw a calculator."""
     split = p.height * p.u(0.3, 0.45)
     p.text(p.u(0.3, 0.6), split - 0.25, str(p.n(1, 99999)), 0.16)
     columns, rows = p.n(4, 5), p.n(4, 5)
@@ -70,7 +70,7 @@ def keypad(p: Pen) -> None:
 
 
 def dial(p: Pen) -> None:
-    """A clock face."""
+    """Draw a clock face."""
     p.bar()
     x, y, r = 0.5, p.height * p.u(0.35, 0.45), p.u(0.3, 0.42)
     if p.chance(0.5):
@@ -93,7 +93,7 @@ def dial(p: Pen) -> None:
 
 
 def chat(p: Pen) -> None:
-    """Message bubbles."""
+    """Draw message bubbles."""
     top = p.bar()
     end = p.height - 0.18
     while top < end - 0.15:
@@ -106,7 +106,7 @@ def chat(p: Pen) -> None:
 
 
 def dialer(p: Pen) -> None:
-    """A dial pad."""
+    """Draw a dial pad."""
     p.text(0.5, 0.25, f"0{p.n(100, 999)} {p.n(1000, 9999)}", 0.1, centred=True)
     top, step = p.height * 0.3, p.height * 0.13
     for k, mark in enumerate("123456789*0#"):
@@ -118,7 +118,7 @@ def dialer(p: Pen) -> None:
 
 
 def month(p: Pen) -> None:
-    """A month and its events."""
+    """Draw a month and its events."""
     top = p.bar(("March", "July", "May", "October")[p.n(0, 3)])
     step = p.u(0.13, 0.18)
     for day in range(p.n(28, 35)):
@@ -137,7 +137,7 @@ def month(p: Pen) -> None:
 
 
 def document(p: Pen) -> None:
-    """A page of text."""
+    """Draw a page of text."""
     top, end = p.bar(), p.tabs()
     p.rect(0.05, top, 0.95, end - 0.04, (250, 250, 248) if p.chance(0.6) else p.paper)
     p.text(0.12, top + 0.06, p.words(2), 0.09, (20, 20, 20) if not p.dark else None)
@@ -145,7 +145,7 @@ def document(p: Pen) -> None:
 
 
 def map(p: Pen) -> None:
-    """Streets, parks, water and a pin."""
+    """Draw streets, parks, water and a pin."""
     p.rect(0, 0, 1, p.height, (int(p.u(200, 240)), int(p.u(205, 240)), int(p.u(200, 235))) if not p.dark else p.soft)
     for _ in range(p.n(2, 4)):
         x, y = p.u(0, 1), p.u(0, p.height)
@@ -177,7 +177,7 @@ def map(p: Pen) -> None:
 
 
 def gallery(p: Pen) -> None:
-    """A grid of pictures."""
+    """Draw a grid of pictures."""
     top, end = p.bar(), p.tabs()
     columns = p.n(2, 4)
     cell = 1 / columns
@@ -192,7 +192,7 @@ def gallery(p: Pen) -> None:
 
 
 def feed(p: Pen) -> None:
-    """Films with a triangle to play them."""
+    """Draw films with a triangle to play them."""
     top, end = p.bar(), p.tabs()
     while top < end:
         deep = p.u(0.42, 0.6)
@@ -204,7 +204,7 @@ def feed(p: Pen) -> None:
 
 
 def settings(p: Pen) -> None:
-    """Rows with switches."""
+    """Draw rows with switches."""
     top, end = p.bar("Settings" if p.chance(0.5) else ""), p.tabs()
     step = p.u(0.15, 0.2)
     while top + step < end:
@@ -218,7 +218,7 @@ def settings(p: Pen) -> None:
 
 
 def cards(p: Pen) -> None:
-    """Notes in two columns."""
+    """Note in two columns."""
     top, end = p.bar(), p.tabs()
     lefts = [top, top]
     while min(lefts) < end - 0.1:
@@ -231,7 +231,7 @@ def cards(p: Pen) -> None:
 
 
 def viewfinder(p: Pen) -> None:
-    """What a camera sees, and its shutter button."""
+    """Draw what a camera sees, and its shutter button."""
     p.rect(0, 0, 1, p.height, (12, 12, 14))
     low, high = p.height * 0.1, p.height * p.u(0.72, 0.8)
     p.rect(0, low, 1, high, p.any_colour())
@@ -242,7 +242,7 @@ def viewfinder(p: Pen) -> None:
 
 
 def player(p: Pen) -> None:
-    """An album and its controls."""
+    """Draw an album and its controls."""
     y = p.u(0.15, 0.3)
     p.rect(0.12, y, 0.88, y + 0.76, p.any_colour(), 0.03)
     p.disc(0.5, y + 0.38, p.u(0.12, 0.3), p.any_colour())
@@ -257,7 +257,7 @@ def player(p: Pen) -> None:
 
 
 def weather(p: Pen) -> None:
-    """A sky, a temperature and a week."""
+    """Draw a sky, a temperature and a week."""
     p.rect(0, 0, 1, p.height, (int(p.u(40, 140)), int(p.u(110, 180)), int(p.u(170, 235))))
     p.disc(0.3 + p.u(0, 0.4), 0.35, 0.14, (250, 210, 70))
     for _ in range(p.n(1, 3)):

@@ -8,7 +8,7 @@ from envs.web.pen import Pen
 
 
 def chess(p: Pen) -> None:
-    """A board with pieces."""
+    """Draw a board with pieces."""
     p.bar()
     top, cell = p.height * p.u(0.2, 0.35), 0.125
     light, deep = (
@@ -32,7 +32,7 @@ def chess(p: Pen) -> None:
 
 
 def sudoku(p: Pen) -> None:
-    """Nine by nine squares with digits."""
+    """Draw nine by nine squares with digits."""
     p.bar()
     top, cell = p.height * p.u(0.15, 0.3), 0.1
     for k in range(10):
@@ -45,7 +45,7 @@ def sudoku(p: Pen) -> None:
 
 
 def patience(p: Pen) -> None:
-    """Cards on a green table."""
+    """Draw cards on a green table."""
     p.rect(0, 0, 1, p.height, (int(p.u(10, 50)), int(p.u(90, 140)), int(p.u(40, 80))))
     for column in range(7):
         y = p.height * 0.28
@@ -62,7 +62,7 @@ def patience(p: Pen) -> None:
 
 
 def blocks(p: Pen) -> None:
-    """Blocks piled up in a well."""
+    """Draw blocks piled up in a well."""
     p.rect(0.1, 0.1, 0.9, p.height - 0.1, (18, 20, 30) if p.chance(0.7) else p.soft)
     cell = 0.08
     for column in range(10):
@@ -75,7 +75,7 @@ def blocks(p: Pen) -> None:
 
 
 def compass(p: Pen) -> None:
-    """A rose and a needle."""
+    """Draw a rose and a needle."""
     x, y, r = 0.5, p.height / 2, p.u(0.32, 0.44)
     p.circle(x, y, r, p.ink, 0.02)
     for k, name in enumerate("NESW"):
@@ -88,7 +88,7 @@ def compass(p: Pen) -> None:
 
 
 def piano(p: Pen) -> None:
-    """Keys."""
+    """Draw keys."""
     top, keys = p.height * p.u(0.3, 0.5), p.n(6, 9)
     p.rect(0, 0, 1, top, p.soft)
     for k in range(keys):
@@ -99,7 +99,7 @@ def piano(p: Pen) -> None:
 
 
 def code(p: Pen) -> None:
-    """Lines in colours."""
+    """Draw lines in colours."""
     p.rect(0, 0, 1, p.height, (28, 30, 38) if p.chance(0.7) else p.paper)
     y = 0.1
     while y < p.height - 0.05:
@@ -114,7 +114,7 @@ def code(p: Pen) -> None:
 
 
 def terminal(p: Pen) -> None:
-    """Green text on black."""
+    """Draw green text on black."""
     p.rect(0, 0, 1, p.height, (6, 8, 8))
     green = (60, int(p.u(190, 250)), 90)
     y = 0.08
@@ -124,7 +124,7 @@ def terminal(p: Pen) -> None:
 
 
 def ticker(p: Pen) -> None:
-    """A share's price as a line."""
+    """Draw a share's price as a line."""
     p.bar()
     top, low = p.height * 0.3, p.height * 0.7
     up = p.chance(0.5)
@@ -139,7 +139,7 @@ def ticker(p: Pen) -> None:
 
 
 def rings(p: Pen) -> None:
-    """Three rings, partly closed."""
+    """Draw three rings, partly closed."""
     p.bar()
     x, y = 0.5, p.height * p.u(0.3, 0.45)
     for k in range(3):
@@ -150,7 +150,7 @@ def rings(p: Pen) -> None:
 
 
 def heartbeat(p: Pen) -> None:
-    """A pulse as a line."""
+    """Draw a pulse as a line."""
     p.bar()
     y = p.height * 0.45
     points = [(0.0, y)]
@@ -170,7 +170,7 @@ def heartbeat(p: Pen) -> None:
 
 
 def seats(p: Pen) -> None:
-    """Rows of seats before a screen."""
+    """Draw rows of seats before a screen."""
     top = p.bar()
     p.rect(0.15, top + 0.05, 0.85, top + 0.09, p.ink)
     for row in range(8):
@@ -180,7 +180,7 @@ def seats(p: Pen) -> None:
 
 
 def checklist(p: Pen) -> None:
-    """Round boxes, some of them ticked."""
+    """Draw round boxes, some of them ticked."""
     top, end = p.bar(), p.tabs()
     while top + 0.15 < end:
         done = p.chance(0.4)
@@ -193,7 +193,7 @@ def checklist(p: Pen) -> None:
 
 
 def launcher(p: Pen) -> None:
-    """Icons on a wallpaper."""
+    """Draw icons on a wallpaper."""
     for k in range(12):
         shade = tuple(int(c * (0.5 + 0.5 * k / 12)) for c in p.second)
         p.rect(0, p.height * k / 12, 1, p.height * (k + 1) / 12 + 0.01, (shade[0], shade[1], shade[2]))
@@ -212,7 +212,7 @@ def launcher(p: Pen) -> None:
 
 
 def notifications(p: Pen) -> None:
-    """Round tiles above cards."""
+    """Draw round tiles above cards."""
     for k in range(8):
         p.disc(0.14 + 0.24 * (k % 4), 0.2 + 0.24 * (k // 4), 0.08, p.accent if p.chance(0.4) else p.soft)
     top = 0.65

@@ -7,7 +7,7 @@ from envs.web.parts import DARK, MAIN, SECOND, Draw, Part
 
 
 def bottle(u: Draw) -> list[Part]:
-    """A bottle with a label."""
+    """Return a bottle with a label."""
     radius, neck, height = u(0.15, 0.22), u(0.05, 0.08), u(0.45, 0.6)
     profile = [(0, 0), (radius, 0), (radius, height), (neck, height + u(0.12, 0.22)), (neck, 0.95), (0, 0.95)]
     return [
@@ -18,7 +18,7 @@ def bottle(u: Draw) -> list[Part]:
 
 
 def book(u: Draw) -> list[Part]:
-    """A book, lying or upright."""
+    """Return a book, lying or upright."""
     width, depth, thick = u(0.6, 0.75), 0.95, u(0.1, 0.25)
     pages = box(width * 0.96, depth * 0.95, thick * 0.8).moved(x=0.02, z=thick * 0.1)
     covers = [
@@ -31,7 +31,7 @@ def book(u: Draw) -> list[Part]:
 
 
 def car(u: Draw) -> list[Part]:
-    """A car."""
+    """Return a car."""
     width, low, wheel = u(0.38, 0.46), u(0.16, 0.24), u(0.1, 0.13)
     wheels = [
         cylinder(wheel, 0.08).turned("x", 90).moved(x, y * width / 2 + 0.04, wheel)
@@ -48,7 +48,7 @@ def car(u: Draw) -> list[Part]:
 
 
 def clock(u: Draw) -> list[Part]:
-    """A wall clock."""
+    """Return a wall clock."""
     radius = u(0.38, 0.48)
     hands = [box(0.03, 0.02, radius * share).turned("y", u(0, 360)).moved(z=radius) for share in (0.75, 0.5)]
     return [
@@ -59,13 +59,13 @@ def clock(u: Draw) -> list[Part]:
 
 
 def star_shape(u: Draw) -> list[Part]:
-    """A star of five or six points."""
+    """Return a star of five or six points."""
     points = [(x, z + 0.5) for x, z in star(u.whole(5, 6), 0.5, u(0.18, 0.28))]
     return [(MAIN, upright(points, u(0.1, 0.25)))]
 
 
 def umbrella(u: Draw) -> list[Part]:
-    """An umbrella."""
+    """Return an umbrella."""
     depth = u(0.2, 0.35)
     return [
         (MAIN, lathe([(0.5, 0.65), (0.35, 0.65 + depth * 0.7), (0.0, 0.65 + depth)], u.whole(8, 12))),
@@ -76,7 +76,7 @@ def umbrella(u: Draw) -> list[Part]:
 
 
 def hat(u: Draw) -> list[Part]:
-    """A hat with a brim."""
+    """Return a hat with a brim."""
     crown, height = u(0.22, 0.3), u(0.2, 0.5)
     return [
         (MAIN, cylinder(0.5, 0.03, segments=24)),
@@ -86,7 +86,7 @@ def hat(u: Draw) -> list[Part]:
 
 
 def candle(u: Draw) -> list[Part]:
-    """A candle."""
+    """Return a candle."""
     radius = u(0.1, 0.25)
     return [
         (MAIN, cylinder(radius, 0.75, segments=20)),
@@ -96,7 +96,7 @@ def candle(u: Draw) -> list[Part]:
 
 
 def vase(u: Draw) -> list[Part]:
-    """A vase."""
+    """Return a vase."""
     waist, belly = u(0.1, 0.2), u(0.26, 0.4)
     return [
         (
@@ -111,13 +111,13 @@ def vase(u: Draw) -> list[Part]:
 
 
 def parcel(u: Draw) -> list[Part]:
-    """A parcel with a band."""
+    """Return a parcel with a band."""
     x, y, z = u(0.6, 1.0), u(0.5, 0.9), u(0.4, 0.9)
     return [(MAIN, box(x, y, z)), (SECOND, box(x * 1.01, u(0.08, 0.15), z * 1.01))]
 
 
 def tree(u: Draw) -> list[Part]:
-    """A fir or a round tree."""
+    """Return a fir or a round tree."""
     trunk = u(0.2, 0.35)
     crown = [cylinder(u(0.24, 0.34) * (1 - 0.22 * k), 0.32, 0.02).moved(z=trunk + 0.18 * k) for k in range(3)]
     return [
@@ -127,7 +127,7 @@ def tree(u: Draw) -> list[Part]:
 
 
 def bucket(u: Draw) -> list[Part]:
-    """A bucket with a handle."""
+    """Return a bucket with a handle."""
     low, high, height = u(0.22, 0.3), u(0.34, 0.42), u(0.5, 0.7)
     return [
         (MAIN, lathe([(0, 0), (low, 0), (high, height), (high - 0.03, height), (low - 0.03, 0.04), (0, 0.04)], 24)),

@@ -9,7 +9,7 @@ from envs.web.parts import DARK, MAIN, SECOND, Draw, Part
 
 
 def toy_ball(u: Draw) -> list[Part]:
-    """A ball, often with a stripe."""
+    """Return a ball, often with a stripe."""
     parts: list[Part] = [(MAIN, ball(0.5, segments=u.whole(14, 22)))]
     if u.chance(0.5):
         stripe = ring(0.5, u(0.02, 0.05), steps=20).turned("x", u(0, 90))
@@ -18,7 +18,7 @@ def toy_ball(u: Draw) -> list[Part]:
 
 
 def boat(u: Draw) -> list[Part]:
-    """A boat with a sail or a cabin."""
+    """Return a boat with a sail or a cabin."""
     length, width, depth = 1.0, u(0.28, 0.4), u(0.16, 0.26)
     outline = [(-0.5, -width / 2), (0.2, -width / 2), (0.5, 0), (0.2, width / 2), (-0.5, width / 2)]
     parts: list[Part] = [(MAIN, prism([(x * length, y) for x, y in outline], depth))]
@@ -35,7 +35,7 @@ def boat(u: Draw) -> list[Part]:
 
 
 def chair(u: Draw) -> list[Part]:
-    """A chair with a closed or a barred back."""
+    """Return a chair with a closed or a barred back."""
     seat, height, back = u(0.4, 0.52), u(0.38, 0.5), u(0.4, 0.6)
     leg = u(0.03, 0.06)
     reach = seat / 2 - leg / 2
@@ -54,7 +54,7 @@ def chair(u: Draw) -> list[Part]:
 
 
 def drum(u: Draw) -> list[Part]:
-    """A drum with rims, often with a stick."""
+    """Return a drum with rims, often with a stick."""
     radius, height = u(0.3, 0.48), u(0.3, 0.7)
     parts: list[Part] = [
         (MAIN, cylinder(radius, height, segments=22)),
@@ -68,7 +68,7 @@ def drum(u: Draw) -> list[Part]:
 
 
 def duck(u: Draw) -> list[Part]:
-    """A bath duck."""
+    """Return a bath duck."""
     body = u(0.28, 0.36)
     head = u(0.15, 0.2)
     lift = u(0.3, 0.42)
@@ -83,7 +83,7 @@ def duck(u: Draw) -> list[Part]:
 
 
 def mug(u: Draw) -> list[Part]:
-    """A mug of any taper."""
+    """Return a mug of any taper."""
     bottom, top, height = u(0.22, 0.36), u(0.28, 0.38), u(0.5, 0.95)
     wall = lathe([(0, 0), (bottom, 0), (top, height), (top - 0.04, height), (bottom - 0.04, 0.1), (0, 0.1)], 22)
     middle = (bottom + top) / 2
@@ -97,7 +97,7 @@ def mug(u: Draw) -> list[Part]:
 
 
 def plane(u: Draw) -> list[Part]:
-    """A plane with a propeller or with jets."""
+    """Return a plane with a propeller or with jets."""
     body = u(0.07, 0.11)
     span, sweep = u(0.8, 1.1), u(0.0, 0.25)
     wing = [
@@ -130,7 +130,7 @@ def plane(u: Draw) -> list[Part]:
 
 
 def roll(u: Draw) -> list[Part]:
-    """A roll of paper, upright or lying."""
+    """Return a roll of paper, upright or lying."""
     radius, height = u(0.28, 0.45), u(0.4, 0.95)
     core = u(0.08, 0.16)
     outside = lathe([(core, 0), (radius, 0), (radius, height), (core, height), (core, 0)], 26)
@@ -144,7 +144,7 @@ def roll(u: Draw) -> list[Part]:
 
 
 def rocket(u: Draw) -> list[Part]:
-    """A rocket with three or four fins."""
+    """Return a rocket with three or four fins."""
     radius, height = u(0.13, 0.22), u(0.5, 0.7)
     nose = u(0.2, 0.35)
     count = u.whole(3, 4)
@@ -161,7 +161,7 @@ def rocket(u: Draw) -> list[Part]:
 
 
 def lamp(u: Draw) -> list[Part]:
-    """A lamp with a shade on a stem or a belly."""
+    """Return a lamp with a shade on a stem or a belly."""
     low, high, shade = u(0.22, 0.34), u(0.1, 0.26), u(0.24, 0.4)
     stem = u(0.4, 0.6)
     parts: list[Part] = [
@@ -178,7 +178,7 @@ def lamp(u: Draw) -> list[Part]:
 
 
 def teddy(u: Draw) -> list[Part]:
-    """A sitting bear."""
+    """Return a sitting bear."""
     belly, head = u(0.2, 0.27), u(0.16, 0.22)
     top = belly * 1.9 + head * 0.7
     limbs = [ball(0.08, 0.08, u(0.14, 0.18)).moved(u(-0.02, 0.1), y * (belly + 0.03), belly * 1.25) for y in (-1, 1)]
@@ -209,7 +209,7 @@ def teddy(u: Draw) -> list[Part]:
 
 
 def train(u: Draw) -> list[Part]:
-    """A steam engine."""
+    """Return a steam engine."""
     width, boiler = u(0.26, 0.34), u(0.11, 0.16)
     wheel = u(0.08, 0.12)
     wheels = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ class Surface:
     """A texture.
 
     Attributes:
-        word: what captions call it, such as `wooden`.
+        word: What captions call it, such as `wooden`.
         image: uint8 (SIZE, SIZE, 3).
     """
 
@@ -29,19 +30,21 @@ def _finish(image: np.ndarray) -> np.ndarray:
 
 
 def _noise(rng: np.random.Generator, cells: int) -> np.ndarray:
-    """Smooth noise in [-1, 1], (SIZE, SIZE)."""
+    """Return smooth noise in [-1, 1], (SIZE, SIZE)."""
     coarse = rng.uniform(-1, 1, (cells + 1, cells + 1))
     at = np.linspace(0, cells, SIZE, endpoint=False)
     low, share = at.astype(int), at % 1
     rows = coarse[low] * (1 - share)[:, None] + coarse[low + 1] * share[:, None]
-    return rows[:, low] * (1 - share) + rows[:, low + 1] * share
+    result: np.ndarray = rows[:, low] * (1 - share) + rows[:, low + 1] * share
+    return result
 
 
 def _wood(rng: np.random.Generator) -> np.ndarray:
     base = np.array([rng.uniform(0.35, 0.85), 0, 0])
     base[1], base[2] = base[0] * rng.uniform(0.62, 0.8), base[0] * rng.uniform(0.35, 0.6)
     rings = np.sin(np.arange(SIZE)[:, None] * rng.uniform(0.3, 0.9) + 5 * _noise(rng, 4))
-    return base * (1 + 0.12 * rings + 0.06 * _noise(rng, 24))[..., None]
+    result: np.ndarray = base * (1 + 0.12 * rings + 0.06 * _noise(rng, 24))[..., None]
+    return result
 
 
 def _grass(rng: np.random.Generator) -> np.ndarray:
@@ -51,7 +54,8 @@ def _grass(rng: np.random.Generator) -> np.ndarray:
 
 def _marble(rng: np.random.Generator) -> np.ndarray:
     veins = np.abs(np.sin(6 * _noise(rng, 3) + 3 * _noise(rng, 8)))
-    return np.array(muted(rng, (0.6, 0.98))) * (0.75 + 0.25 * veins)[..., None]
+    result: np.ndarray = np.array(muted(rng, (0.6, 0.98))) * (0.75 + 0.25 * veins)[..., None]
+    return result
 
 
 def _concrete(rng: np.random.Generator) -> np.ndarray:
@@ -64,7 +68,8 @@ def _cloth(rng: np.random.Generator) -> np.ndarray:
     period = int(rng.choice([8, 12, 16, 24]))
     rows, columns = np.mgrid[:SIZE, :SIZE] // period % 2
     weave = (rows + columns)[..., None] / 2
-    return first * (1 - weave) + second * weave
+    result: np.ndarray = first * (1 - weave) + second * weave
+    return result
 
 
 def _sand(rng: np.random.Generator) -> np.ndarray:
@@ -85,7 +90,7 @@ def _sky(rng: np.random.Generator) -> np.ndarray:
 
 
 def _paper(rng: np.random.Generator) -> np.ndarray:
-    """Wallpaper with diamonds or lines at a slant."""
+    """Return a wallpaper with diamonds or lines at a slant."""
     first, second = np.array(muted(rng, (0.55, 0.95))), np.array(muted(rng, (0.4, 0.9)))
     y, x = np.mgrid[:SIZE, :SIZE]
     step = int(rng.choice([16, 24, 32]))
@@ -113,7 +118,7 @@ _BACKDROPS = (
 )
 
 
-def _drawn(kinds: tuple, seed: int) -> tuple[Surface, ...]:
+def _drawn(kinds: tuple[Any, ...], seed: int) -> tuple[Surface, ...]:
     return tuple(
         Surface(word, _finish(draw(np.random.default_rng([seed, row, number]))))
         for row, (word, draw, count) in enumerate(kinds)

@@ -21,9 +21,9 @@ class Shape:
     """One way a thing can look.
 
     Attributes:
-        name: of its category, as captions say.
-        parts: one mesh a shade, standing on z = 0, centred in x and y, its longest edge one metre.
-        height: metres.
+        name: Name of its category, as captions say.
+        parts: One mesh a shade, standing on z = 0, centred in x and y, its longest edge one metre.
+        height: Metres.
     """
 
     name: str
@@ -74,7 +74,7 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
 
 
 def draw_shape(name: str, rng: np.random.Generator) -> Shape:
-    """Draws one way a thing can look; `name` is a key of `CATEGORIES`."""
+    """Draw one way a thing can look; `name` is a key of `CATEGORIES`."""
     parts = CATEGORIES[name](Draw(rng))
     low, high = join([mesh for _, mesh in parts]).bounds
     scale, middle = 1.0 / float((high - low).max()), (low + high) / 2

@@ -23,19 +23,19 @@ class AndroidCollectConfig(StrictConfig):
     """What is collected on the phone.
 
     Attributes:
-        name: of the dataset.
+        name: Name of the dataset.
         domain: "android".
-        task_set: of the library, by name; its name becomes the dataset's family. Goals of both splits take turns.
-        content: what the screens show, "train" or "eval".
-        layout: of the launcher, "fixed" or "shuffled".
-        trajectories: how many.
-        policies: share of the trajectories by policy; they sum to 1. `scripted` plays one of the scripts of
+        task_set: A packaged task set, by name, which becomes the dataset's family. Goals of both splits take turns.
+        content: What the screens show, "train" or "eval".
+        layout: Layout of the launcher, "fixed" or "shuffled".
+        trajectories: How many.
+        policies: Share of the trajectories by policy; they sum to 1. `scripted` plays one of the scripts of
             `envs.android.selftest` (straight to the goal's app, by a detour, to other apps, nowhere), `noisy` goes
             straight to the app with random actions in between, `random` acts at random.
-        max_steps: time limit.
-        after_script: random taps and swipes after a script has ended: most stay within the app.
+        max_steps: Time limit.
+        after_script: Random taps and swipes after a script has ended: most stay within the app.
         reward_size: (height, width) of the stored picture, pixels.
-        seed: everything is drawn from it.
+        seed: Everything is drawn from it.
     """
 
     name: str
@@ -62,7 +62,7 @@ class AndroidCollectConfig(StrictConfig):
 
 
 def android_trajectories(config: AndroidCollectConfig) -> Iterator[list[dict[str, Any]]]:
-    """All trajectories in order; which policy acts in which is drawn from the seed."""
+    """Give all trajectories in order; which policy acts in which is drawn from the seed."""
     # Imported here: the playhouse is collected where the phone's dependencies are not installed.
     from envs.android.env import OpenAppEnv
 
@@ -107,7 +107,7 @@ def _trajectory(
 
 
 def _actions(env: OpenAppEnv, config: AndroidCollectConfig, policy: str, rng: np.random.Generator) -> Iterator[int]:
-    """The actions of one trajectory, as long as anyone asks."""
+    """Give the actions of one trajectory, as long as anyone asks."""
     from envs.android.actions import ACTION_INDEX, COLUMNS, MACRO_ACTIONS, ROWS
     from envs.android.selftest import KINDS, ScriptWriter
 

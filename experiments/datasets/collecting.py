@@ -43,7 +43,7 @@ def load_config(preset: str, overrides: Sequence[str] = ()) -> AnyCollectConfig:
     """Return a packaged preset by name, or one from a path that ends in `.yaml`.
 
     Raises:
-        ConfigError: there is none, or it is not usable.
+        ConfigError: There is none, or it is not usable.
     """
     values = load_preset("collect", preset, overrides)
     return config_class(values)(**values)
@@ -58,16 +58,16 @@ def collect(
     """Collect a dataset into a new folder; it counts as a dataset once its manifest is there, which comes last.
 
     Args:
-        config: what to collect.
-        out: folder to write; must not hold a dataset yet.
-        shard_trajectories: trajectories a Parquet file.
-        progress: called after each trajectory with how many are done, of how many.
+        config: What to collect.
+        out: Folder to write; must not hold a dataset yet.
+        shard_trajectories: Trajectories a Parquet file.
+        progress: Called after each trajectory with how many are done, of how many.
 
     Returns:
         The manifest: counts, share of positive steps, checksums.
 
     Raises:
-        ConfigError: the folder already holds a dataset.
+        ConfigError: The folder already holds a dataset.
     """
     if (out / "manifest.json").exists():
         raise ConfigError(f"{out} already holds a dataset; name a new folder, or remove it first")
@@ -110,14 +110,14 @@ def collect(
 
 
 def read_dataset(folder: str | Path, verify: bool = True) -> ray.data.Dataset:
-    """The dataset as a Ray Data dataset of rows; needs a Ray session.
+    """Return the dataset as a Ray Data dataset of rows; needs a Ray session.
 
     Ray Data reads files in parallel and in no fixed order: sort by `trajectory` and `step` where order matters.
 
     `decode_images` turns a batch's PNG bytes into frames: `read_dataset(path).map_batches(decode_images)`.
 
     Raises:
-        ConfigError: there is no dataset, or a file is not the one that was written.
+        ConfigError: There is no dataset, or a file is not the one that was written.
     """
     import ray.data
 
@@ -126,10 +126,10 @@ def read_dataset(folder: str | Path, verify: bool = True) -> ray.data.Dataset:
 
 
 def dataset_files(folder: str | Path, verify: bool = True) -> list[Path]:
-    """The Parquet files of a dataset in order, their checksums verified.
+    """Return the Parquet files of a dataset in order, their checksums verified.
 
     Raises:
-        ConfigError: there is no dataset, or a file is not the one that was written.
+        ConfigError: There is no dataset, or a file is not the one that was written.
     """
     folder = Path(folder)
     files = read_manifest(folder)["files"]
@@ -146,7 +146,7 @@ def decode_images(batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def _trajectories(config: AnyCollectConfig) -> Iterator[list[dict[str, Any]]]:
-    """All trajectories in order."""
+    """Give all trajectories in order."""
     return android_trajectories(config) if isinstance(config, AndroidCollectConfig) else playhouse_trajectories(config)
 
 

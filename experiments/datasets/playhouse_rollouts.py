@@ -19,16 +19,16 @@ class CollectConfig(StrictConfig):
     """What is collected.
 
     Attributes:
-        name: of the dataset.
-        env_preset: preset of the playhouse.
-        split: goals and homes, "train" or "held_out".
-        trajectories: how many of each family.
-        policies: share of the trajectories by scripted policy; they sum to 1.
-        max_steps: time limit by family.
+        name: Name of the dataset.
+        env_preset: Preset of the playhouse.
+        split: Goals and homes, "train" or "held_out".
+        trajectories: How many of each family.
+        policies: Share of the trajectories by scripted policy; they sum to 1.
+        max_steps: Time limit by family.
         observation_size: (height, width) of the policy's picture, pixels (not stored).
         reward_size: (height, width) of the stored picture, pixels.
-        stop_after_success: steps recorded after the goal first holds.
-        seed: everything is drawn from it.
+        stop_after_success: Steps recorded after the goal first holds.
+        seed: Everything is drawn from it.
     """
 
     name: str
@@ -57,7 +57,7 @@ class CollectConfig(StrictConfig):
 
 
 def playhouse_trajectories(config: CollectConfig) -> Iterator[list[dict[str, Any]]]:
-    """All trajectories in order; which policy acts in which is drawn from the seed."""
+    """Give all trajectories in order; which policy acts in which is drawn from the seed."""
     index = 0
     for family in FAMILIES:
         count = config.trajectories.get(family, 0)

@@ -35,7 +35,7 @@ class PlayhouseStates:
         frames: uint8 (N, H, W, 3), as the reward model sees them.
         goals: N goal ids.
         kinds: N kinds of state, see `kind_of`.
-        task_set: of the goals.
+        task_set: Task set of the goals.
     """
 
     frames: npt.NDArray[np.uint8]
@@ -50,10 +50,10 @@ def sample_states(
     """Roll out scripted policies and say of every state what holds in it.
 
     Args:
-        family: of the goals.
-        preset: of the playhouse; training homes and goals, as in the collected datasets.
-        episodes: how many.
-        seed: decides everything.
+        family: Family of the goals.
+        preset: Preset of the playhouse; training homes and goals, as in the collected datasets.
+        episodes: How many.
+        seed: Decides everything.
         size: (height, width) of the frames, pixels.
     """
     env = PlayhouseEnv(
@@ -87,7 +87,7 @@ def sample_states(
 
 
 def kind_of(env: PlayhouseEnv) -> str:
-    """What holds in the present state, of the things that its goal names."""
+    """Return what holds in the present state, of the things that its goal names."""
     truth, scene = env.truth, env.scene
     seen, held = truth.is_visible(0), env.agent.held == 0
     x, y, _, _ = env.agent.pose

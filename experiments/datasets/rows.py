@@ -32,15 +32,15 @@ class DrawsRewardFrames(Protocol):
     """What rows need of an environment."""
 
     def reward_frame(self) -> np.ndarray:
-        """Draws the present state for the reward model, uint8 (h, w, 3)."""
+        """Draw the present state for the reward model, uint8 (h, w, 3)."""
         ...
 
 
 def check_shares(shares: Mapping[str, float], known: Iterable[str]) -> None:
-    """Refuses shares of policies that do not exist, or that do not sum to 1.
+    """Refuse shares of policies that do not exist, or that do not sum to 1.
 
     Raises:
-        ValueError: as pydantic's validators raise it.
+        ValueError: As pydantic's validators raise it.
     """
     known = tuple(known)
     if set(shares) - set(known) or abs(sum(shares.values()) - 1.0) > 1e-6:
@@ -48,7 +48,7 @@ def check_shares(shares: Mapping[str, float], known: Iterable[str]) -> None:
 
 
 def draw_policy(shares: Mapping[str, float], rng: np.random.Generator) -> str:
-    """Returns a policy's name, drawn by the shares."""
+    """Return a policy's name, drawn by the shares."""
     names = list(shares)
     return names[int(rng.choice(len(names), p=[shares[name] for name in names]))]
 
@@ -56,15 +56,15 @@ def draw_policy(shares: Mapping[str, float], rng: np.random.Generator) -> str:
 def state_row(
     env: DrawsRewardFrames, fixed: dict[str, Any], step: int, action: int, reward: float, info: dict[str, Any]
 ) -> dict[str, Any]:
-    """Returns the row of an environment's present state.
+    """Return the row of an environment's present state.
 
     Args:
-        env: drawn as it is.
-        fixed: the columns that stay the same in a trajectory.
-        step: number of the state, 0 after the reset.
-        action: that led here; -1 at step 0.
-        reward: ground truth of that action.
-        info: of the environment's last step or reset.
+        env: Drawn as it is.
+        fixed: The columns that stay the same in a trajectory.
+        step: Number of the state, 0 after the reset.
+        action: That led here; -1 at step 0.
+        reward: Ground truth of that action.
+        info: Info of the environment's last step or reset.
     """
     return {
         **fixed,
@@ -78,7 +78,7 @@ def state_row(
 
 
 def png(frame: np.ndarray) -> bytes:
-    """Returns a frame uint8 (h, w, 3) as PNG bytes."""
+    """Return a frame uint8 (h, w, 3) as PNG bytes."""
     buffer = io.BytesIO()
     Image.fromarray(frame).save(buffer, format="png", compress_level=6)
     return buffer.getvalue()

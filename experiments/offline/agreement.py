@@ -29,9 +29,9 @@ class AgreementReward(StrictConfig):
     """One reward that an agent trains on, and recorded frames to try it on.
 
     Attributes:
-        train: training preset whose reward it is.
-        reward: settings that replace the preset's, as an arm of a study does.
-        data: the recorded frames.
+        train: Training preset whose reward it is.
+        reward: Settings that replace the preset's, as an arm of a study does.
+        data: The recorded frames.
     """
 
     train: str
@@ -43,9 +43,9 @@ class AgreementConfig(StrictConfig):
     """One comparison.
 
     Attributes:
-        model: packaged name, folder or hub id.
-        precisions: those to compare with fp32.
-        rewards: by name.
+        model: Packaged name, folder or hub id.
+        precisions: Those to compare with fp32.
+        rewards: Rewards by name.
     """
 
     model: str
@@ -56,16 +56,16 @@ class AgreementConfig(StrictConfig):
 def find_agreements(
     config: AgreementConfig, runtime: Literal["openvino", "torch"], folder: Path | None = None
 ) -> Iterator[PrecisionAgreement]:
-    """Compares precision by precision, and keeps each result in the model's folder.
+    """Compare precision by precision, and keep each result in the model's folder.
 
     Args:
-        config: what to compare.
-        runtime: of the image tower.
-        folder: to keep results in; None for the model's own.
+        config: What to compare.
+        runtime: Runtime of the image tower.
+        folder: To keep results in; None for the model's own.
 
     Raises:
-        ConfigError: a dataset is missing or damaged, a preset has no such reward, or a precision is not there.
-        CheckpointError: the model is no usable dual encoder.
+        ConfigError: A dataset is missing or damaged, a preset has no such reward, or a precision is not there.
+        CheckpointError: The model is no usable dual encoder.
     """
     scorings = {name: _Scoring(config.model, one) for name, one in config.rewards.items()}
     fp32 = _load(config.model, "fp32", runtime)
@@ -105,7 +105,7 @@ class _Scoring:
     def score(self, encoder: TextMemo, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         return FamilyRewards(self.reward, self.task_sets, encoder).score(self.dataset.states, images)
 
-    def agreement(self, name: str, expected: npt.NDArray, scores: npt.NDArray) -> RewardAgreement:
+    def agreement(self, name: str, expected: np.ndarray, scores: np.ndarray) -> RewardAgreement:
         labels = self.dataset.states.goal_achieved
         return compare_scores(
             name, self.reward.agreement_key, self.dataset.name, expected, scores, labels, self.reward.beta
@@ -120,7 +120,7 @@ def _load(model: str, precision: Literal["fp32", "bf16", "int8"], runtime: Liter
 
 
 def _scores(scorings: dict[str, _Scoring], encoder: Any) -> dict[str, npt.NDArray[np.float32]]:
-    """Scores each reward's states; rewards that share states share their embeddings."""
+    """Score each reward's states; reward that share states share their embeddings."""
     known: dict[str, npt.NDArray[np.float32]] = {}
     scores = {}
     for name, scoring in scorings.items():
@@ -132,7 +132,7 @@ def _scores(scorings: dict[str, _Scoring], encoder: Any) -> dict[str, npt.NDArra
 
 
 def _embedded(dataset: LabelledDataset, encoder: Any) -> npt.NDArray[np.float32]:
-    """Returns the embeddings of a dataset's states in their order, float32 (N, D)."""
+    """Return the embeddings of a dataset's states in their order, float32 (N, D)."""
     parts, order = [], []
     for batch in dataset.batches(_FRAMES_AT_A_TIME):
         parts.append(encoder.embed_images(decode_frames(batch["image"])))

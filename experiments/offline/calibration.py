@@ -36,9 +36,9 @@ class Calibrated:
     """The best reward with one negative set.
 
     Attributes:
-        reward: with its tau, beta and template.
-        choice: how it does on the calibration side.
-        test: how it does on the test side.
+        reward: Reward with its tau, beta and template.
+        choice: How it does on the calibration side.
+        test: How it does on the test side.
     """
 
     reward: RewardConfig
@@ -52,18 +52,18 @@ class Calibration:
     def __init__(
         self, config: CalibrateConfig, output: Path, reward_file: Path | None = None, extends: str | None = None
     ) -> None:
-        """Checks everything that was asked for, before anything is written.
+        """Check everything that was asked for, before anything is written.
 
         Args:
-            config: the calibration.
-            output: folder for run folders, embeddings and MLflow's store.
-            reward_file: the preset to write; None takes the run's folder.
-            extends: training preset that it shall extend.
+            config: The calibration.
+            output: Folder for run folders, embeddings and MLflow's store.
+            reward_file: The preset to write; None takes the run's folder.
+            extends: Training preset that it shall extend.
 
         Raises:
-            ConfigError: a dataset, task set, prompt set or setting that cannot be used, or a split that leaks.
-            CheckpointError: the model is no usable dual encoder.
-            SelfCheckError: the model's weights are not the recorded ones.
+            ConfigError: A dataset, task set, prompt set or setting that cannot be used, or a split that leaks.
+            CheckpointError: The model is no usable dual encoder.
+            SelfCheckError: The model's weights are not the recorded ones.
         """
         self._config, self._output, self._reward_file, self._extends = config, output, reward_file, extends
         if config.reward.head.form != "softmax_binary":
@@ -85,7 +85,7 @@ class Calibration:
         }
 
     def execute(self) -> Path:
-        """Runs the calibration.
+        """Run the calibration.
 
         Returns:
             The reward preset.
@@ -137,7 +137,7 @@ class Calibration:
         searched: list[dict[str, Any]],
         bars: Bars,
     ) -> Calibrated:
-        """Finds template, tau and beta on the calibration side, and measures them on the test side."""
+        """Find template, tau and beta on the calibration side, and measure them on the test side."""
         config, states, label = self._config, self._dataset.states, negatives_label(negatives)
         calibration = states.where(sides[0])
         labels = calibration.goal_achieved
@@ -265,7 +265,7 @@ class Calibration:
 
 
 def _merit(choice: ThresholdChoice) -> tuple[bool, float, float]:
-    """Orders choices: by recall among those that are precise enough, by precision among those that are not."""
+    """Order choices: by recall among those that are precise enough, by precision among those that are not."""
     if choice.reached:
         return True, choice.recall, choice.precision
     return False, choice.precision_bound, choice.recall

@@ -47,11 +47,11 @@ class DataConfig(StrictConfig):
     """Which labelled states, and what their goals are.
 
     Attributes:
-        dataset: folder written by `experiments.collect`.
-        task_sets: by family, the name of a packaged task set or the path of a .yaml file. Goals and negatives of a
+        dataset: Folder written by `experiments.collect`.
+        task_sets: By family, the name of a packaged task set or the path of a .yaml file. Goals and negatives of a
             family's states are those of its own task set.
-        families: those to use; None takes all of `task_sets`.
-        limit: trajectories to use, evenly spread over the dataset; None takes all.
+        families: Those to use; None takes all of `task_sets`.
+        limit: Trajectories to use, evenly spread over the dataset; None takes all.
     """
 
     dataset: str
@@ -64,16 +64,16 @@ class OfflineConfig(StrictConfig):
     """What an evaluation and a calibration share.
 
     Attributes:
-        name: of the run, in MLflow and in the output folder.
-        data: the labelled states.
-        reward: what is evaluated, or calibrated; each says what of it is replaced.
-        negatives: the sets that are compared, side by side.
-        served_by: the way to the encoder; what `deploy` serves is read by Ray Data, in processes beside the replicas.
-        request_frames: frames in one request. `served_by.max_in_flight` requests are under way at a time: while one is
+        name: Name of the run, in MLflow and in the output folder.
+        data: The labelled states.
+        reward: What is evaluated, or calibrated; each says what of it is replaced.
+        negatives: The sets that are compared, side by side.
+        served_by: The way to the encoder; what `deploy` serves is read by Ray Data, in processes beside the replicas.
+        request_frames: Frames in one request. `served_by.max_in_flight` requests are under way at a time: while one is
             encoded the others are read and decoded.
-        resamples: of the bootstrap over trajectories.
-        seed: of the bootstrap.
-        tracking: where results go.
+        resamples: Resamples of the bootstrap over trajectories.
+        seed: Seed of the bootstrap.
+        tracking: Where results go.
     """
 
     name: str = Field(min_length=1, pattern=r"^[\w.-]+$")
@@ -91,8 +91,8 @@ class OfflinePRConfig(OfflineConfig):
     """One offline evaluation: of the reward, its model, template and negatives are replaced.
 
     Attributes:
-        models: packaged names, folders or hub ids; one curve each.
-        prompts: prompt set whose templates are tried; None takes the reward's own template.
+        models: Packaged names, folders or hub ids; one curve each.
+        prompts: Prompt set whose templates are tried; None takes the reward's own template.
     """
 
     models: tuple[str, ...] = Field(min_length=1)
@@ -105,11 +105,11 @@ class CalibrateConfig(OfflineConfig):
     The best of the negative sets on the calibration split goes into the preset, all are in the table.
 
     Attributes:
-        split: which trajectories calibrate and which test.
-        taus: temperatures tried.
-        precision: to reach.
-        confidence: of the lower bound on the precision that has to reach it; 0 asks it of the precision itself.
-        search: prompt set to search by average precision on the calibration split; None keeps the reward's template.
+        split: Which trajectories calibrate and which test.
+        taus: Temperatures tried.
+        precision: To reach.
+        confidence: Confidence of the lower bound on precision that must reach it; 0 asks it of precision itself.
+        search: Prompt set to search by average precision on the calibration split; None keeps the reward's template.
     """
 
     split: SplitSpec = SplitSpec()
@@ -128,12 +128,12 @@ class RelabelConfig(StrictConfig):
     """One relabelling.
 
     Attributes:
-        data: the trajectories; `limit` is not used: a dataset is relabelled whole.
-        reward: what is computed.
-        served_by: the way to the encoder.
-        request_frames: frames in one request.
-        part_states: states in one file of the result, the most that a kill can cost.
-        tracking: where the run's record goes; without a URI a sqlite file beside the result's folder.
+        data: The trajectories; `limit` is not used: a dataset is relabelled whole.
+        reward: What is computed.
+        served_by: The way to the encoder.
+        request_frames: Frames in one request.
+        part_states: States in one file of the result, the most that a kill can cost.
+        tracking: Where the run's record goes; without a URI a sqlite file beside the result's folder.
     """
 
     data: DataConfig
@@ -145,10 +145,10 @@ class RelabelConfig(StrictConfig):
 
 
 def labelled_models(models: Sequence[str]) -> dict[str, str]:
-    """Returns models by their label; by their full name where two labels are alike.
+    """Return models by their label; by their full name where two labels are alike.
 
     Raises:
-        ConfigError: a model is named twice.
+        ConfigError: A model is named twice.
     """
     labels = [model_label(model) for model in models]
     if len(set(labels)) < len(labels):
@@ -159,6 +159,6 @@ def labelled_models(models: Sequence[str]) -> dict[str, str]:
 
 
 def model_label(model: str) -> str:
-    """What a model is called in tables: its name, or its folder's, that above `model` where it is called so."""
+    """Return what a model is called in tables: its name, or its folder's, that above `model` where it is called so."""
     path = Path(model)
     return path.parent.name if path.name == "model" and path.parent.name else path.name

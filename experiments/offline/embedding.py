@@ -27,21 +27,21 @@ def embed_states(
     config: OfflineConfig,
     progress: Progress,
 ) -> int:
-    """Embeds every frame of a dataset that the store does not have yet.
+    """Embed every frame of a dataset that the store does not have yet.
 
     Args:
-        dataset: the frames.
-        store: takes the embeddings, a file at a time.
-        client: of the service that embeds.
-        config: frames a request, and how many are under way. Where the service is Ray's, Ray Data reads and decodes in
+        dataset: The frames.
+        store: Takes the embeddings, a file at a time.
+        client: Client of the service that embeds.
+        config: Frames a request, and how many are under way. Where the service is Ray's, Ray Data reads and decodes in
             processes of its own.
-        progress: called with the number of states embedded and the number of all.
+        progress: Called with the number of states embedded and the number of all.
 
     Returns:
         How many frames were embedded now.
 
     Raises:
-        VLMRewardsError: the service failed for good; what was embedded until then is kept.
+        VLMRewardsError: The service failed for good; what was embedded until then is kept.
     """
     missing = store.missing(dataset.states)
     total = len(dataset.states)
@@ -84,9 +84,10 @@ def _with_ray_data(
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
     wanted = ray.put(missing)
+    keep_wanted: Any = _keep_wanted  # Ray wants a function of one argument, and gives the others of fn_args
     states = (
         ray.data.read_parquet([str(path) for path in dataset.files], columns=["trajectory", "step", "image"])
-        .map_batches(_keep_wanted, fn_args=(wanted,), batch_size=None, num_cpus=0.1)
+        .map_batches(keep_wanted, fn_args=(wanted,), batch_size=None, num_cpus=0.1)
         .map_batches(
             _Embedder,
             fn_constructor_args=(client,),
@@ -135,7 +136,7 @@ class _Embedder:
 
 
 def _own_error(error: Any) -> BaseException:
-    """Returns the library's error inside one of Ray's, where there is one."""
+    """Return the library's error inside one of Ray's, where there is one."""
     from vlm_rewards.errors import RewardServiceError, VLMRewardsError
 
     inner: BaseException | None = error
@@ -147,5 +148,5 @@ def _own_error(error: Any) -> BaseException:
 
 
 def store_folder(output: Path) -> Path:
-    """Where the embeddings of all runs below an output folder are kept."""
+    """Return where the embeddings of all runs below an output folder are kept."""
     return output / "embeddings"

@@ -154,7 +154,7 @@ class OfflineEvaluation:
     def _measure(
         self, cell: Cell, images: npt.NDArray[np.float32], uri: str, parent: str
     ) -> dict[str, OfflineMeasures]:
-        """Score all states by one cell, measures each family and all together, and logs it as a child run."""
+        """Score all states by one cell, measure each family and all together, and log it as a child run."""
         assert self._folder is not None
         config, states, rewards = self._config, self._dataset.states, self._rewards[cell.key]
         scores = rewards.score(states, images)

@@ -11,8 +11,8 @@ class Combine(StrictConfig):
     """Templates by combination: every prefix, the placeholder, every suffix.
 
     Attributes:
-        prefixes: words before [TASK], with their space.
-        suffixes: words after it.
+        prefixes: Words before [TASK], with their space.
+        suffixes: Words after it.
     """
 
     prefixes: tuple[str, ...] = Field(min_length=1)
@@ -23,10 +23,10 @@ class PromptSet(StrictConfig):
     """Templates that are compared with one another.
 
     Attributes:
-        name: of the set.
-        version: raised whenever a template changes: results name it.
-        templates: by a short name, sentences with [TASK] or [INSTRUCTION].
-        combine: further templates, named by themselves.
+        name: Name of the set.
+        version: Raised whenever a template changes: results name it.
+        templates: Templates by a short name, sentences with [TASK] or [INSTRUCTION].
+        combine: Further templates, named by themselves.
     """
 
     name: str = Field(min_length=1)
@@ -53,9 +53,9 @@ class PromptSet(StrictConfig):
 
 
 def load_prompt_set(name: str) -> PromptSet:
-    """Returns a shipped prompt set by name, or one from the path of a YAML file.
+    """Return a shipped prompt set by name, or one from the path of a YAML file.
 
     Raises:
-        ConfigError: there is none, or it is not usable.
+        ConfigError: There is none, or it is not usable.
     """
     return PromptSet(**load_preset("prompts", name))

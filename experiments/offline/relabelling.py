@@ -35,10 +35,10 @@ class Piece:
     """A part of the result: consecutive whole trajectories of one file of the dataset.
 
     Attributes:
-        name: of its file.
-        source: file of the dataset.
-        begin: first row.
-        end: row after the last.
+        name: Name of its file.
+        source: File of the dataset.
+        begin: First row.
+        end: Row after the last.
     """
 
     name: str
@@ -52,10 +52,10 @@ class RelabelOutcome:
     """What a relabelling did.
 
     Attributes:
-        states: in the dataset.
-        rewarded: states with a reward above 0.
-        encoded: states that were encoded by this call; the others were there already.
-        seconds: of this call, from the first read to the last written file.
+        states: States in the dataset.
+        rewarded: States with a reward above 0.
+        encoded: States that were encoded by this call; the others were there already.
+        seconds: Seconds of this call, from the first read to the last written file.
     """
 
     states: int
@@ -77,16 +77,16 @@ class Relabelling:
     """
 
     def __init__(self, config: RelabelConfig, out: Path) -> None:
-        """Checks everything, before anything is written.
+        """Check everything, before anything is written.
 
         Args:
-            config: the relabelling.
-            out: folder of the result: new, empty, or of the same relabelling that was cut off.
+            config: The relabelling.
+            out: Folder of the result: new, empty, or of the same relabelling that was cut off.
 
         Raises:
-            ConfigError: a dataset, task set or setting that cannot be used, or a folder that holds something else.
-            CheckpointError: the model is no usable dual encoder.
-            SelfCheckError: the model's weights are not the recorded ones.
+            ConfigError: A dataset, task set or setting that cannot be used, or a folder that holds something else.
+            CheckpointError: The model is no usable dual encoder.
+            SelfCheckError: The model's weights are not the recorded ones.
         """
         if config.data.limit is not None or config.data.families is not None:
             raise ConfigError("a dataset is relabelled whole; leave data.limit and data.families out")
@@ -109,7 +109,7 @@ class Relabelling:
         self.run_id = self._check_folder()
 
     def params(self) -> dict[str, Any]:
-        """Returns what decides the result, for MLflow."""
+        """Return what decides the result, for MLflow."""
         return {
             "dataset": self._dataset.name,
             "dataset_fingerprint": self._dataset.fingerprint,
@@ -121,14 +121,14 @@ class Relabelling:
         }
 
     def execute(self, progress: Callable[[int, int], None], run_id: str | None = None) -> RelabelOutcome:
-        """Relabels what is left.
+        """Relabel what is left.
 
         Args:
-            progress: called with the number of states on disk and the number of all.
+            progress: Called with the number of states on disk and the number of all.
             run_id: MLflow's id of this run, kept until it is finished.
 
         Raises:
-            VLMRewardsError: the service failed for good; what was written stays, and a later call continues.
+            VLMRewardsError: The service failed for good; what was written stays, and a later call continues.
         """
         self._out.mkdir(parents=True, exist_ok=True)
         write_atomically(self._out / STATE_FILE, json.dumps({"identity": self._identity, "run_id": run_id}))
@@ -153,7 +153,7 @@ class Relabelling:
         return RelabelOutcome(len(self._dataset.states), rewarded, encoded, seconds)
 
     def _relabel(self, pieces: list[Piece], client: RewardClient) -> Iterator[Piece]:
-        """Yields pieces in order as their files are on disk.
+        """Yield pieces in order as their files are on disk.
 
         Requests of the next piece are under way while one is scored and written, so that the encoder never waits.
         """
@@ -210,7 +210,7 @@ class Relabelling:
         write_atomically(self._out / piece.name, buffer.getvalue())
 
     def _pieces(self) -> Iterator[Piece]:
-        """Divides the dataset's files; the same every time, so that a later call knows what is missing."""
+        """Divide the dataset's files; the same every time, so that a later call knows what is missing."""
         for number, path in enumerate(self._dataset.files):
             trajectory = pq.read_table(path, columns=["trajectory"])["trajectory"].to_numpy()
             ends = [*(np.flatnonzero(np.diff(trajectory)) + 1).tolist(), len(trajectory)]
@@ -226,7 +226,7 @@ class Relabelling:
         return path.is_file() and pq.read_metadata(path).num_rows == piece.end - piece.begin
 
     def _finish(self, pieces: list[Piece]) -> int:
-        """Checks that every state is there once, and writes the manifest.
+        """Check that every state is there once, and write the manifest.
 
         Returns:
             How many states are rewarded.
@@ -258,7 +258,7 @@ class Relabelling:
         return rewarded
 
     def _check_folder(self) -> str | None:
-        """Refuses a folder with anything but this relabelling in it, and returns the id of its MLflow run."""
+        """Refuse a folder with anything but this relabelling in it, and return the id of its MLflow run."""
         state = self._out / STATE_FILE
         if state.is_file():
             found = json.loads(state.read_text())
@@ -267,7 +267,8 @@ class Relabelling:
                     f"{self._out} holds an unfinished relabelling of another dataset or with another reward; "
                     "name a new folder, or remove it first"
                 )
-            return found["run_id"]
+            result: str | None = found["run_id"]
+            return result
         if self._out.exists() and any(self._out.iterdir()):
             raise ConfigError(f"{self._out} is not empty and no unfinished relabelling; name a new folder")
         return None
@@ -281,5 +282,5 @@ def _finished(under_way: deque[tuple[Piece, "Future[None]"]]) -> Piece:
 
 @lru_cache(maxsize=1)
 def _file(path: Path) -> pa.Table:
-    """Reads a file of the dataset, and keeps the last one: pieces come in order."""
+    """Read a file of the dataset, and keep the last one: pieces come in order."""
     return pq.read_table(path)

@@ -148,5 +148,5 @@ class FamilyRewards:
 
 
 def negatives_label(negatives: NegativesSpec) -> str:
-    """What a negative set is called in tables, such as `goals` or `goals_and_states(20, seed 1)`."""
+    """Return what a negative set is called in tables, such as `goals` or `goals_and_states(20, seed 1)`."""
     return negatives.kind if negatives.count is None else f"{negatives.kind}({negatives.count}, seed {negatives.seed})"

@@ -1,6 +1,6 @@
 """How often achieved states outrank each kind of state that is not: the insides of `experiments.state_ranking`."""
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -41,8 +41,8 @@ def rank_states(config: StateRankingConfig) -> list[dict[str, Any]]:
     """Return a row for each family, model and kind of state.
 
     Raises:
-        ConfigError: a model is named twice, or is unknown.
-        CheckpointError: a model is no usable dual encoder.
+        ConfigError: A model is named twice, or is unknown.
+        CheckpointError: A model is no usable dual encoder.
     """
     encoders = {label: load_encoder(folder) for label, folder in labelled_models(config.models).items()}
     size = next(iter(encoders.values())).image_size
@@ -61,10 +61,10 @@ def reward_scores(encoder: Any, states: Any, template: str, tau: float) -> npt.N
     The log does not round to 1 what is nearly certain, so that states can be ranked.
 
     Args:
-        encoder: the model.
-        states: a `PlayhouseStates`.
-        template: of prompts.
-        tau: temperature.
+        encoder: The model.
+        states: A `PlayhouseStates`.
+        template: Template of prompts.
+        tau: Temperature.
 
     Returns:
         float64 (N,), at most 0.
@@ -94,10 +94,11 @@ def reward_scores(encoder: Any, states: Any, template: str, tau: float) -> npt.N
 def ranking(
     label: str, family: str, scores: npt.NDArray[np.float64], kinds: npt.NDArray[np.str_]
 ) -> list[dict[str, Any]]:
-    """Rows that say how often an achieved state outranks one of each other kind; a tie counts half."""
+    """Return rows that say how often an achieved state outranks one of each other kind; a tie counts half."""
     from experiments.datasets.playhouse_states import ACHIEVED
 
-    achieved = np.sort(scores[np.isin(kinds, ACHIEVED[family])])  # type: ignore[index]
+    those_achieved = ACHIEVED[cast(Family, family)]
+    achieved = np.sort(scores[np.isin(kinds, those_achieved)])
     rows = []
     for kind in sorted(set(kinds.tolist())):
         own = scores[kinds == kind]
@@ -107,7 +108,7 @@ def ranking(
                 "model": label,
                 "family": family,
                 "state": kind,
-                "achieved": kind in ACHIEVED[family],  # type: ignore[index]
+                "achieved": kind in those_achieved,
                 "states": len(own),
                 "median_probability": round(float(np.exp(np.median(own))), 4),
                 "achieved_ranked_above": round(float(above.mean() / len(achieved)), 4) if len(achieved) else None,

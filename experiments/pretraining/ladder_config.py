@@ -32,15 +32,17 @@ class LadderConfig(StrictConfig):
         """Return the settings of each model.
 
         Raises:
-            ConfigError: a size is unknown, or settings are not acceptable.
+            ConfigError: A size is unknown, or settings are not acceptable.
         """
         start = {"start_from": None}
         return [
-            PretrainConfig(
-                name=self.prefix + size,
-                model={**load_preset("pretrain_clip", size)["model"], **self.model},
-                data=self.data,
-                training={**start, **self.training, **({"start_from": size} if self.continued else {})},
+            PretrainConfig.model_validate(
+                {
+                    "name": self.prefix + size,
+                    "model": {**load_preset("pretrain_clip", size)["model"], **self.model},
+                    "data": self.data,
+                    "training": {**start, **self.training, **({"start_from": size} if self.continued else {})},
+                }
             )
             for size in self.sizes
         ]

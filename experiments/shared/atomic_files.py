@@ -6,11 +6,11 @@ from typing import Any
 
 
 def write_atomically(path: Path, data: Any) -> None:
-    """Writes a file so that a kill, or a lost machine, leaves the whole of it or the one before.
+    """Write a file so that a kill, or a lost machine, leave the whole of it or the one before.
 
     Args:
-        path: the file, in a folder that exists.
-        data: text, which becomes UTF-8, or anything with bytes in it.
+        path: The file, in a folder that exists.
+        data: Text, which becomes UTF-8, or anything with bytes in it.
     """
     partial = path.with_name(f".{path.name}.partial")
     try:

@@ -121,7 +121,7 @@ class Command:
 
         parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
         parameters += [option.parameter() for option in self._all_options()]
-        function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # as inspect reads it
         function.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         return function
 
@@ -205,7 +205,7 @@ class Command:
             settings = [self.read(given)]
         else:
             chosen = [option.chooses for option in self.options if option.chooses and given[option.name]]
-            names = chosen or given["preset"] or self.preset
+            names: Any = chosen or given["preset"] or self.preset
             names = [names] if isinstance(names, str) else names
             settings = [load_preset(self._presets, name, given["overrides"] or []) for name in names]
         return [with_shortcuts(values, shortcuts) for values in settings]

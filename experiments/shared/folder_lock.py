@@ -17,7 +17,7 @@ def locked(folder: Path) -> Iterator[None]:
     """Hold a folder for the duration; the system lets go of it when the process ends, however that happens.
 
     Raises:
-        ConfigError: another process holds it; the message names that.
+        ConfigError: Another process holds it; the message names that.
     """
     with (folder / LOCK_FILE).open("a+") as file:
         try:

@@ -32,7 +32,7 @@ def results_path(text: str | Path) -> Path:
     """Return the absolute path that was named for results; nothing is made or asked of the disk.
 
     Raises:
-        ConfigError: it is an address or has characters that addresses cannot hold.
+        ConfigError: It is an address or has characters that addresses cannot hold.
     """
     text = str(text)
     address = _SCHEME.match(text)
@@ -58,7 +58,7 @@ def results_folder(text: str | Path) -> Path:
     Nothing is left on the disk.
 
     Raises:
-        ConfigError: as `results_path`; or the folder lies in a job's working directory, below a file, or where this
+        ConfigError: As `results_path`; or the folder lies in a job's working directory, below a file, or where this
             process may not write.
     """
     path = results_path(text)
@@ -85,7 +85,7 @@ def lasting_folder(folder: Path) -> Path:
     """Return `folder`, which will still be there when this process has ended.
 
     Raises:
-        ConfigError: this is a job, and the folder lies in its working directory.
+        ConfigError: This is a job, and the folder lies in its working directory.
     """
     job = json.loads(os.environ.get(_JOB_VARIABLE, "{}"))
     working_dir = job.get("runtime_env", {}).get("working_dir", "")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from vlm_rewards.errors import ConfigError
 
@@ -23,7 +23,7 @@ def load_preset(command: str, preset: str, overrides: Sequence[str] = ()) -> dic
         overrides: `key.subkey=value` each; the value is read as YAML, so numbers, lists and booleans keep their type.
 
     Raises:
-        ConfigError: no such preset, one that extends itself, or an override that cannot be read or leads through a
+        ConfigError: No such preset, one that extends itself, or an override that cannot be read or leads through a
             value that has no keys.
     """
     values = _extended(command, preset, ())
@@ -76,8 +76,8 @@ def merged(base: dict[str, Any], values: dict[str, Any]) -> dict[str, Any]:
     result = dict(base)
     for key, value in values.items():
         inner = result.get(key)
-        both = isinstance(inner, dict) and isinstance(value, dict)
-        result[key] = merged(inner, value) if both and not _differ(inner, value) else value
+        is_merged = isinstance(inner, dict) and isinstance(value, dict) and not _differ(inner, value)
+        result[key] = merged(cast(dict[str, Any], inner), value) if is_merged else value
     return result
 
 
@@ -89,7 +89,7 @@ def apply_override(values: dict[str, Any], override: str) -> None:
     """Set one `key.subkey=value` in `values`.
 
     Raises:
-        ConfigError: the text is not of that form, or leads through a value that has no keys.
+        ConfigError: The text is not of that form, or leads through a value that has no keys.
     """
     keys, equals, text = override.partition("=")
     if not equals or not all(keys.split(".")):
@@ -119,7 +119,7 @@ def set_value(values: dict[str, Any], keys: str, value: Any) -> None:
     """Set `key.subkey` in `values`.
 
     Raises:
-        ConfigError: the keys lead through a value that has none.
+        ConfigError: The keys lead through a value that has none.
     """
     *parents, last = keys.split(".")
     for parent in parents:

@@ -14,11 +14,11 @@ class Bars:
     """One progress bar a stage on a terminal, plain lines elsewhere."""
 
     def __init__(self, stage_width: int = 34, stderr: bool = False) -> None:
-        """Prints to standard output, or where that holds a result for other programs, to standard error.
+        """Print to standard output, or where that holds a result for other programs, to standard error.
 
         Args:
-            stage_width: characters that the names of stages get.
-            stderr: print to standard error.
+            stage_width: Characters that the names of stages get.
+            stderr: Print to standard error.
         """
         self._width = stage_width
         self.console = rich.console.Console(file=sys.stderr if stderr else sys.stdout, highlight=False)
@@ -43,11 +43,11 @@ class Bars:
         self._progress.stop()
 
     def say(self, text: str) -> None:
-        """Announces a stage without a bar."""
+        """Announce a stage without a bar."""
         self.console.print(f"[bold]•[/] {text}", soft_wrap=True)
 
     def show(self, stage: str, done: int, total: int, note: str = "") -> None:
-        """Moves a stage's bar, or prints a line now and then; `note` stands beside it."""
+        """Move a stage's bar, or print a line now and then; `note` stands beside it."""
         if not self.console.is_terminal:
             if done == total or time.monotonic() - self._last_line >= SECONDS_BETWEEN_LINES:
                 self._last_line = time.monotonic()

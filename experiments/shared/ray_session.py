@@ -45,7 +45,7 @@ def ray_session(num_cpus: float, wanted_cpus: float | None = None) -> Iterator[N
         wanted_cpus: CPUs with which all that may run at once does; a session started here is told these.
 
     Raises:
-        ConfigError: the cluster cannot be reached, or has fewer CPUs in all than the experiment needs.
+        ConfigError: The cluster cannot be reached, or has fewer CPUs in all than the experiment needs.
     """
     quiet_ray()
     if ray.is_initialized():

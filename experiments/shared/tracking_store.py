@@ -27,7 +27,7 @@ def choose_store(option: str | None, preset: str | None, folder: Path) -> str:
         folder: For the sqlite store, absolute.
 
     Raises:
-        ConfigError: it is no address that MLflow knows.
+        ConfigError: It is no address that MLflow knows.
     """
     given = option or preset or os.environ.get(URI_VARIABLE)
     if not given:
@@ -88,8 +88,8 @@ def check_store(uri: str) -> None:
         uri: As `choose_store` returns it.
 
     Raises:
-        ConfigError: its folder cannot be written, or its driver is not installed.
-        TrackingError: nothing answers there, or what answers is no MLflow server.
+        ConfigError: Its folder cannot be written, or its driver is not installed.
+        TrackingError: Nothing answers there, or what answers is no MLflow server.
     """
     scheme = uri.partition(":")[0]
     family = scheme.partition("+")[0]

@@ -20,7 +20,7 @@ def write_offline_table(source: Path, trials: Sequence[Trial], target: Path) -> 
         target: CSV with columns arm, family, negatives, average_precision, low, high.
 
     Raises:
-        ConfigError: the table cannot be read, or has no row of any arm.
+        ConfigError: The table cannot be read, or has no row of any arm.
     """
     try:
         with source.open(newline="", encoding="utf-8") as file:

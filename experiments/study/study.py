@@ -44,7 +44,7 @@ class StudyWatcher(Protocol):
     """What shows a study's progress to a person."""
 
     def stage(self, text: str) -> None:
-        """A new stage of the study begins."""
+        """Begin a new stage of the study."""
 
     def callbacks(self, trials: int) -> list[tune.Callback]:
         """Return what Tune calls as so many trials go on."""
@@ -100,9 +100,9 @@ class Study:
         """Run to the end. Ray must be running.
 
         Raises:
-            StudyFailedError: trials failed; the others are finished, and `--resume` tries these again.
-            KeyboardInterrupt: somebody stopped it; `--resume` goes on.
-            VLMRewardsError: something is wrong; the parent run is closed as FAILED.
+            StudyFailedError: Trials failed; the others are finished, and `--resume` tries these again.
+            KeyboardInterrupt: Somebody stopped it; `--resume` goes on.
+            VLMRewardsError: Something is wrong; the parent run is closed as FAILED.
         """
         resumed = self.folder.record() if self.folder.has_begun() else None
         with self._parent_run(resumed) as parent:
@@ -219,7 +219,7 @@ class Study:
         """Serve each distinct reward once, or find it, however many trials ask it; return the trials with what it is.
 
         Raises:
-            ConfigError: an application that runs already serves another reward than a trial's settings name.
+            ConfigError: An application that runs already serves another reward than a trial's settings name.
         """
         fingerprints: dict[str | None, str] = {}
         for trial in record.trials:
@@ -273,7 +273,8 @@ class Study:
                     verbose=0,
                 ),
             )
-        return list(tuner.fit())
+        results: Any = tuner.fit()
+        return list(results)
 
     def _scheduler(self) -> Any:
         if self.config.asha is None:
@@ -293,8 +294,8 @@ class Study:
 def _damaged(path: str, error: Exception | None) -> ConfigError:
     why = type(error).__name__ if error is not None else "tuner.pkl is missing"
     return ConfigError(
-        f"what Tune knows of the study, in {path}, is damaged ({why}): bring the folder back from a copy, or delete it to "
-        "begin the trials anew"
+        f"what Tune knows of the study, in {path}, is damaged ({why}): bring the folder back from a copy, or "
+        "delete it to begin the trials anew"
     )
 
 

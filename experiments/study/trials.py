@@ -79,7 +79,7 @@ def plan_trials(config: StudyConfig) -> list[Trial]:
     """Return the trials: arms within seeds within tasks, so that a study that is cut off has whole seeds.
 
     Raises:
-        ConfigError: a preset is unknown, a trial's settings are not acceptable, or ASHA could not judge them.
+        ConfigError: A preset is unknown, a trial's settings are not acceptable, or ASHA could not judge them.
     """
     trials = []
     for task, of_task in config.tasks.items():

@@ -155,7 +155,7 @@ def _millions(parameters: float) -> str:
 
 def _figures(group: Group, panels: ArmPanels) -> list[Figure]:
     finals = "; ".join(f"{arm.label} {number(arm.final.value)}" for arm in panels.arms if arm.final)
-    drawn: list[tuple[str, Callable, str]] = [
+    drawn: list[tuple[str, Callable[..., Any], str]] = [
         ("curves", panels.curves, "held-out success rate over training, a curve an arm"),
         ("final", panels.final, f"final success rate: {finals or 'none yet'}"),
     ]
@@ -167,7 +167,9 @@ def _figures(group: Group, panels: ArmPanels) -> list[Figure]:
     return [Figure(f"{slug(group.title)}_{name}", draw, f"{group.title}: {text}.") for name, draw, text in drawn]
 
 
-def _numbers(study: Study, group: Group, name: str, arm: Arm, comparison: Comparison) -> tuple[dict, dict]:
+def _numbers(
+    study: Study, group: Group, name: str, arm: Arm, comparison: Comparison
+) -> tuple[dict[str, Any], dict[str, Any]]:
     fact = _facts(study, group.task, name).get(comparison.fact)
     record = {
         "task": group.task,
@@ -194,8 +196,8 @@ def _numbers(study: Study, group: Group, name: str, arm: Arm, comparison: Compar
         "random": number(record["random_success_rate"]),
     }
     for negatives in sets:
-        value = arm.offline.get(negatives)
-        row[f"offline AP, {negatives.replace('_', ' ')}"] = MISSING if value is None else interval(*value)
+        precision = arm.offline.get(negatives)
+        row[f"offline AP, {negatives.replace('_', ' ')}"] = MISSING if precision is None else interval(*precision)
     return row, record
 
 

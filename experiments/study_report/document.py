@@ -33,7 +33,7 @@ class Table:
 
     def markdown(self) -> str:
         """Return the table as Markdown."""
-        lines = [map(markdown_text, row) for row in (self.rows[0].keys(), *(row.values() for row in self.rows))]
+        lines = [map(markdown_text, row) for row in (list(self.rows[0]), *(list(row.values()) for row in self.rows))]
         rule = ["---"] * len(self.rows[0])
         return "".join("| " + " | ".join(line) + " |\n" for line in (lines[0], rule, *lines[1:]))
 

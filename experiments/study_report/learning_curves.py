@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from experiments.study_report.all_tasks import all_tasks_table
 from experiments.study_report.document import (
@@ -117,7 +118,7 @@ def _panel(study: Study, task: str, arm: str, title: str) -> LearningCurvePanel:
     )
 
 
-def _numbers(study: Study, task: str, arm: str) -> tuple[dict, dict]:
+def _numbers(study: Study, task: str, arm: str) -> tuple[dict[str, Any], dict[str, Any]]:
     trials = study.finished(task, arm)
     final = success_over_seeds(finals(trials))
     reference = success_over_seeds(finals(study.finished_references(task)))
@@ -129,7 +130,7 @@ def _numbers(study: Study, task: str, arm: str) -> tuple[dict, dict]:
         if (agreement := training_agreement(trial.curves[REWARD_RETURN], trial.curves[HELD_OUT])) is not None
     ]
     alarms = [trial.alarm_at for trial in trials if trial.alarm_at is not None]
-    record = {
+    record: dict[str, Any] = {
         "task": task,
         "arm": arm,
         "seeds": len(trials),
@@ -167,7 +168,7 @@ def _ratio(final: Estimate | None, reference: Estimate | None) -> float:
     return final.value / reference.value if final and reference and reference.value else math.nan
 
 
-def _statement(title: str, record: dict) -> str:
+def _statement(title: str, record: dict[str, Any]) -> str:
     success, chance = number(record["held_out_success_rate"]), number(record["random_success_rate"])
     text = f"{title}: held-out success rate {success}, random {chance}"
     if math.isfinite(record["true_reward_agent_success_rate"]):

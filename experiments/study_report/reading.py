@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 import yaml
+from mlflow import MlflowClient
 
 from experiments.study_report.kinds import STUDY_KINDS
 from experiments.study_report.records import HELD_OUT, HISTORIES, OfflineRow, Study, Trial
 from vlm_rewards.credentials import with_password
 from vlm_rewards.errors import ConfigError, TrackingError
 from vlm_rewards.evaluation.statistics import Curve
-from vlm_rewards.tracking.store import MlflowClient, first_line, sqlite_file
+from vlm_rewards.tracking.store import first_line, sqlite_file
 from vlm_rewards.tracking.writes import STORE_ERRORS
 
 # Read by MLflow at each download: bars would bury the one line that the command prints.
@@ -219,6 +220,10 @@ def _portable(preset: str) -> str:
     return yaml.safe_dump(values, sort_keys=False)
 
 
+def _number(cell: str) -> float:
+    return float(cell or "nan")
+
+
 def _offline_rows(text: str) -> list[OfflineRow]:
     try:
         return [
@@ -226,7 +231,7 @@ def _offline_rows(text: str) -> list[OfflineRow]:
                 arm=row["arm"],
                 family=row["family"],
                 negatives=row["negatives"],
-                value=tuple(float(row[key] or "nan") for key in ("average_precision", "low", "high")),  # type: ignore
+                value=(_number(row["average_precision"]), _number(row["low"]), _number(row["high"])),
             )
             for row in csv.DictReader(io.StringIO(text))
         ]

@@ -135,7 +135,7 @@ class TrainConfig(StrictConfig):
         """The reward model of a run that has one.
 
         Raises:
-            ConfigError: the agent trains on the environment's own reward.
+            ConfigError: The agent trains on the environment's own reward.
         """
         if not isinstance(self.reward, RewardConfig):
             raise ConfigError(f"reward is of kind {self.reward.kind}, where a reward model is needed: name one")
@@ -172,8 +172,9 @@ class TrainConfig(StrictConfig):
     @property
     def env_runner_gpus(self) -> float:
         """GPUs of each env runner: those of a reward model that computes in it."""
-        in_process = isinstance(self.served_by, InProcess) and not self.uses_ground_truth
-        return self.served_by.num_gpus if in_process else 0.0
+        if self.uses_ground_truth or not isinstance(self.served_by, InProcess):
+            return 0.0
+        return self.served_by.num_gpus
 
     @property
     def reward_name(self) -> str:

@@ -13,18 +13,19 @@ def task_set_of(config: TrainConfig) -> TaskSet:
     """Return the goals of a run's environment.
 
     Raises:
-        ConfigError: the environment refuses its options.
+        ConfigError: The environment refuses its options.
     """
     # Ground truth ends no episode of an agent that must not know it.
     options = {**config.environment.options, "terminate_on_success": config.uses_ground_truth}
     env = make_env(config.environment.id, **options)
     try:
-        return env.unwrapped.task_set  # type: ignore[attr-defined]
+        task_set: TaskSet = env.get_wrapper_attr("task_set")
+        return task_set
     finally:
         env.close()
 
 
-def evaluation_env(config: TrainConfig, **options: Any) -> gym.Env:
+def evaluation_env(config: TrainConfig, **options: Any) -> gym.Env[Any, Any]:
     """Build one environment as evaluation uses it: unseen content, and ground truth ends the episode.
 
     Args:
@@ -32,7 +33,7 @@ def evaluation_env(config: TrainConfig, **options: Any) -> gym.Env:
         options: Further options of the environment's constructor.
 
     Raises:
-        ConfigError: the environment refuses its options.
+        ConfigError: The environment refuses its options.
     """
     environment = config.environment
     both = {**environment.options, **environment.evaluation_options}

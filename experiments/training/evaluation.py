@@ -44,7 +44,7 @@ class Evaluation:
             output: Folder that the evaluation's own goes into; None takes the run's.
 
         Raises:
-            ConfigError: the run has no checkpoint, or the environment refuses its options.
+            ConfigError: The run has no checkpoint, or the environment refuses its options.
         """
         # Frames are scored for the films alone: no service, and no Ray, for so few.
         self.config = config.model_copy(update={"served_by": config.served_by.without_ray()})
@@ -62,7 +62,7 @@ class Evaluation:
         """Run the episodes, print the table, and keep it with the films in a folder and in MLflow.
 
         Raises:
-            VLMRewardsError: something is wrong; no folder stays behind.
+            VLMRewardsError: Something is wrong; no folder stays behind.
         """
         config = self.config
         assert self._state.checkpoint is not None
@@ -78,7 +78,7 @@ class Evaluation:
                     module=module,
                     task_set=self._task_set,
                     client=client,
-                    beta=client and client.describe().beta,
+                    beta=None if client is None else client.describe().beta,
                     make_env=self._make_env,
                     curve=None,
                     folder=folder,

@@ -24,10 +24,10 @@ class Watcher(Protocol):
     """What shows a run's progress to a person."""
 
     def stage(self, text: str) -> None:
-        """A new stage of the run begins."""
+        """Begin a new stage of the run."""
 
     def iteration(self, env_steps: int, metrics: RolloutMetrics) -> None:
-        """One training iteration is done."""
+        """End a training iteration."""
 
 
 class TrainingLoop:

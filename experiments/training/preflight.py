@@ -22,8 +22,8 @@ def check_before_ray(configs: Iterable[TrainConfig]) -> None:
     """Check trainings before Ray starts.
 
     Raises:
-        ConfigError: a model is unknown, a seed too large, or an algorithm refuses its settings.
-        CheckpointError: a model on the hub cannot be had.
+        ConfigError: A model is unknown, a seed too large, or an algorithm refuses its settings.
+        CheckpointError: A model on the hub cannot be had.
     """
     quiet_ray()
     models = set()
@@ -41,8 +41,8 @@ def check_model(model: str) -> None:
     """Check that a model is there, or can be had from the hub.
 
     Raises:
-        ConfigError: it is no name, folder or hub id.
-        CheckpointError: it is neither in the hub's cache nor on the hub, or the hub cannot be reached.
+        ConfigError: It is no name, folder or hub id.
+        CheckpointError: It is neither in the hub's cache nor on the hub, or the hub cannot be reached.
     """
     if model == "fake":
         return

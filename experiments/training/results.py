@@ -4,9 +4,10 @@ import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
+from gymnasium.spaces import Discrete
 
 from experiments.shared.cells import csv_cell
 from experiments.training.config import TrainConfig
@@ -68,7 +69,7 @@ def evaluate_and_record(
     task_set: TaskSet,
     client: RewardClient | None,
     beta: float | None,
-    make_env: Callable[..., gym.Env],
+    make_env: Callable[..., gym.Env[Any, Any]],
     curve: Sequence[CurvePoint] | None,
     folder: Path,
     run: MlflowRun,
@@ -92,7 +93,7 @@ def evaluate_and_record(
     agent = evaluate(config, module, task_set, make_env, evaluation.episodes, on_episode)
     specs = _specs(config, task_set, evaluation.episodes)
     probe = make_env()
-    random_policy = RandomPolicy(int(probe.action_space.n))  # type: ignore[attr-defined]
+    random_policy = RandomPolicy(int(cast("Discrete[Any]", probe.action_space).n))
     probe.close()
     random = summarise(run_episodes(make_env, random_policy, specs, evaluation.num_envs, on_episode))
 
@@ -128,7 +129,7 @@ def evaluate(
     config: TrainConfig,
     module: Any,
     task_set: TaskSet,
-    make_env: Callable[..., gym.Env],
+    make_env: Callable[..., gym.Env[Any, Any]],
     episodes: int,
     on_episode: Callable[[EpisodeResult], None] | None = None,
 ) -> EvaluationSummary:
@@ -176,7 +177,7 @@ def _write_video(
     client: RewardClient | None,
     beta: float | None,
     task_set: TaskSet,
-    make_env: Callable[..., gym.Env],
+    make_env: Callable[..., gym.Env[Any, Any]],
 ) -> None:
     env = make_env(render_mode="rgb_array")
     try:

@@ -77,16 +77,16 @@ class Training:
         """Check that the environment can be built, and that there is something left to do.
 
         Args:
-            config: what to train.
-            folder: where.
-            watcher: shows progress.
-            served_by: the way to the reward, instead of the settings': a study's trials attach to what it serves.
-            mlflow_run_id: a run that waits, with its parameters (`MlflowRun.postpone`); None makes one.
-            spill_folder: where metrics go that MLflow never took; None takes `folder`.
-            on_checkpoint: called after each checkpoint, and at the end, when the folder holds the whole run.
+            config: What to train.
+            folder: Where.
+            watcher: Shows progress.
+            served_by: The way to the reward, instead of the settings': a study's trials attach to what it serves.
+            mlflow_run_id: A run that waits, with its parameters (`MlflowRun.postpone`); None makes one.
+            spill_folder: Where metrics go that MLflow never took; None takes `folder`.
+            on_checkpoint: Called after each checkpoint, and at the end, when the folder holds the whole run.
 
         Raises:
-            ConfigError: the environment refuses its options, or the run has finished already.
+            ConfigError: The environment refuses its options, or the run has finished already.
         """
         self.config = config
         self.folder = folder
@@ -115,7 +115,7 @@ class Training:
         """Run to the end. Ray must be running.
 
         Raises:
-            VLMRewardsError: something is wrong; the MLflow run, if it began, is closed as FAILED.
+            VLMRewardsError: Something is wrong; the MLflow run, if it began, is closed as FAILED.
         """
         with locked(self.folder.path):
             if self.config.uses_ground_truth:
@@ -125,7 +125,7 @@ class Training:
                 return self._execute(client)
 
     def _execute(self, client: RewardClient | None) -> TrainingOutcome:
-        description = client and client.describe()
+        description = None if client is None else client.describe()
         with self._algorithm(client) as algorithm, self._start_tracking(description) as run, named_signals():
             if self._state is None:
                 self._state = RunState(mlflow_run_id=run.run_id)
@@ -140,7 +140,7 @@ class Training:
                 module=algorithm.get_module(),
                 task_set=self._task_set,
                 client=client,
-                beta=description and description.beta,
+                beta=None if description is None else description.beta,
                 make_env=self._evaluation_env,
                 curve=self._state.curve,
                 folder=self.folder.path,

@@ -16,10 +16,10 @@ class PicturesConfig(StrictConfig):
 
     Attributes:
         source: `package.module:function` of a caption source.
-        options: keyword arguments of the source.
-        count: pictures.
-        seed: of the renderings.
-        workers: rendering processes; 0 renders in this one.
+        options: Keyword arguments of the source.
+        count: Pictures.
+        seed: Seed of the renderings.
+        workers: Rendering processes; 0 renders in this one.
     """
 
     source: str
@@ -35,10 +35,10 @@ class ClassesConfig(StrictConfig):
     Attributes:
         source: `package.module:function` that returns a mapping of words for each class, such as
             `{"thing": "a red mug", "colour": "red", "category": "mug"}`.
-        options: keyword arguments of the source.
-        label: with words in braces, the label that pictures of a class have.
-        captions: with words in braces; several count as one, at the mean of their embeddings.
-        facets: words by which accuracy is broken down.
+        options: Keyword arguments of the source.
+        label: Words in braces, the label that pictures of a class have.
+        captions: With words in braces; several count as one, at the mean of their embeddings.
+        facets: Words by which accuracy is broken down.
     """
 
     source: str
@@ -48,10 +48,10 @@ class ClassesConfig(StrictConfig):
     facets: tuple[str, ...] = Field(min_length=1)
 
     def words(self) -> dict[str, dict[str, str]]:
-        """Returns the words of each class by its label.
+        """Return the words of each class by its label.
 
         Raises:
-            ConfigError: the source cannot be imported or called, a word in braces is none of its words, or two
+            ConfigError: The source cannot be imported or called, a word in braces is none of its words, or two
                 classes share a label or a caption.
         """
         source: Any = import_source(self.source, self.options)
@@ -72,7 +72,7 @@ class ClassesConfig(StrictConfig):
         return by_label
 
     def captions_of(self, words: dict[str, str]) -> tuple[str, ...]:
-        """Returns the captions of the class with these words."""
+        """Return the captions of the class with these words."""
         return tuple(_filled(caption, words) for caption in self.captions)
 
 
@@ -80,12 +80,12 @@ class ZeroShotConfig(StrictConfig):
     """One zero-shot evaluation.
 
     Attributes:
-        name: of its rows in tables and of its section in model cards.
-        title: what it measures, in a few words.
-        pictures: what is looked at.
-        classes: what it can be called.
-        target: accuracy that the largest model of the ladder is to reach.
-        tracking: where results go.
+        name: Name of its rows in tables and of its section in model cards.
+        title: What it measures, in a few words.
+        pictures: What is looked at.
+        classes: What it can be called.
+        target: Accuracy that the largest model of the ladder is to reach.
+        tracking: Where results go.
     """
 
     name: str = Field(min_length=1, pattern=r"^[\w.-]+$")

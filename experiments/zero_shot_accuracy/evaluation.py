@@ -34,19 +34,19 @@ class ZeroShotEvaluation:
         images: Path | None = None,
         update_cards: bool = False,
     ) -> None:
-        """Checks everything that was asked for, before anything is written.
+        """Check everything that was asked for, before anything is written.
 
         Args:
-            configs: the evaluations.
-            models: packaged names, folders or hub ids.
-            output: folder for run folders and MLflow's store.
-            images: folder for the renderings, which all models of one image size share.
-            update_cards: write what was found into the models' own README.md.
+            configs: The evaluations.
+            models: Packaged names, folders or hub ids.
+            output: Folder for run folders and MLflow's store.
+            images: Folder for the renderings, which all models of one image size share.
+            update_cards: Write what was found into the models' own README.md.
 
         Raises:
-            ConfigError: a setting that cannot be used, a model named twice, or a card to update that is not there.
-            CheckpointError: a model that is no usable dual encoder.
-            SelfCheckError: a model whose weights are not the recorded ones.
+            ConfigError: A setting that cannot be used, a model named twice, or a card to update that is not there.
+            CheckpointError: A model that is no usable dual encoder.
+            SelfCheckError: A model whose weights are not the recorded ones.
         """
         self._models = labelled_models(models)
         if len({config.name for config in configs}) < len(configs):
@@ -66,7 +66,7 @@ class ZeroShotEvaluation:
         self._encoders = {label: load_encoder(model) for label, model in self._models.items()}
 
     def execute(self) -> Path:
-        """Runs the evaluation.
+        """Run the evaluation.
 
         Returns:
             The run's folder.

@@ -22,10 +22,10 @@ class Answers:
     """What one model said in one evaluation.
 
     Attributes:
-        config: the evaluation.
-        model: label of the model.
-        right: words of the right class, a picture each.
-        given: words of the class that the model chose.
+        config: The evaluation.
+        model: Label of the model.
+        right: Words of the right class, a picture each.
+        given: Words of the class that the model chose.
     """
 
     config: ZeroShotConfig
@@ -34,9 +34,9 @@ class Answers:
     given: list[dict[str, str]]
 
     def rows(self, parameters: int | None) -> list[dict[str, Any]]:
-        """Returns the table: a row for all pictures, and one for each value of each facet."""
+        """Return the table: a row for all pictures, and one for each value of each facet."""
         facets = self.config.classes.facets
-        groups = {(ALL, ""): range(len(self.right))}
+        groups: dict[tuple[str, str], list[int]] = {(ALL, ""): list(range(len(self.right)))}
         for facet in facets:
             values = sorted({words[facet] for words in self.right})
             groups |= {(facet, v): [i for i, words in enumerate(self.right) if words[facet] == v] for v in values}
@@ -64,7 +64,7 @@ class Answers:
         return table
 
     def confusions(self) -> list[tuple[str, str, int]]:
-        """Returns the most frequent confusions: what was shown, what it was taken for, how often."""
+        """Return the most frequent confusions: what was shown, what it was taken for, how often."""
         wrong = Counter(
             (self._name(right), self._name(given))
             for right, given in zip(self.right, self.given, strict=True)
@@ -73,7 +73,7 @@ class Answers:
         return [(right, given, times) for (right, given), times in wrong.most_common(_CONFUSIONS)]
 
     def facet(self, facet: str) -> tuple[list[str], list[str]]:
-        """Returns the right and the given value of one word, a picture each."""
+        """Return the right and the given value of one word, a picture each."""
         return [words[facet] for words in self.right], [words[facet] for words in self.given]
 
     def _name(self, words: dict[str, str]) -> str:
@@ -81,7 +81,7 @@ class Answers:
 
 
 def markdown(found: Sequence[Answers], rows: Sequence[dict[str, Any]]) -> str:
-    """Returns a Markdown table with a line for each model in each evaluation, and their confusions below it."""
+    """Return a Markdown table with a line for each model in each evaluation, and their confusions below it."""
     lines = [
         "| evaluation | model | parameters | pictures | accuracy | 95 % Wilson | target |",
         "|---|---|---|---|---|---|---|",
@@ -102,7 +102,7 @@ def markdown(found: Sequence[Answers], rows: Sequence[dict[str, Any]]) -> str:
 
 
 def card_section(answers: Answers) -> str:
-    """Returns what a model card says of one evaluation."""
+    """Return what a model card says of one evaluation."""
     config = answers.config
     overall, *rows = answers.rows(None)
     captions = " and ".join(f'"{caption}"' for caption in config.classes.captions)
@@ -121,7 +121,7 @@ def card_section(answers: Answers) -> str:
 
 
 def summary_table(found: Sequence[Answers], rows: Sequence[dict[str, Any]]) -> Table:
-    """Returns the numbers a person looks at first, for the terminal."""
+    """Return the numbers a person looks at first, for the terminal."""
     table = Table(title="Zero-shot accuracy on pictures that no training drew")
     for name in ("evaluation", "model"):
         table.add_column(name)

@@ -22,10 +22,10 @@ class CacheStats:
     """What a cache did since it was made, and what it holds.
 
     Attributes:
-        hits: frames that were not encoded, since the cache or the same call had their embedding.
-        misses: frames that had to be encoded.
-        entries: embeddings held.
-        bytes: memory they take, never above the limit.
+        hits: Frames that were not encoded, since the cache or the same call had their embedding.
+        misses: Frames that had to be encoded.
+        entries: Embeddings held.
+        bytes: Memory they take, never above the limit.
     """
 
     hits: int
@@ -41,14 +41,14 @@ class EmbeddingCache:
     and thresholds, never answers for other weights, and cannot be poisoned by a crafted frame.
 
     Attributes:
-        max_bytes: memory that entries may take, their bookkeeping included.
+        max_bytes: Memory that entries may take, their bookkeeping included.
     """
 
     def __init__(self, max_bytes: int) -> None:
-        """Makes an empty cache.
+        """Make an empty cache.
 
         Raises:
-            ConfigError: max_bytes below 1.
+            ConfigError: Max_bytes below 1.
         """
         if max_bytes < 1:
             raise ConfigError(f"a cache needs at least 1 byte, not {max_bytes}; leave the cache out to have none")
@@ -64,11 +64,11 @@ class EmbeddingCache:
             return CacheStats(self._hits, self._misses, len(self._entries), self._bytes)
 
     def get(self, keys: Sequence[bytes], repeats: int = 0) -> list[npt.NDArray[np.float32] | None]:
-        """Looks embeddings up and makes them the most recently used.
+        """Look embeddings up and make them the most recently used.
 
         Args:
-            keys: as `frame_keys` gives them.
-            repeats: frames of the same call that equal one of the keyed ones, counted as hits.
+            keys: As `frame_keys` gives them.
+            repeats: Frames of the same call that equal one of the keyed ones, counted as hits.
 
         Returns:
             For each key a read-only float32 (D,), or None where there is none.
@@ -84,7 +84,7 @@ class EmbeddingCache:
         return found
 
     def put(self, keys: Sequence[bytes], embeddings: npt.NDArray[np.float32]) -> None:
-        """Keeps embeddings; the least recently used ones make room. Those that are not finite are not kept.
+        """Keep embeddings; the least recently used ones make room. Those that are not finite are not kept.
 
         Args:
             keys: K keys.
@@ -105,18 +105,18 @@ class EmbeddingCache:
                     self._bytes -= oldest.nbytes + ENTRY_OVERHEAD_BYTES
 
     def clear(self) -> None:
-        """Forgets all embeddings; the counters stay."""
+        """Forget all embeddings; the counters stay."""
         with self._lock:
             self._entries.clear()
             self._bytes = 0
 
 
 def frame_keys(frames: npt.NDArray[np.uint8], encoder_fingerprint: str) -> list[bytes]:
-    """Returns one 32-byte key for each frame, equal only for equal frames of one shape and one encoder.
+    """Return one 32-byte key for each frame, equal only for equal frames of one shape and one encoder.
 
     Args:
         frames: uint8 (N, H, W, 3).
-        encoder_fingerprint: of the encoder whose embeddings are meant.
+        encoder_fingerprint: Fingerprint of the encoder whose embeddings are meant.
     """
     start = hashlib.sha256(f"{encoder_fingerprint}|{frames.shape[1:]}|".encode())
     keys = []
@@ -128,13 +128,13 @@ def frame_keys(frames: npt.NDArray[np.uint8], encoder_fingerprint: str) -> list[
 
 
 def distinct_frames(frames: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Finds the frames of a call that are byte for byte the same.
+    """Find the frames of a call that are byte for byte the same.
 
     Args:
         frames: uint8 (N, H, W, 3).
 
     Returns:
-        rows: (K,) the first row of each distinct frame, ascending; inverse: (N,) such that `frames[rows][inverse]`
+        Rows: (K,) the first row of each distinct frame, ascending; inverse: (N,) such that `frames[rows][inverse]`
         equals `frames`.
     """
     frames = np.ascontiguousarray(frames)

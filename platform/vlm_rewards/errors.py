@@ -11,7 +11,7 @@ class VLMRewardsError(Exception):
     """Base class: catch it at a program's edge, print the message, exit non-zero.
 
     Attributes:
-        retryable: whether the same request may succeed when it is sent again.
+        retryable: Whether the same request may succeed when it is sent again.
     """
 
     retryable: ClassVar[bool] = False

@@ -15,7 +15,7 @@ from vlm_rewards.errors import MissingExtraError
 
 @contextmanager
 def needs_extra(extra: str) -> Iterator[None]:
-    """Makes a failing import say what to install.
+    """Make a failing import say what to install.
 
     Used as `with needs_extra("serve"): import ray`.
 
@@ -37,7 +37,7 @@ def needs_extra(extra: str) -> Iterator[None]:
 
 
 def lazy_exports(package: str, modules: Mapping[str, str]) -> Callable[[str], Any]:
-    """Returns a package's `__getattr__`, for names whose modules should only be imported when they are asked for.
+    """Return a package's `__getattr__`, for names whose modules should only be imported when they are asked for.
 
     Args:
         package: Its `__name__`.

@@ -39,7 +39,7 @@ class Registry(Generic[T]):
             kind: A class whose field `key` has the kind's name as its default.
 
         Raises:
-            ValueError: the class names no kind, or another class has the name.
+            ValueError: The class names no kind, or another class has the name.
         """
         field = kind.model_fields.get(self.key)
         name = field.default if field is not None else None
@@ -57,7 +57,7 @@ class Registry(Generic[T]):
         """Return the class of a kind.
 
         Raises:
-            ConfigError: no such kind; the message names those there are.
+            ConfigError: No such kind; the message names those there are.
         """
         if name not in self._kinds:
             raise ConfigError(f"there is no {self.what} {name!r}; {near_matches(str(name), self._kinds)}")
@@ -71,7 +71,7 @@ class Registry(Generic[T]):
             defaults: What a mapping leaves out, as far as its kind has such settings.
 
         Raises:
-            ConfigError: no mapping, no or an unknown kind, or values that the kind refuses.
+            ConfigError: No mapping, no or an unknown kind, or values that the kind refuses.
         """
         if isinstance(value, tuple(self._kinds.values())):
             return value

@@ -19,18 +19,18 @@ class RewardConfig(StrictConfig):
 
     Attributes:
         kind: `clip`; tells it from other kinds of reward in presets.
-        model: packaged model, hub id or folder; see `load_encoder`.
-        template: the paper's prompt "A" to "D", or a sentence with [TASK].
-        negatives: the other members of the set L of equation 1.
-        tau: temperature of equation 1, above 0; needed by the forms `softmax_binary` and `probability`.
-        beta: threshold of equation 2, in [0, 1]; needed by `softmax_binary`.
-        head: the reward form.
-        precision: of the towers' arithmetic: `fp32`; `bf16`; `int8`, of the image tower on OpenVINO; or `auto`, the
+        model: Packaged model, hub id or folder; see `load_encoder`.
+        template: The paper's prompt "A" to "D", or a sentence with [TASK].
+        negatives: The other members of the set L of equation 1.
+        tau: Temperature of equation 1, above 0; needed by the forms `softmax_binary` and `probability`.
+        beta: Threshold of equation 2, in [0, 1]; needed by `softmax_binary`.
+        head: The reward form.
+        precision: The towers' arithmetic: `fp32`; `bf16`; `int8`, of the image tower on OpenVINO; or `auto`, the
             fastest on this machine of those whose rewards were found to agree with fp32's. The fingerprint holds what
             was chosen, so machines on which `auto` differs do not serve one reward: name the precision there.
-        device: torch device of the towers.
-        encoder: runtime of the image tower: `torch`, `openvino`, or `auto`; see `load_encoder`.
-        compiled: compile torch's image tower, with CUDA graphs; for GPUs.
+        device: Torch device of the towers.
+        encoder: Runtime of the image tower: `torch`, `openvino`, or `auto`; see `load_encoder`.
+        compiled: Compile torch's image tower, with CUDA graphs; for GPUs.
     """
 
     kind: Literal["clip"] = "clip"
@@ -77,7 +77,7 @@ class RewardConfig(StrictConfig):
         return self
 
     def load_encoder(self) -> Encoder:
-        """Loads the encoder that these settings name; see `vlm_rewards.encoders.load_encoder`."""
+        """Load the encoder that these settings name; see `vlm_rewards.encoders.load_encoder`."""
         return load_encoder(
             self.model, self.device, self.precision, self.encoder, self.compiled, reward=self.agreement_key
         )
@@ -94,10 +94,10 @@ class RewardConfig(StrictConfig):
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     def prompts(self, task_set: TaskSet) -> dict[str, tuple[str, ...]]:
-        """Returns the set L of each goal: its own prompt first, then its negatives, for forms that use them.
+        """Return the set L of each goal: its own prompt first, then its negatives, for forms that use them.
 
         Raises:
-            ConfigError: there are no such negatives, or they contain the goal.
+            ConfigError: There are no such negatives, or they contain the goal.
         """
         template = PromptTemplate.named(self.template)
         # Made for all forms, so that negatives which cannot be used are told by any.
@@ -108,7 +108,7 @@ class RewardConfig(StrictConfig):
         return prompts if self.head.uses_negatives else {goal_id: own[:1] for goal_id, own in prompts.items()}
 
     def fingerprint(self, task_set: TaskSet, encoder_fingerprint: str) -> str:
-        """Returns the fingerprint of this reward by an encoder of that fingerprint; needs no weights.
+        """Return the fingerprint of this reward by an encoder of that fingerprint; needs no weights.
 
         It covers what rewards depend on and nothing else: the cosine, for one, knows neither tau nor beta.
         """
@@ -134,16 +134,16 @@ class RewardDescription(StrictConfig):
     Attributes:
         fingerprint: hex sha256; equal fingerprints give equal rewards.
         encoder_fingerprint: hex sha256 of the encoder alone.
-        form: the reward form.
-        score_range: smallest and largest score.
-        terminates: whether a reward above 0 ends the episode.
-        beta: threshold of equation 2, for `softmax_binary`.
-        tau: temperature of equation 1, for `softmax_binary` and `probability`.
+        form: The reward form.
+        score_range: Smallest and largest score.
+        terminates: Whether a reward above 0 ends the episode.
+        beta: Threshold of equation 2, for `softmax_binary`.
+        tau: Temperature of equation 1, for `softmax_binary` and `probability`.
         image_size: (height, width) in pixels at which to render reward frames.
-        model: as configured.
-        template: the prompt template's sentence.
-        negatives: as configured.
-        goal_ids: the goals it can score, both splits.
+        model: As configured.
+        template: The prompt template's sentence.
+        negatives: As configured.
+        goal_ids: The goals it can score, both splits.
     """
 
     fingerprint: str
@@ -160,10 +160,10 @@ class RewardDescription(StrictConfig):
     goal_ids: tuple[str, ...]
 
     def reward(self, scores: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Maps scores to rewards: equation 2, or for dense forms the score itself.
+        """Map scores to rewards: equation 2, or for dense forms the score itself.
 
         Args:
-            scores: any shape, in `score_range`.
+            scores: Any shape, in `score_range`.
 
         Returns:
             float32, of the same shape.

@@ -23,10 +23,10 @@ class RewardModel:
     neither on the rest of its call nor on the cache: encoders promise that of their embeddings.
 
     Attributes:
-        config: as given.
-        task_set: as given.
-        encoder: the frozen encoder.
-        cache: embeddings of frames seen before, or None.
+        config: As given.
+        task_set: As given.
+        encoder: The frozen encoder.
+        cache: Embeddings of frames seen before, or None.
     """
 
     def __init__(
@@ -36,19 +36,19 @@ class RewardModel:
         encoder: Encoder | None = None,
         cache: EmbeddingCache | None = None,
     ) -> None:
-        """Loads the encoder and embeds all prompts.
+        """Load the encoder and embed all prompts.
 
         Args:
-            config: the reward's settings.
-            task_set: the goals; both splits can be scored.
-            encoder: used instead of loading `config.model`.
-            cache: asked before a frame is encoded. Hand it on to a model with other prompts and the same encoder.
+            config: The reward's settings.
+            task_set: The goals; both splits can be scored.
+            encoder: Used instead of loading `config.model`.
+            cache: Asked before a frame is encoded. Hand it on to a model with other prompts and the same encoder.
 
         Raises:
-            ConfigError: unusable settings, negatives that contain the goal, or goals that the model cannot tell apart.
-            CheckpointError: the model is no usable dual encoder.
-            SelfCheckError: the model's weights are not the recorded ones.
-            NonFiniteRewardError: a prompt's embedding is not finite.
+            ConfigError: Unusable settings, negatives that contain the goal, or goals that the model cannot tell apart.
+            CheckpointError: The model is no usable dual encoder.
+            SelfCheckError: The model's weights are not the recorded ones.
+            NonFiniteRewardError: A prompt's embedding is not finite.
         """
         self.config = config
         self.task_set = task_set
@@ -84,25 +84,25 @@ class RewardModel:
         return self.config.beta
 
     def prompts(self, goal_id: str) -> tuple[str, ...]:
-        """Returns the set L of a goal: its own prompt first, then its negatives.
+        """Return the set L of a goal: its own prompt first, then its negatives.
 
         Raises:
-            ConfigError: unknown goal.
+            ConfigError: Unknown goal.
         """
         self._check_goals([goal_id])
         return self._prompts[goal_id]
 
     def text_embeddings(self, goal_id: str) -> npt.NDArray[np.float32]:
-        """Returns float32 (K, D), the embeddings of `prompts(goal_id)`.
+        """Return float32 (K, D), the embeddings of `prompts(goal_id)`.
 
         Raises:
-            ConfigError: unknown goal.
+            ConfigError: Unknown goal.
         """
         self._check_goals([goal_id])
         return self._texts[goal_id].copy()
 
     def score(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Returns the score of each frame for the goal beside it; by default p(goal), equation 1.
+        """Return the score of each frame for the goal beside it; by default p(goal), equation 1.
 
         Args:
             frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3).
@@ -112,9 +112,9 @@ class RewardModel:
             float32 (N,), in the head's score range.
 
         Raises:
-            InvalidFrameError: frames of another dtype or shape.
-            ConfigError: unknown goal, or not one goal a frame.
-            NonFiniteRewardError: a score is not finite.
+            InvalidFrameError: Frames of another dtype or shape.
+            ConfigError: Unknown goal, or not one goal a frame.
+            NonFiniteRewardError: A score is not finite.
         """
         check_clips(frames)
         if len(goal_ids) != len(frames):
@@ -123,7 +123,7 @@ class RewardModel:
         return self.score_embeddings(self._embed(frames), goal_ids)
 
     def score_all(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Returns the score of each frame for each goal; frames are embedded once.
+        """Return the score of each frame for each goal; frames are embedded once.
 
         Args:
             frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3).
@@ -133,24 +133,24 @@ class RewardModel:
             float32 (N, G), in the head's score range; column g is the score for `goal_ids[g]`.
 
         Raises:
-            InvalidFrameError: frames of another dtype or shape.
-            ConfigError: unknown goal.
-            NonFiniteRewardError: a score is not finite.
+            InvalidFrameError: Frames of another dtype or shape.
+            ConfigError: Unknown goal.
+            NonFiniteRewardError: A score is not finite.
         """
         self._check_goals(goal_ids)
         return self.score_all_embeddings(self.embed(frames), goal_ids)
 
     def reward(self, scores: npt.ArrayLike) -> npt.NDArray[np.float32]:
-        """Maps scores to rewards, float32 of the same shape; see `RewardDescription.reward`."""
+        """Map scores to rewards, float32 of the same shape; see `RewardDescription.reward`."""
         return rewards_of(self.config.head.terminates, scores, self.config.beta)
 
     def embed(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Returns the embeddings of frames or clips, float32 (N, D): the expensive half of `score`.
+        """Return the embeddings of frames or clips, float32 (N, D): the expensive half of `score`.
 
         Equal frames of a call are encoded once, and those in the cache not at all. Clips are pooled as the head says.
 
         Raises:
-            InvalidFrameError: frames of another dtype or shape.
+            InvalidFrameError: Frames of another dtype or shape.
         """
         return self._embed(check_clips(frames))
 
@@ -178,7 +178,7 @@ class RewardModel:
         return images[inverse]
 
     def score_embeddings(self, images: npt.NDArray[np.float32], goal_ids: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Returns the scores of embedded frames: the cheap half of `score`.
+        """Return the scores of embedded frames: the cheap half of `score`.
 
         Args:
             images: float32 (N, D), as `embed` gives.
@@ -188,8 +188,8 @@ class RewardModel:
             float32 (N,), in the head's score range.
 
         Raises:
-            ConfigError: unknown goal.
-            NonFiniteRewardError: a score is not finite.
+            ConfigError: Unknown goal.
+            NonFiniteRewardError: A score is not finite.
         """
         self._check_goals(goal_ids)
         scores = np.full(len(images), np.nan, np.float32)
@@ -206,7 +206,7 @@ class RewardModel:
         return scores
 
     def score_all_embeddings(self, images: npt.NDArray[np.float32], goal_ids: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Returns the score of each embedded frame for each goal: the cheap half of `score_all`.
+        """Return the score of each embedded frame for each goal: the cheap half of `score_all`.
 
         Args:
             images: float32 (N, D), as `embed` gives.
@@ -216,7 +216,7 @@ class RewardModel:
             float32 (N, G), in the head's score range.
 
         Raises:
-            VLMRewardsError: as for `score_embeddings`.
+            VLMRewardsError: As for `score_embeddings`.
         """
         scores = np.zeros((len(images), len(goal_ids)), np.float32)
         columns: dict[str, npt.NDArray[np.float32]] = {}
@@ -227,7 +227,7 @@ class RewardModel:
         return scores
 
     def describe(self) -> RewardDescription:
-        """Returns what a client needs to know."""
+        """Return what a client needs to know."""
         return RewardDescription(
             fingerprint=self.fingerprint,
             encoder_fingerprint=self.encoder.fingerprint,

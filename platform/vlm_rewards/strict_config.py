@@ -22,10 +22,10 @@ class StrictConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     def __init__(self, **values: Any) -> None:
-        """Validates `values`.
+        """Validate `values`.
 
         Raises:
-            ConfigError: a value or key is not acceptable.
+            ConfigError: A value or key is not acceptable.
         """
         try:
             super().__init__(**values)
@@ -34,10 +34,10 @@ class StrictConfig(BaseModel):
 
     @classmethod
     def model_validate(cls, obj: Any, **options: Any) -> Self:
-        """Like pydantic's, with `ConfigError` for what it refuses.
+        """Validate as pydantic does, with `ConfigError` for what it refuses.
 
         Raises:
-            ConfigError: a value or key is not acceptable.
+            ConfigError: A value or key is not acceptable.
         """
         try:
             return super().model_validate(obj, **options)
@@ -46,10 +46,10 @@ class StrictConfig(BaseModel):
 
     @classmethod
     def from_yaml(cls, path: str | Path) -> Self:
-        """Reads one object from a YAML mapping.
+        """Read one object from a YAML mapping.
 
         Raises:
-            ConfigError: the file is missing, is not YAML, or holds values or keys that are not acceptable.
+            ConfigError: The file is missing, is not YAML, or holds values or keys that are not acceptable.
         """
         values = read_yaml(path)
         try:
@@ -59,10 +59,10 @@ class StrictConfig(BaseModel):
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """Reads a YAML mapping with string keys.
+    """Read a YAML mapping with string keys.
 
     Raises:
-        ConfigError: the file is missing, is not YAML, is not a mapping, or holds what `parse_yaml` refuses.
+        ConfigError: The file is missing, is not YAML, is not a mapping, or holds what `parse_yaml` refuses.
     """
     try:
         text = Path(path).read_text(encoding="utf-8")
@@ -80,10 +80,10 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
 
 
 def parse_yaml(text: str) -> Any:
-    """Returns what a YAML text says.
+    """Return what a YAML text says.
 
     Raises:
-        ConfigError: it is not YAML, says one key twice, nests too deeply, or has a number that no setting can hold.
+        ConfigError: It is not YAML, says one key twice, nests too deeply, or has a number that no setting can hold.
     """
     try:
         value = yaml.load(text, _SettingsLoader)
@@ -104,10 +104,10 @@ class _SettingsLoader(yaml.SafeLoader):
     """YAML's safe loader, which takes a key that is there twice for the mistake that it is."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Returns a mapping.
+        """Return a mapping.
 
         Raises:
-            ConstructorError: a key is there twice.
+            ConstructorError: A key is there twice.
         """
         seen = set()
         for key_node, _ in node.value:
@@ -121,7 +121,7 @@ class _SettingsLoader(yaml.SafeLoader):
 
 
 def _check_numbers(value: Any) -> None:
-    """Refuses integers beyond 64 bits and floats without an end, wherever they are."""
+    """Refuse integers beyond 64 bits and floats without an end, wherever they are."""
     if isinstance(value, dict):
         for inner in value.values():
             _check_numbers(inner)
@@ -135,7 +135,7 @@ def _check_numbers(value: Any) -> None:
 
 
 def near_matches(name: str, known: Iterable[str]) -> str:
-    """Says which known name was probably meant, as the tail of an error message."""
+    """Say which known name was probably meant, as the tail of an error message."""
     names = sorted(known)
     close = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     if close:
@@ -168,7 +168,7 @@ def _one_line(model: type[BaseModel], error: ValidationError) -> str:
 
 
 def _where(model: type[BaseModel], place: tuple[int | str, ...]) -> str:
-    """Returns a place as it is written in YAML: what pydantic adds for branches of a union is no key."""
+    """Return a place as it is written in YAML: what pydantic adds for branches of a union is no key."""
     pieces = [str(piece) for piece in place if not (isinstance(piece, str) and _BRANCH.search(piece))]
     return ".".join([model.__name__, *pieces])
 
@@ -180,7 +180,7 @@ _MAPPINGS = ("model_type", "dict_type", "model_attributes_type", "mapping_type",
 
 
 def _plain(kind: str, message: str) -> str:
-    """Returns pydantic's sentence without its own terms."""
+    """Return pydantic's sentence without its own terms."""
     if kind in _MAPPINGS:
         return "must be a mapping of settings, `{key: value}`"
     if kind == "is_instance_of":

@@ -25,13 +25,13 @@ TEXT = "".join(map(chr, range(0x20, 0x7F))) + "¡¿£¥°²±·×÷Çßàáâä�
 
 
 def icon_names() -> list[str]:
-    """Returns the names listed in icons.txt, sorted and without repeats."""
+    """Return the names listed in icons.txt, sorted and without repeats."""
     lines = (ASSETS / "icons.txt").read_text().splitlines()
     return sorted({name for line in lines if not line.startswith("#") for name in line.split()})
 
 
 def write_subset(source: Path, target: Path, codepoints: set[int]) -> None:
-    """Writes to `target` the outlines of `codepoints` alone, without hinting and layout tables."""
+    """Write to `target` the outlines of `codepoints` alone, without hinting and layout tables."""
     options = subset.Options(
         hinting=False, layout_features=[], name_IDs=[0, 1, 2, 13, 14], notdef_outline=True, glyph_names=False
     )
@@ -44,14 +44,14 @@ def write_subset(source: Path, target: Path, codepoints: set[int]) -> None:
 
 
 def build(mdi: Path, roboto: Path) -> None:
-    """Writes icons.ttf, icons.json (name to code point) and the three Roboto weights.
+    """Write icons.ttf, icons.json (name to code point) and the three Roboto weights.
 
     Args:
-        mdi: path of materialdesignicons-webfont.ttf.
-        roboto: folder of the unpacked @expo-google-fonts/roboto package.
+        mdi: Path of materialdesignicons-webfont.ttf.
+        roboto: Folder of the unpacked @expo-google-fonts/roboto package.
 
     Raises:
-        SystemExit: if a name in icons.txt is not in the icon font.
+        SystemExit: If a name in icons.txt is not in the icon font.
     """
     codes = {name: code for code, name in TTFont(mdi).getBestCmap().items()}
     names = icon_names()

@@ -14,7 +14,7 @@ from envs.android.device.speed import measure_speed
 
 
 def main() -> None:
-    """Parses the command line and does what it asks."""
+    """Parse the command line and do what it asks."""
     parser = argparse.ArgumentParser(
         prog="python -m envs.android.device",
         description=__doc__,

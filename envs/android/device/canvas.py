@@ -15,7 +15,7 @@ _MIN_FONT_PX = 4
 
 
 def oversampling(width: int) -> int:
-    """How many times finer than a screen of `width` pixels its canvas is."""
+    """Return how many times finer than a screen of `width` pixels its canvas is."""
     return 3 if width < 120 else 2
 
 
@@ -23,14 +23,14 @@ class Canvas:
     """A picture under construction. Coordinates and sizes are in dp; colours are (r, g, b) bytes."""
 
     def __init__(self, width: int, height: int, scale: float, color: RGB, oversample: int) -> None:
-        """Makes a canvas.
+        """Make a canvas.
 
         Args:
-            width: final width in pixels.
-            height: final height in pixels.
-            scale: final pixels a dp.
-            color: fills the canvas.
-            oversample: how many times finer than the final picture to draw.
+            width: Final width in pixels.
+            height: Final height in pixels.
+            scale: Final pixels a dp.
+            color: Fills the canvas.
+            oversample: How many times finer than the final picture to draw.
         """
         self._oversample = oversample
         self.scale = scale * oversample
@@ -39,24 +39,24 @@ class Canvas:
 
     @classmethod
     def screen(cls, width: int, height: int, color: RGB) -> "Canvas":
-        """A canvas of a whole screen that is width x height pixels in the end."""
+        """Return a canvas of a whole screen that is width x height pixels in the end."""
         return cls(width, height, width / WIDTH, color, oversampling(width))
 
     def finish(self) -> Image.Image:
-        """The picture, averaged down to its final size."""
+        """Return the picture, averaged down to its final size."""
         return self.image.reduce(self._oversample)
 
     def px(self, dp: float) -> int:
-        """Oversampled pixels of a length in dp."""
+        """Return a length in dp as oversampled pixels."""
         return round(dp * self.scale)
 
     def rect(self, x: float, y: float, w: float, h: float, color: RGB) -> None:
-        """A filled rectangle."""
+        """Draw a filled rectangle."""
         s = self.scale
         self.image.paste(color, (round(x * s), round(y * s), round((x + w) * s), round((y + h) * s)))
 
     def rrect(self, x: float, y: float, w: float, h: float, radius: float, color: RGB) -> None:
-        """A filled rectangle with rounded corners."""
+        """Draw a filled rectangle with rounded corners."""
         s = self.scale
         x0, y0, x1, y1 = round(x * s), round(y * s), round((x + w) * s), round((y + h) * s)
         r = min(round(radius * s), (x1 - x0) // 2, (y1 - y0) // 2)
@@ -76,22 +76,22 @@ class Canvas:
         paste(color, (x1 - r, y1 - r), corners[3])
 
     def circle(self, cx: float, cy: float, radius: float, color: RGB) -> None:
-        """A filled disc."""
+        """Draw a filled disc."""
         d = max(1, self.px(2 * radius))
         self.image.paste(color, (round(cx * self.scale - d / 2), round(cy * self.scale - d / 2)), disc_mask(d))
 
     def line(self, points: Sequence[tuple[float, float]], width: float, color: RGB) -> None:
-        """A polyline, at least one oversampled pixel wide."""
+        """Draw a polyline, at least one oversampled pixel wide."""
         s = self.scale
         self.draw.line([(x * s, y * s) for x, y in points], color, max(1, self.px(width)), joint="curve")
 
     def polygon(self, points: Sequence[tuple[float, float]], color: RGB) -> None:
-        """A filled polygon."""
+        """Draw a filled polygon."""
         s = self.scale
         self.draw.polygon([(x * s, y * s) for x, y in points], color)
 
     def arc(self, cx: float, cy: float, radius: float, start: float, end: float, width: float, color: RGB) -> None:
-        """An arc from `start` to `end` degrees, clockwise from three o'clock."""
+        """Draw an arc from `start` to `end` degrees, clockwise from three o'clock."""
         s = self.scale
         box = ((cx - radius) * s, (cy - radius) * s, (cx + radius) * s, (cy + radius) * s)
         self.draw.arc(box, start, end, color, max(1, self.px(width)))
@@ -107,17 +107,17 @@ class Canvas:
         anchor: str = "left",
         max_width: float | None = None,
     ) -> None:
-        """One line of text.
+        """Draw one line of text.
 
         Args:
-            x: left edge, centre or right edge, as `anchor` says.
-            y: middle of the line.
-            text: the line.
-            size: dp an em.
-            color: of the letters.
+            x: Left edge, centre or right edge, as `anchor` says.
+            y: Middle of the line.
+            text: The line.
+            size: Dp an em.
+            color: Color of the letters.
             weight: "light", "regular" or "medium".
             anchor: "left", "center" or "right".
-            max_width: shortens the text with an ellipsis beyond this width.
+            max_width: Shortens the text with an ellipsis beyond this width.
         """
         font_px = max(_MIN_FONT_PX, self.px(size))
         if max_width is not None:
@@ -133,7 +133,7 @@ class Canvas:
         self.image.paste(color, (round(left), round(top)), mask)
 
     def text_width(self, text: str, size: float, weight: str = "regular") -> float:
-        """Width in dp of a line of text."""
+        """Return the width in dp of a line of text."""
         return atlas(weight, max(_MIN_FONT_PX, self.px(size))).width(text) / self.scale
 
     def paragraph(
@@ -148,7 +148,7 @@ class Canvas:
         weight: str = "regular",
         pitch: float = 1.35,
     ) -> int:
-        """Text wrapped at `w` dp into at most `lines` lines, the first centred on y. Returns the lines used."""
+        """Draw text wrapped at `w` dp in at most `lines` lines, the first centred on y; return the lines used."""
         font_px = max(_MIN_FONT_PX, self.px(size))
         wrapped = wrap_text(text, weight, font_px, self.px(w), lines)
         for i, line in enumerate(wrapped):
@@ -156,13 +156,13 @@ class Canvas:
         return len(wrapped)
 
     def icon(self, cx: float, cy: float, name: str, size: float, color: RGB) -> None:
-        """An icon (a name listed in assets/icons.txt), centred on (cx, cy)."""
+        """Draw an icon (a name listed in assets/icons.txt), centred on (cx, cy)."""
         d = max(2, self.px(size))
         mask = icon_mask(name, d)
         self.image.paste(color, (round(cx * self.scale - d / 2), round(cy * self.scale - d / 2)), mask)
 
     def picture(self, x: float, y: float, w: float, h: float, number: int, radius: float = 0.0) -> None:
-        """A made-up photograph (see pictures.py), cropped to the box."""
+        """Draw a made-up photograph (see pictures.py), cropped to the box."""
         x0, y0 = self.px(x), self.px(y)
         w_px, h_px = max(1, self.px(x + w) - x0), max(1, self.px(y + h) - y0)
         r = min(self.px(radius), w_px // 2, h_px // 2)
@@ -172,13 +172,13 @@ class Canvas:
 
 @lru_cache(maxsize=512)
 def disc_mask(d: int) -> Image.Image:
-    """A smooth disc of diameter d as an "L" mask."""
+    """Return a smooth disc of diameter d as an "L" mask."""
     return rounded_mask(d, d, d // 2 + 1)
 
 
 @lru_cache(maxsize=1024)
 def rounded_mask(w: int, h: int, radius: int) -> Image.Image:
-    """A smooth rounded rectangle as an "L" mask."""
+    """Return a smooth rounded rectangle as an "L" mask."""
     fine = 4 if w * h < 40_000 else 2
     mask = Image.new("L", (w * fine, h * fine))
     box = (0, 0, w * fine - 1, h * fine - 1)

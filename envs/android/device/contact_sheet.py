@@ -10,14 +10,14 @@ from envs.android.device.phone import Phone
 def contact_sheet(
     seeds: range, height: int, width: int, columns: int = 8, apps: AppCatalogue = CATALOGUE
 ) -> Image.Image:
-    """All apps, then home pages, a page under way, drawer and shade, each with the next of `seeds` in turn.
+    """Return all apps, then home pages, a page under way, drawer and shade, each with the next of `seeds` in turn.
 
     Args:
-        seeds: content seeds, used round and round.
-        height: pixels of one screen.
-        width: pixels of one screen.
-        columns: screens in a row.
-        apps: what is installed.
+        seeds: Content seeds, used round and round.
+        height: Pixels of one screen.
+        width: Pixels of one screen.
+        columns: Screens in a row.
+        apps: What is installed.
     """
     frames = []
     for i, app in enumerate(apps.apps):

@@ -26,7 +26,7 @@ class GlyphAtlas:
         self._glyphs: dict[str, np.ndarray] = {}
 
     def glyph(self, char: str) -> np.ndarray:
-        """The letter's coverage: uint8 (height, advance)."""
+        """Return the letter's coverage: uint8 (height, advance)."""
         columns = self._glyphs.get(char)
         if columns is None:
             advance = max(1, round(self._font.getlength(char)))
@@ -39,11 +39,11 @@ class GlyphAtlas:
         return columns
 
     def width(self, text: str) -> int:
-        """Width of a line of text in pixels."""
+        """Return the width of a line of text in pixels."""
         return sum(self.glyph(char).shape[1] for char in text)
 
     def line(self, text: str) -> Image.Image:
-        """A line of text as an "L" mask of (width, height)."""
+        """Return a line of text as an "L" mask of (width, height)."""
         if not text:
             return Image.new("L", (1, self.height))
         columns = np.concatenate([self.glyph(char) for char in text], axis=1)
@@ -52,18 +52,18 @@ class GlyphAtlas:
 
 @lru_cache(maxsize=256)
 def atlas(weight: str, px: int) -> GlyphAtlas:
-    """The glyphs of a weight (see WEIGHTS) at `px` pixels an em."""
+    """Return the glyphs of a weight (see WEIGHTS) at `px` pixels an em."""
     return GlyphAtlas(weight, px)
 
 
 def text_mask(text: str, weight: str, px: int) -> Image.Image:
-    """A line of text as a cached "L" mask."""
+    """Return a line of text as a cached "L" mask."""
     return _texts.get((text, weight, px), lambda: atlas(weight, px).line(text), _mask_bytes)
 
 
 @lru_cache(maxsize=16384)
 def fit_text(text: str, weight: str, px: int, max_width: int) -> str:
-    """`text`, shortened with an ellipsis where it is wider than `max_width` pixels."""
+    """Return `text`, shortened with an ellipsis where it is wider than `max_width` pixels."""
     glyphs = atlas(weight, px)
     room = max_width - glyphs.glyph("…").shape[1]
     width = 0
@@ -79,7 +79,7 @@ def fit_text(text: str, weight: str, px: int, max_width: int) -> str:
 
 @lru_cache(maxsize=4096)
 def wrap_text(text: str, weight: str, px: int, max_width: int, max_lines: int) -> tuple[str, ...]:
-    """`text` broken at spaces into lines of at most `max_width` pixels; the last one may end in an ellipsis."""
+    """Return `text` broken at spaces into lines of at most `max_width` pixels; the last one may end in an ellipsis."""
     glyphs = atlas(weight, px)
     space = glyphs.width(" ")
     lines: list[str] = []
@@ -105,7 +105,7 @@ def _icon_font(px: int) -> ImageFont.FreeTypeFont:
 
 @lru_cache(maxsize=2048)
 def icon_mask(name: str, px: int) -> Image.Image:
-    """An icon (a name listed in assets/icons.txt) as an "L" mask of (px, px)."""
+    """Return an icon (a name listed in assets/icons.txt) as an "L" mask of (px, px)."""
     mask, _ = _icon_font(px).getmask2(chr(ICON_CODES[name]), "L")
     cell = Image.new("L", (px, px))
     if mask.size[0] and mask.size[1]:

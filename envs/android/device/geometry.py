@@ -28,7 +28,7 @@ class Box(NamedTuple):
     h: float
 
     def contains(self, x: float, y: float, margin: float = 0.0) -> bool:
-        """Whether the point (x, y), in dp, lies inside after shrinking each side by `margin` dp."""
+        """Return whether the point (x, y), in dp, lies inside after shrinking each side by `margin` dp."""
         return self.x + margin <= x < self.x + self.w - margin and self.y + margin <= y < self.y + self.h - margin
 
 
@@ -40,13 +40,13 @@ class Grid(NamedTuple):
     columns: int
 
     def cell(self, slot: int) -> Box:
-        """The cell of a slot, in dp."""
+        """Return the cell of a slot, in dp."""
         w, h = self.box.w / self.columns, self.box.h / self.rows
         row, column = divmod(slot, self.columns)
         return Box(self.box.x + column * w, self.box.y + row * h, w, h)
 
     def slot_at(self, x: float, y: float, margin: float = 0.0) -> int | None:
-        """The slot whose cell, shrunk by `margin` dp, holds the point; None between the cells or outside."""
+        """Return the slot whose cell, shrunk by `margin` dp, holds the point; None between the cells or outside."""
         if not self.box.contains(x, y):
             return None
         column = int((x - self.box.x) / (self.box.w / self.columns))

@@ -62,17 +62,17 @@ class GestureTracker:
         return self._drag
 
     def reset(self) -> None:
-        """Forgets the finger."""
+        """Forget the finger."""
         self._start = None
         self._drag = None
 
     def down(self, x: float, y: float) -> None:
-        """A finger touches the glass at (x, y)."""
+        """Touch the glass at (x, y) with a finger."""
         self._start = _to_dp(x, y)
         self._drag = None
 
     def move(self, x: float, y: float) -> None:
-        """The finger is now at (x, y). Without a finger on the glass this starts a touch."""
+        """Move the finger to (x, y). Without a finger on the glass this starts a touch."""
         if self._start is None:
             self.down(x, y)
             return
@@ -87,7 +87,7 @@ class GestureTracker:
         self._drag = Drag(horizontal, dx if horizontal else dy, self._start[1] < STATUS_HEIGHT * 1.5)
 
     def up(self) -> Tap | Drag | None:
-        """The finger leaves the glass. Returns what it did, None if there was no finger."""
+        """Lift the finger from the glass; return what it did, None if there was no finger."""
         start, drag = self._start, self._drag
         self.reset()
         if start is None:

@@ -26,7 +26,7 @@ Sprite = tuple[Image.Image, Image.Image]
 
 
 def home_backdrop(number: int, pages: int, page: int, dark: bool, width: int, height: int) -> Image.Image:
-    """Wallpaper, search field and page dots of a home page, without its icons; a new image."""
+    """Return a wallpaper, search field and page dots of a home page, without its icons; a new image."""
     image = wallpaper(number, width, height).copy()
     scale = width / WIDTH
     color, mask, ink = _search_sprite(width, dark)
@@ -40,15 +40,15 @@ def home_backdrop(number: int, pages: int, page: int, dark: bool, width: int, he
 def paste_page(
     image: Image.Image, apps: tuple[App, ...], slots: Slots, grid: Grid, light: bool, shift: float = 0.0
 ) -> None:
-    """Pastes the icons of a page.
+    """Paste the icons of a page.
 
     Args:
-        image: the whole screen; changed in place.
-        apps: the catalogue's apps, which the slots index.
-        slots: of the page.
-        grid: where the slots are.
-        light: white labels (over a wallpaper or in the dark) instead of dark ones.
-        shift: dp by which the page is dragged to the right.
+        image: The whole screen; changed in place.
+        apps: The catalogue's apps, which the slots index.
+        slots: Slots of the page.
+        grid: Where the slots are.
+        light: White labels (over a wallpaper or in the dark) instead of dark ones.
+        shift: Dp by which the page is dragged to the right.
     """
     width = image.size[0]
     scale = width / WIDTH
@@ -67,7 +67,7 @@ def paste_page(
 def paste_home_icons(
     image: Image.Image, apps: tuple[App, ...], layout: LauncherLayout, page: int, shift: float = 0.0
 ) -> None:
-    """Pastes the icons of a home page, dragged by `shift` dp together with its neighbours, and the dock."""
+    """Paste the icons of a home page, dragged by `shift` dp together with its neighbours, and the dock."""
     for other in (page - 1, page, page + 1):
         offset = shift + (other - page) * WIDTH
         if 0 <= other < len(layout.pages) and abs(offset) < WIDTH:
@@ -78,7 +78,7 @@ def paste_home_icons(
 def draw_drawer(
     apps: tuple[App, ...], layout: LauncherLayout, screen: int, dark: bool, width: int, height: int
 ) -> Image.Image:
-    """One screenful of the app drawer."""
+    """Return one screenful of the app drawer."""
     canvas = Canvas.screen(width, height, (30, 31, 36) if dark else (247, 248, 252))
     canvas.rrect(16, SEARCH_TOP - 4, WIDTH - 32, SEARCH_HEIGHT, 20, (54, 56, 62) if dark else (228, 230, 236))
     canvas.icon(40, SEARCH_TOP + 16, "magnify", 20, (150, 152, 158))
@@ -90,7 +90,7 @@ def draw_drawer(
 
 @lru_cache(maxsize=4096)
 def icon_sprite(app: App, width: int, cell_w: float, cell_h: float, light: bool, labelled: bool) -> Sprite:
-    """An app's icon with its label, as (picture, mask) of one launcher cell on a screen of `width` pixels."""
+    """Return an app's icon with its label, as (picture, mask) of one launcher cell on a screen of `width` pixels."""
     scale = width / WIDTH
     size = (max(1, round(cell_w * scale)), max(1, round(cell_h * scale)))
     over = oversampling(width) + 1

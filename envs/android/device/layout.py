@@ -41,7 +41,7 @@ class LauncherLayout:
         return max(1, -(-len(self.drawer) // DRAWER_SLOTS))
 
     def home_app_at(self, page: int, x: float, y: float) -> int | None:
-        """The app under the point (dp) on a launcher page or in the dock."""
+        """Return the app under the point (dp) on a launcher page or in the dock."""
         return (
             _app_at(self.pages[page], self.home_grid.slot_at(x, y, ICON_MARGIN))
             if y < DOCK_GRID.box.y
@@ -49,11 +49,11 @@ class LauncherLayout:
         )
 
     def drawer_app_at(self, screen: int, x: float, y: float) -> int | None:
-        """The app under the point (dp) when the drawer shows its given screenful."""
+        """Return the app under the point (dp) when the drawer shows its given screenful."""
         return _app_at(self.drawer_page(screen), DRAWER_GRID.slot_at(x, y, ICON_MARGIN))
 
     def drawer_page(self, screen: int) -> Slots:
-        """The slots of the drawer's given screenful."""
+        """Return the slots of the drawer's given screenful."""
         return self.drawer[screen * DRAWER_SLOTS : (screen + 1) * DRAWER_SLOTS]
 
 
@@ -74,7 +74,7 @@ def _home_grid(catalogue: AppCatalogue) -> Grid:
 
 
 def fixed_layout(catalogue: AppCatalogue) -> LauncherLayout:
-    """The catalogue's own layout, the drawer by name; apps that it does not place follow on further pages."""
+    """Return the catalogue's own layout, the drawer by name; apps that it does not place follow on further pages."""
     grid = _home_grid(catalogue)
     size = grid.rows * COLUMNS
     index = {app.name: i for i, app in enumerate(catalogue.apps)}
@@ -89,7 +89,7 @@ def fixed_layout(catalogue: AppCatalogue) -> LauncherLayout:
 
 
 def shuffled_layout(catalogue: AppCatalogue, seed: int) -> LauncherLayout:
-    """A layout drawn from `seed`: dock, pages (with the gaps of the last one anywhere in it) and drawer."""
+    """Return a layout drawn from `seed`: dock, pages (with the gaps of the last one anywhere in it) and drawer."""
     grid = _home_grid(catalogue)
     rng = random.Random(seed)
     apps = list(range(len(catalogue.apps)))

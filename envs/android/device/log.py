@@ -8,10 +8,10 @@ class LogEvent:
     """One line of the phone's log.
 
     Attributes:
-        time: virtual seconds on the phone's `clock_seconds`.
+        time: Virtual seconds on the phone's `clock_seconds`.
         level: Android's letter, "I" for info.
-        tag: who logs, such as "ActivityTaskManager".
-        message: e.g. "Displayed com.google.android.gm/.Main: +312ms".
+        tag: Who logs, such as "ActivityTaskManager".
+        message: E.g. "Displayed com.google.android.gm/.Main: +312ms".
     """
 
     time: float

@@ -23,7 +23,7 @@ class Theme(NamedTuple):
 
 
 def mix(a: RGB, b: RGB, share: float) -> RGB:
-    """`a` with `share` in [0, 1] of `b` mixed in."""
+    """Return `a` with `share` in [0, 1] of `b` mixed in."""
     return (
         round(a[0] + (b[0] - a[0]) * share),
         round(a[1] + (b[1] - a[1]) * share),
@@ -32,7 +32,7 @@ def mix(a: RGB, b: RGB, share: float) -> RGB:
 
 
 def luminance(color: RGB) -> float:
-    """Perceived brightness in [0, 1]."""
+    """Return the perceived brightness in [0, 1]."""
     return (0.299 * color[0] + 0.587 * color[1] + 0.114 * color[2]) / 255
 
 
@@ -54,12 +54,12 @@ VIVID: tuple[RGB, ...] = (
 
 
 def make_theme(accent: RGB, dark: bool, warmth: float = 0.0) -> Theme:
-    """The theme of an app.
+    """Return the theme of an app.
 
     Args:
-        accent: the colour of its controls.
-        dark: dark theme.
-        warmth: how far in [0, 1] backgrounds take on the accent.
+        accent: The colour of its controls.
+        dark: Dark theme.
+        warmth: How far in [0, 1] backgrounds take on the accent.
     """
     if dark:
         base = mix((18, 18, 20), accent, 0.10 * warmth)

@@ -29,15 +29,15 @@ class Phone:
     """
 
     def __init__(self, seed: int = 0, layout: str = "fixed", apps: AppCatalogue = CATALOGUE) -> None:
-        """Makes a phone and resets it.
+        """Make a phone and reset it.
 
         Args:
-            seed: see `reset`.
+            seed: See `reset`.
             layout: "fixed" puts each icon where `home` of apps.yaml says, "shuffled" where the seed says.
-            apps: what is installed.
+            apps: What is installed.
 
         Raises:
-            ConfigError: if the layout is unknown.
+            ConfigError: If the layout is unknown.
         """
         if layout not in LAYOUTS:
             raise ConfigError(f"unknown launcher layout {layout!r}: choose from {', '.join(LAYOUTS)}")
@@ -51,7 +51,7 @@ class Phone:
         self.reset(seed)
 
     def reset(self, seed: int) -> None:
-        """Gives the phone the content of `seed`, no running apps, the first home page and an empty log.
+        """Give the phone the content of `seed`, no running apps, the first home page and an empty log.
 
         Args:
             seed: >= 0; decides theme, wallpaper, date and time, battery, the content of all apps, and the launcher
@@ -107,19 +107,19 @@ class Phone:
         return tuple(self._catalogue.apps[i].package for i in self._running)
 
     def tick(self, dt_seconds: float) -> None:
-        """Lets virtual time pass; nothing else does."""
+        """Let virtual time pass; nothing else does."""
         self._clock += dt_seconds
 
     def touch_down(self, x: float, y: float) -> None:
-        """A finger touches (x, y), both in [0, 1] from the upper left. While one is down already this moves it."""
+        """Touch (x, y) with a finger, both in [0, 1] from the upper left. While one is down already this moves it."""
         self._gestures.move(x, y)
 
     def touch_move(self, x: float, y: float) -> None:
-        """The finger on the glass moves to (x, y)."""
+        """Move the finger on the glass to (x, y)."""
         self._gestures.move(x, y)
 
     def touch_up(self) -> None:
-        """The finger leaves the glass, which completes a tap or a swipe. Does nothing without a finger."""
+        """Lift the finger, which completes a tap or a swipe. Do nothing without a finger."""
         gesture = self._gestures.up()
         if isinstance(gesture, Tap):
             self._tap(gesture.x, gesture.y)
@@ -127,13 +127,13 @@ class Phone:
             self._swipe(gesture.swipe, gesture.from_top)
 
     def key(self, name: str) -> None:
-        """Presses a system key.
+        """Press a system key.
 
         Args:
             name: "HOME", "BACK" or "RECENTS".
 
         Raises:
-            ConfigError: for any other name.
+            ConfigError: For any other name.
         """
         if name not in KEYS:
             raise ConfigError(f"unknown key {name!r}: choose from {', '.join(KEYS)}")
@@ -151,18 +151,18 @@ class Phone:
             self._show_previous_app()
 
     def launch(self, package: str) -> None:
-        """Brings an app to the front, starting it if it is not running.
+        """Bring an app to the front, starting it if it is not running.
 
         Raises:
-            ConfigError: if it is not installed.
+            ConfigError: If it is not installed.
         """
         self._start(self._index[self._catalogue.get(package).package])
 
     def force_stop(self, package: str | None = None) -> None:
-        """Stops an app, or all apps; if it was in front, the launcher is shown.
+        """Stop an app, or all apps; if it was in front, the launcher is shown.
 
         Raises:
-            ConfigError: if the package is not installed.
+            ConfigError: If the package is not installed.
         """
         stopped = list(self._running) if package is None else [self._index[self._catalogue.get(package).package]]
         for app in stopped:
@@ -171,7 +171,7 @@ class Phone:
             self._show_home()
 
     def log_events(self) -> list[LogEvent]:
-        """The log lines since the last call, oldest first."""
+        """Return the log lines since the last call, oldest first."""
         events, self._log = self._log, []
         return events
 
@@ -192,11 +192,11 @@ class Phone:
         return view if drag is None else self._dragged(view, drag)
 
     def render(self, height: int, width: int) -> np.ndarray:
-        """The picture on the screen now.
+        """Return the picture on the screen now.
 
         Args:
-            height: pixels, e.g. 96, 128 or 400.
-            width: pixels, e.g. 60, 80 or 250; where height / width is not 1.6 the screen is centred on black.
+            height: Pixels, e.g. 96, 128 or 400.
+            width: Pixels, e.g. 60, 80 or 250; where height / width is not 1.6 the screen is centred on black.
 
         Returns:
             A fresh uint8 array (height, width, 3).
@@ -243,7 +243,7 @@ class Phone:
             self._show_home()
 
     def _dragged(self, view: View, drag: Drag) -> View:
-        """The view while a finger is dragging, in steps of _DRAG_STEP."""
+        """Return the view while a finger is dragging, in steps of _DRAG_STEP."""
         travel = round(drag.travel / _DRAG_STEP) * _DRAG_STEP
         if self._shade:
             pulled = 1.0 if drag.horizontal else 1.0 + min(travel, 0.0) / HEIGHT
@@ -272,7 +272,7 @@ class Phone:
         self._surface, self._front, self._shade = Surface.HOME, -1, False
 
     def _show_previous_app(self) -> None:
-        """RECENTS: to the most recently started app that is not in front, as a double press does on a phone."""
+        """Show the most recently started app that is not in front, as a double press of RECENTS does on a phone."""
         others = [app for app in self._running if app != self._front]
         if others:
             self._start(others[-1])

@@ -27,7 +27,7 @@ _LANDS = ((60, 110, 70), (110, 140, 60), (194, 160, 110), (70, 80, 110), (120, 8
 
 
 def picture(number: int, width: int, height: int) -> Image.Image:
-    """Picture `number` (taken modulo PICTURES) filling width x height pixels; do not draw on it."""
+    """Return picture `number` (taken modulo PICTURES) filling width x height pixels; do not draw on it."""
     number %= PICTURES
     return _crops.get(
         (number, width, height), lambda: _crop(number, width, height), lambda p: 3 * p.size[0] * p.size[1]
@@ -53,7 +53,7 @@ def _scene(number: int, side: int) -> Image.Image:
 
 
 def gradient(width: int, height: int, top: tuple[int, int, int], bottom: tuple[int, int, int]) -> Image.Image:
-    """A vertical gradient as an RGB image."""
+    """Return a vertical gradient as an RGB image."""
     t = np.linspace(0.0, 1.0, height, dtype=np.float32)[:, None]
     column = np.rint(np.array(top, np.float32) * (1 - t) + np.array(bottom, np.float32) * t).astype(np.uint8)
     return Image.fromarray(column[:, None, :]).resize((width, height), Image.Resampling.NEAREST)

@@ -19,12 +19,12 @@ class Profile:
     """The phone as one seed made it.
 
     Attributes:
-        seed: which one; equal seeds (and numbers of apps) mean equal profiles.
-        dark: dark theme.
+        seed: Which one; equal seeds (and numbers of apps) mean equal profiles.
+        dark: Dark theme.
         wallpaper: 0 to WALLPAPERS - 1.
-        started: the phone's date and time at reset.
-        battery: percent, 5 to 100.
-        variants: for each app of the catalogue, which variant of its content it shows. Seeds below
+        started: The phone's date and time at reset.
+        battery: Percent, 5 to 100.
+        variants: For each app of the catalogue, which variant of its content it shows. Seeds below
             EVAL_SEED_START get 0 to TRAIN_VARIANTS - 1, the others the EVAL_VARIANTS numbers after those.
     """
 
@@ -37,11 +37,11 @@ class Profile:
 
 
 def draw_profile(seed: int, apps: int) -> Profile:
-    """Draws the profile of a seed.
+    """Draw the profile of a seed.
 
     Args:
-        seed: any integer >= 0.
-        apps: number of installed apps.
+        seed: Any integer >= 0.
+        apps: Number of installed apps.
     """
     rng = random.Random(seed)
     first, count = (TRAIN_VARIANTS, EVAL_VARIANTS) if seed >= EVAL_SEED_START else (0, TRAIN_VARIANTS)

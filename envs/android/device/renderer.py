@@ -39,14 +39,14 @@ class View(NamedTuple):
     """All that a picture depends on, apart from profile, layout and clock.
 
     Attributes:
-        surface: what fills the screen.
-        page: the launcher's page.
-        drawer_screen: the drawer's screenful.
-        app: index of the app in front, -1 if none is.
-        app_state: its state.
-        page_shift: dp by which the home pages are dragged to the right.
-        drawer: how far the drawer covers the home page, in [0, 1].
-        shade: how far the notification shade is pulled down, in [0, 1].
+        surface: What fills the screen.
+        page: The launcher's page.
+        drawer_screen: The drawer's screenful.
+        app: Index of the app in front, -1 if none is.
+        app_state: Its state.
+        page_shift: Dp by which the home pages are dragged to the right.
+        drawer: How far the drawer covers the home page, in [0, 1].
+        shade: How far the notification shade is pulled down, in [0, 1].
     """
 
     surface: Surface = Surface.HOME
@@ -63,7 +63,7 @@ class Renderer:
     """Draws the phones of one catalogue of apps. Holds no state of any phone, only caches."""
 
     def __init__(self, catalogue: AppCatalogue) -> None:
-        """Makes a renderer; raises ConfigError if an app's kind of screen is unknown."""
+        """Make a renderer; raise ConfigError if an app's kind of screen is unknown."""
         self._apps = catalogue.apps
         for app in self._apps:
             kind_of(app)  # An unknown kind of screen is refused now, not when the app is first seen.
@@ -73,15 +73,15 @@ class Renderer:
     def render(
         self, view: View, profile: Profile, layout: LauncherLayout, now: datetime, height: int, width: int
     ) -> np.ndarray:
-        """Draws the screen at the wanted size.
+        """Draw the screen at the wanted size.
 
         Args:
-            view: what to show.
-            profile: the seed's choices.
-            layout: of the launcher.
-            now: the phone's time.
-            height: pixels down.
-            width: pixels across. Where height / width is not 1.6 the screen is centred on black.
+            view: What to show.
+            profile: The seed's choices.
+            layout: Layout of the launcher.
+            now: The phone's time.
+            height: Pixels down.
+            width: Pixels across. Where height / width is not 1.6 the screen is centred on black.
 
         Returns:
             A fresh uint8 array (height, width, 3).
@@ -112,7 +112,7 @@ class Renderer:
     def _surface(
         self, view: View, profile: Profile, layout: LauncherLayout, now: datetime, w: int, h: int
     ) -> Image.Image:
-        """What lies below status bar and shade; cached, not to be drawn on."""
+        """Return what lies below status bar and shade; cached, not to be drawn on."""
         if view.surface is Surface.APP:
             return self._app(view, profile, now, w, h)
         if view.drawer >= 1:
@@ -174,6 +174,6 @@ _renderers: dict[int, tuple[AppCatalogue, Renderer]] = {}
 
 
 def shared_renderer(catalogue: AppCatalogue) -> Renderer:
-    """The process's renderer of a catalogue, so that all phones share sprites and screens."""
+    """Return the process's renderer of a catalogue, so that all phones share sprites and screens."""
     # Kept beside the renderer, the catalogue lives on and its id stays its own.
     return _renderers.setdefault(id(catalogue), (catalogue, Renderer(catalogue)))[1]

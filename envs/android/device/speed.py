@@ -17,9 +17,9 @@ class PhoneSpeed:
     """Processor time in microseconds.
 
     Attributes:
-        step: mean of a random gesture, a tick and a rendering, the resets' share included.
-        reset: mean of a reset to a new seed and the rendering after it.
-        new_screen: for each app, the median of a launch and the rendering of a screen not seen before.
+        step: Mean of a random gesture, a tick and a rendering, the resets' share included.
+        reset: Mean of a reset to a new seed and the rendering after it.
+        new_screen: For each app, the median of a launch and the rendering of a screen not seen before.
     """
 
     step: float
@@ -35,15 +35,15 @@ def measure_speed(
     seed: int = 0,
     apps: AppCatalogue = CATALOGUE,
 ) -> PhoneSpeed:
-    """Plays episodes of twenty random actions (54 taps, 4 swipes, home, back), each with a new content seed.
+    """Play episodes of twenty random actions (54 taps, 4 swipes, home, back), each with a new content seed.
 
     Args:
-        height: of the rendering in pixels.
-        width: of the rendering in pixels.
-        layout: of the launcher.
-        episodes: measured ones; a quarter as many warm the caches up before.
-        seed: of the actions; content seeds follow it too.
-        apps: what is installed.
+        height: Height of the rendering in pixels.
+        width: Width of the rendering in pixels.
+        layout: Layout of the launcher.
+        episodes: Measured ones; a quarter as many warm the caches up before.
+        seed: Seed of the actions; content seeds follow it too.
+        apps: What is installed.
     """
     phone = Phone(seed, layout, apps)
     rng = np.random.default_rng(seed)

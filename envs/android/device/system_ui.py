@@ -26,7 +26,7 @@ _NOTICES = (
 
 
 def put_system_bars(image: Image.Image, now: datetime, battery: int) -> None:
-    """Draws clock, wifi and battery over the top of `image`, and the gesture handle over its bottom, in place."""
+    """Draw clock, wifi and battery over the top of `image`, and the gesture handle over its bottom, in place."""
     width, height = image.size
     probe = max(1, width // 40)
     status = _status_mask(now.hour, now.minute, battery // 10, width)
@@ -38,7 +38,7 @@ def put_system_bars(image: Image.Image, now: datetime, battery: int) -> None:
 
 
 def _legible_at(image: Image.Image, x: int, y: int) -> RGB:
-    red, green, blue = image.getpixel((x, y))  # type: ignore[misc]
+    red, green, blue = image.getpixel((x, y))  # type: ignore[misc]  # RGB
     return BLACK if luminance((red, green, blue)) > 0.55 else WHITE
 
 
@@ -64,15 +64,15 @@ def _handle_mask(width: int) -> Image.Image:
 
 
 def draw_shade(width: int, height: int, variant: int, dark: bool, now: datetime, battery: int) -> Image.Image:
-    """The pulled-down notification shade, from the top of the screen to SHADE_BOTTOM.
+    """Return the pulled-down notification shade, from the top of the screen to SHADE_BOTTOM.
 
     Args:
-        width: of the whole screen in pixels.
-        height: of the whole screen in pixels.
-        variant: which notices and switched-on tiles.
-        dark: dark theme.
-        now: the phone's time.
-        battery: percent.
+        width: Width of the whole screen in pixels.
+        height: Height of the whole screen in pixels.
+        variant: Which notices and switched-on tiles.
+        dark: Dark theme.
+        now: The phone's time.
+        battery: Percent.
     """
     back: RGB = (24, 25, 28) if dark else (228, 230, 238)
     card: RGB = (44, 46, 51) if dark else (250, 250, 253)

@@ -27,7 +27,7 @@ _PALETTES: tuple[tuple[RGB, RGB, RGB], ...] = (
 
 
 def wallpaper(number: int, width: int, height: int) -> Image.Image:
-    """Wallpaper `number` (0 to WALLPAPERS - 1) at width x height pixels; do not draw on it."""
+    """Return a wallpaper `number` (0 to WALLPAPERS - 1) at width x height pixels; do not draw on it."""
     return _cache.get(
         (number, width, height), lambda: _paint(number, width, height), lambda p: 3 * p.size[0] * p.size[1]
     )

@@ -22,10 +22,10 @@ class Category:
     """What an object of this kind looks like and how much room it takes.
 
     Attributes:
-        name: as it stands in a goal, such as "table lamp".
-        meshes: one mesh for each shade, `MAIN` first; metres, standing on z = 0, centred in x and y.
-        half_extents: half the edges of the bounding box, metres (3,): also its collision box.
-        texture: path of an image for the `MAIN` mesh (asset packs only), else None.
+        name: As it stands in a goal, such as "table lamp".
+        meshes: One mesh for each shade, `MAIN` first; metres, standing on z = 0, centred in x and y.
+        half_extents: Half the edges of the bounding box, metres (3,): also its collision box.
+        texture: Path of an image for the `MAIN` mesh (asset packs only), else None.
         texcoords: float (V, 2) texture coordinates of the `MAIN` mesh, else None.
     """
 
@@ -45,7 +45,7 @@ def make_category(name: str, parts: Sequence[Part], size: float) -> Category:
     """Join parts of one shade, stand the whole on z = 0 and scale its longest edge to `size` metres.
 
     Raises:
-        ValueError: no part is `MAIN`, or there are more than `MAX_SHADES` shades.
+        ValueError: No part is `MAIN`, or there are more than `MAX_SHADES` shades.
     """
     shades = sorted({shade for shade, _ in parts}, key=lambda shade: (shade != MAIN, shade))
     if shades[0] != MAIN or len(shades) > MAX_SHADES:

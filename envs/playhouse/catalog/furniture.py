@@ -41,14 +41,14 @@ class Furniture:
     """A piece of furniture; its back is at -x and its front looks to +x.
 
     Attributes:
-        name: such as "sofa".
-        rooms: kinds of room it belongs to.
-        against_wall: stands with its back to a wall, otherwise free in the room.
+        name: Such as "sofa".
+        rooms: Kinds of room it belongs to.
+        against_wall: Stands with its back to a wall, otherwise free in the room.
         meshes: (shade, mesh) pairs, at most four.
-        boxes: collision boxes as (centre, half edges), metres, at most six.
-        surfaces: where things can stand.
-        half_x: half the footprint's depth, metres.
-        half_y: half the footprint's width, metres.
+        boxes: Collision boxes as (centre, half edges), metres, at most six.
+        surfaces: Where things can stand.
+        half_x: Half the footprint's depth, metres.
+        half_y: Half the footprint's width, metres.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Furniture:
 
 
 def _block(shade: str, size: Sequence[float], at: Sequence[float]) -> tuple[str, Mesh]:
-    """A box of edges `size` whose bottom centre is `at`."""
+    """Return a box of edges `size` whose bottom centre is `at`."""
     return shade, box(*size).moved(*at)
 
 

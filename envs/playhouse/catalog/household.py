@@ -11,14 +11,14 @@ from envs.playhouse.geometry import Mesh, ball, box, cylinder, join, lathe, pris
 
 
 def mug() -> list[Part]:
-    """A mug with an open top and one handle."""
+    """Return a mug with an open top and one handle."""
     wall = lathe([(0, 0), (0.3, 0), (0.32, 0.04), (0.32, 0.7), (0.27, 0.7), (0.27, 0.4)])
     handle = ring(0.2, 0.05, -95, 95, 12).turned("x", 90).moved(0.32, 0, 0.36)
     return [(MAIN, wall), (MAIN, handle), ("bark", cylinder(0.28, 0.02).moved(z=0.5))]
 
 
 def table_lamp() -> list[Part]:
-    """A coloured shade on a stem."""
+    """Return a coloured shade on a stem."""
     shade = lathe([(0.36, 0.5), (0.2, 0.95), (0, 0.95)])
     inside = lathe([(0, 0.56), (0.36, 0.5)])
     return [
@@ -31,7 +31,7 @@ def table_lamp() -> list[Part]:
 
 
 def roll() -> list[Part]:
-    """A roll of paper with a cardboard core, one sheet hanging."""
+    """Return a roll of paper with a cardboard core, one sheet hanging."""
     outside = lathe([(0.12, 0), (0.34, 0), (0.34, 0.62), (0.12, 0.62)], 24)
     core = lathe([(0.12, 0.625), (0.1, 0.625), (0.1, 0.3), (0.0, 0.3)])
     rim = lathe([(0.15, 0.622), (0.12, 0.628)])
@@ -40,7 +40,7 @@ def roll() -> list[Part]:
 
 
 def teapot() -> list[Part]:
-    """Round pot, spout, handle and lid."""
+    """Return a round pot, spout, handle and lid."""
     return [
         (MAIN, ball(0.32, 0.32, 0.26).moved(z=0.27)),
         (MAIN, cylinder(0.2, 0.05)),
@@ -52,7 +52,7 @@ def teapot() -> list[Part]:
 
 
 def bottle() -> list[Part]:
-    """A bottle with a label and a cap."""
+    """Return a bottle with a label and a cap."""
     profile = [(0, 0), (0.2, 0), (0.2, 0.5), (0.17, 0.62), (0.08, 0.74), (0.075, 0.9), (0, 0.9)]
     return [
         (MAIN, lathe(profile)),
@@ -62,7 +62,7 @@ def bottle() -> list[Part]:
 
 
 def book() -> list[Part]:
-    """A thick book lying flat, cream pages and a mark."""
+    """Return a thick book lying flat, cream pages and a mark."""
     return [
         (MAIN, box(0.5, 0.7, 0.04)),
         (MAIN, box(0.5, 0.7, 0.04).moved(z=0.2)),
@@ -74,7 +74,7 @@ def book() -> list[Part]:
 
 
 def clock() -> list[Part]:
-    """An alarm clock with two bells."""
+    """Return an alarm clock with two bells."""
     face = cylinder(0.33, 0.18, segments=24).turned("y", 90).moved(-0.09, 0, 0.42)
     dial = cylinder(0.27, 0.2, segments=24).turned("y", 90).moved(-0.1, 0, 0.42)
     hands = [box(0.21, 0.035, 0.2).moved(0.0, 0, 0.42), box(0.21, 0.15, 0.035).moved(0, 0.075, 0.41)]
@@ -89,7 +89,7 @@ def clock() -> list[Part]:
 
 
 def boot() -> list[Part]:
-    """A rain boot."""
+    """Return a rain boot."""
     side = [(-0.2, 0.06), (0.36, 0.06), (0.42, 0.16), (0.34, 0.27), (0.14, 0.34), (0.1, 0.8), (-0.2, 0.8)]
     return [
         (MAIN, upright(side, 0.26)),
@@ -100,14 +100,14 @@ def boot() -> list[Part]:
 
 
 def hat() -> list[Part]:
-    """A brimmed hat with a band."""
+    """Return a brimmed hat with a band."""
     crown = lathe([(0.24, 0.03), (0.23, 0.2), (0.19, 0.3), (0.1, 0.33), (0, 0.31)])
     brim = lathe([(0, 0.0), (0.5, 0.02), (0.5, 0.05), (0.2, 0.05)], 24)
     return [(MAIN, brim), (MAIN, crown), ("cream", lathe([(0.25, 0.05), (0.245, 0.13)]))]
 
 
 def chair() -> list[Part]:
-    """A doll's chair."""
+    """Return a doll's chair."""
     return [
         (MAIN, box(0.44, 0.44, 0.06).moved(z=0.4)),
         *[(MAIN, box(0.06, 0.06, 0.4).moved(x, y)) for x in (-0.18, 0.18) for y in (-0.18, 0.18)],
@@ -118,14 +118,14 @@ def chair() -> list[Part]:
 
 
 def bucket() -> list[Part]:
-    """A bucket with a raised handle."""
+    """Return a bucket with a raised handle."""
     wall = lathe([(0, 0), (0.24, 0), (0.34, 0.55), (0.31, 0.55), (0.23, 0.1), (0, 0.1)])
     handle = ring(0.34, 0.022, 0, 180, 14).turned("x", 90).moved(0, 0, 0.52)
     return [(MAIN, wall), ("steel", handle), ("steel", lathe([(0.345, 0.5), (0.352, 0.56)]))]
 
 
 def candle() -> list[Part]:
-    """A thick candle with a flame on a saucer."""
+    """Return a thick candle with a flame on a saucer."""
     return [
         (MAIN, cylinder(0.17, 0.6).moved(z=0.05)),
         ("gold", lathe([(0, 0), (0.28, 0), (0.34, 0.08), (0.3, 0.08), (0.2, 0.04)])),
@@ -135,7 +135,7 @@ def candle() -> list[Part]:
 
 
 def plant() -> list[Part]:
-    """Leaves in a coloured pot."""
+    """Leave in a coloured pot."""
     leaves: list[Mesh] = []
     for level, (tilt, count, reach) in enumerate(((62, 6, 0.3), (35, 5, 0.32), (10, 2, 0.3))):
         for i in range(count):
@@ -146,7 +146,7 @@ def plant() -> list[Part]:
 
 
 def pan() -> list[Part]:
-    """A cooking pot with lid and two handles."""
+    """Return a cooking pot with lid and two handles."""
     return [
         (MAIN, lathe([(0, 0), (0.32, 0), (0.34, 0.04), (0.34, 0.36)])),
         ("steel", lathe([(0.36, 0.35), (0.36, 0.4), (0.2, 0.47), (0, 0.49)])),
@@ -156,7 +156,7 @@ def pan() -> list[Part]:
 
 
 def suitcase() -> list[Part]:
-    """A suitcase on end with a handle, straps and corners."""
+    """Return a suitcase on end with a handle, straps and corners."""
     return [
         (MAIN, box(0.26, 0.8, 0.56).moved(z=0.04)),
         *[("bark", box(0.27, 0.07, 0.57).moved(0, y, 0.035)) for y in (-0.24, 0.24)],
@@ -167,7 +167,7 @@ def suitcase() -> list[Part]:
 
 
 def bell() -> list[Part]:
-    """A hand bell with a wooden grip."""
+    """Return a hand bell with a wooden grip."""
     cup = lathe([(0, 0.05), (0.36, 0.02), (0.38, 0.06), (0.27, 0.2), (0.22, 0.42), (0.12, 0.52), (0, 0.55)])
     return [
         (MAIN, cup),
@@ -178,7 +178,7 @@ def bell() -> list[Part]:
 
 
 def hammer() -> list[Part]:
-    """A hammer standing on its head."""
+    """Return a hammer standing on its head."""
     return [
         (MAIN, cylinder(0.13, 0.34).turned("y", 90).moved(-0.06, 0, 0.14)),
         (MAIN, upright([(-0.06, 0.04), (-0.34, 0.12), (-0.34, 0.16), (-0.06, 0.26)], 0.18)),
@@ -188,7 +188,7 @@ def hammer() -> list[Part]:
 
 
 def telephone() -> list[Part]:
-    """A rotary telephone with the receiver on top."""
+    """Return a rotary telephone with the receiver on top."""
     base = upright([(-0.3, 0.0), (0.34, 0.0), (0.34, 0.1), (0.02, 0.36), (-0.2, 0.36), (-0.3, 0.2)], 0.5)
     dial = cylinder(0.17, 0.03, segments=20).turned("y", 50).moved(0.18, 0, 0.24)
     holes = [
@@ -205,7 +205,7 @@ def telephone() -> list[Part]:
 
 
 def camera() -> list[Part]:
-    """A camera with a big lens."""
+    """Return a camera with a big lens."""
     return [
         (MAIN, box(0.26, 0.66, 0.42)),
         (MAIN, box(0.22, 0.24, 0.1).moved(0, 0, 0.42)),
@@ -218,7 +218,7 @@ def camera() -> list[Part]:
 
 
 def cushion() -> list[Part]:
-    """A square cushion with a button."""
+    """Return a square cushion with a button."""
     top = ball(0.42, 0.42, 0.16, 20)
     squared = top.vertices.copy()
     length = np.maximum(np.hypot(squared[:, 0], squared[:, 1]), 1e-9)
@@ -231,7 +231,7 @@ def cushion() -> list[Part]:
 
 
 def mushroom() -> list[Part]:
-    """A mushroom with a spotted cap."""
+    """Return a mushroom with a spotted cap."""
     cap = lathe([(0.16, 0.34), (0.4, 0.32), (0.4, 0.4), (0.33, 0.56), (0.18, 0.67), (0, 0.7)])
     spots = [
         ball(0.075, 0.075, 0.04).turned("y", tilt).moved(r, 0, z).turned("z", turn)

@@ -17,10 +17,10 @@ CATEGORIES: dict[str, Category] = {
 
 
 def find_category(name: str, categories: dict[str, Category] | None = None) -> Category:
-    """The category called `name`.
+    """Return the category called `name`.
 
     Raises:
-        UnknownNameError: there is none; names near ones.
+        UnknownNameError: There is none; names near ones.
     """
     known = CATEGORIES if categories is None else categories
     if name not in known:
@@ -29,10 +29,10 @@ def find_category(name: str, categories: dict[str, Category] | None = None) -> C
 
 
 def find_colour(name: str) -> Rgb:
-    """RGB of the colour called `name`.
+    """Return the RGB of the colour called `name`.
 
     Raises:
-        UnknownNameError: there is none; names near ones.
+        UnknownNameError: There is none; names near ones.
     """
     if name not in COLOURS:
         raise UnknownNameError.of("colour", name, COLOURS)

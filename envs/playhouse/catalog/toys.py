@@ -11,7 +11,7 @@ from envs.playhouse.geometry import ball, box, cylinder, lathe, prism, ring, sta
 
 
 def teddy() -> list[Part]:
-    """A sitting teddy bear."""
+    """Return a sitting teddy bear."""
     return [
         (MAIN, ball(0.22, 0.24, 0.27).moved(z=0.3)),
         ("cream", ball(0.12, 0.16, 0.18).moved(0.13, 0, 0.3)),
@@ -27,7 +27,7 @@ def teddy() -> list[Part]:
 
 
 def drum() -> list[Part]:
-    """A drum with white skins, golden rims and two sticks."""
+    """Return a drum with white skins, golden rims and two sticks."""
     sticks = [tube([(-0.26, 0.08 * s, 0.56), (0.3, 0.22 * s, 0.58)], 0.022) for s in (-1, 1)]
     return [
         (MAIN, cylinder(0.36, 0.42).moved(z=0.04)),
@@ -40,12 +40,12 @@ def drum() -> list[Part]:
 
 
 def ball_toy() -> list[Part]:
-    """A play ball with a white band."""
+    """Return a play ball with a white band."""
     return [(MAIN, ball(0.3).moved(z=0.3)), ("cream", ball(0.306, 0.306, 0.07).moved(z=0.3))]
 
 
 def duck() -> list[Part]:
-    """A rubber duck."""
+    """Return a rubber duck."""
     return [
         (MAIN, ball(0.34, 0.24, 0.2).moved(z=0.2)),
         (MAIN, upright([(-0.2, 0.18), (-0.44, 0.46), (-0.16, 0.36)], 0.16)),
@@ -57,7 +57,7 @@ def duck() -> list[Part]:
 
 
 def fish() -> list[Part]:
-    """A standing fish with big fins."""
+    """Return a standing fish with big fins."""
     return [
         (MAIN, ball(0.4, 0.14, 0.25).moved(0.06, 0, 0.34)),
         (MAIN, upright([(-0.3, 0.34), (-0.62, 0.1), (-0.52, 0.34), (-0.62, 0.6)], 0.06)),
@@ -69,7 +69,7 @@ def fish() -> list[Part]:
 
 
 def dice() -> list[Part]:
-    """A big die with white pips."""
+    """Return a big die with white pips."""
     pip = cylinder(0.055, 0.012, segments=10)
     spots = {1: [(0, 0)], 2: [(-1, -1), (1, 1)], 3: [(-1, -1), (0, 0), (1, 1)]}
     spots[4] = [(-1, -1), (-1, 1), (1, -1), (1, 1)]
@@ -82,7 +82,7 @@ def dice() -> list[Part]:
 
 
 def guitar() -> list[Part]:
-    """An acoustic guitar standing on a foot."""
+    """Return an acoustic guitar standing on a foot."""
     body = [(0.0, 0.26, 0.2), (0.0, 0.2, 0.5)]
     parts: list[Part] = [(MAIN, cylinder(radius, 0.14).turned("y", 90).moved(-0.07, 0, z)) for _, radius, z in body]
     return [
@@ -96,7 +96,7 @@ def guitar() -> list[Part]:
 
 
 def kite() -> list[Part]:
-    """A diamond kite leaning on its tail of bows."""
+    """Return a diamond kite leaning on its tail of bows."""
     sail = upright([(0.0, 0.2), (0.34, 0.72), (0.0, 1.05), (-0.34, 0.72)], 0.03)
     bow = upright([(-0.1, -0.05), (0.0, 0.0), (0.1, -0.05), (0.1, 0.05), (0.0, 0.01), (-0.1, 0.05)], 0.04)
     parts: list[Part] = [
@@ -111,7 +111,7 @@ def kite() -> list[Part]:
 
 
 def racket() -> list[Part]:
-    """A tennis racket, head up."""
+    """Return a tennis racket, head up."""
     angles = np.linspace(0, 2 * np.pi, 25)
     hoop = tube(np.stack([0 * angles, 0.26 * np.cos(angles), 0.75 + 0.33 * np.sin(angles)], axis=1), 0.038)
     strings = [box(0.012, 0.012, 0.62).moved(0, y, 0.44) for y in (-0.13, -0.065, 0.0, 0.065, 0.13)]
@@ -127,7 +127,7 @@ def racket() -> list[Part]:
 
 
 def robot() -> list[Part]:
-    """A boxy robot with aerial, eyes and grippers."""
+    """Return a boxy robot with aerial, eyes and grippers."""
     return [
         (MAIN, box(0.3, 0.42, 0.4).moved(z=0.24)),
         (MAIN, box(0.26, 0.3, 0.24).moved(z=0.7)),
@@ -143,7 +143,7 @@ def robot() -> list[Part]:
 
 
 def skateboard() -> list[Part]:
-    """A skateboard with raised ends."""
+    """Return a skateboard with raised ends."""
     deck = upright(
         [(-0.5, 0.24), (-0.34, 0.16), (0.34, 0.16), (0.5, 0.24), (0.5, 0.28), (0.33, 0.2), (-0.33, 0.2), (-0.5, 0.28)],
         0.26,
@@ -157,7 +157,7 @@ def skateboard() -> list[Part]:
 
 
 def snowman() -> list[Part]:
-    """Two balls, a carrot and a coloured hat and scarf."""
+    """Return two balls, a carrot and a coloured hat and scarf."""
     return [
         ("cream", ball(0.27, 0.27, 0.25).moved(z=0.24)),
         ("cream", ball(0.19).moved(z=0.6)),
@@ -172,13 +172,13 @@ def snowman() -> list[Part]:
 
 
 def star_toy() -> list[Part]:
-    """A five-pointed star on a round foot."""
+    """Return a five-pointed star on a round foot."""
     body = upright([(x, z + 0.5) for x, z in star(5, 0.44, 0.19)], 0.16).turned("z", 90)
     return [(MAIN, body), ("steel", cylinder(0.2, 0.05)), ("steel", cylinder(0.04, 0.2))]
 
 
 def crown() -> list[Part]:
-    """A crown with five points and gems."""
+    """Return a crown with five points and gems."""
     angles = np.deg2rad(np.arange(0, 360, 72))
     band = [(0.3, 0.0), (0.3, 0.2)]
     spikes: list[Part] = []
@@ -198,7 +198,7 @@ def crown() -> list[Part]:
 
 
 def trumpet() -> list[Part]:
-    """A trumpet on a stand: bell, loop and valves."""
+    """Return a trumpet on a stand: bell, loop and valves."""
     bell = lathe([(0.03, 0), (0.035, 0.4), (0.06, 0.6), (0.12, 0.72), (0.2, 0.78), (0.17, 0.78), (0.05, 0.6), (0, 0.6)])
     parts: list[Part] = [
         (MAIN, bell.turned("y", 90).moved(-0.3, 0, 0.4)),
@@ -219,7 +219,7 @@ def trumpet() -> list[Part]:
 
 
 def umbrella() -> list[Part]:
-    """An open umbrella standing on its handle."""
+    """Return an open umbrella standing on its handle."""
     canopy = lathe([(0.5, 0.62), (0.46, 0.74), (0.32, 0.88), (0.14, 0.96), (0, 0.98)], segments=8)
     inside = lathe([(0, 0.95), (0.3, 0.86), (0.5, 0.62)], segments=8)
     hook = ring(0.09, 0.025, 180, 360, 10).turned("x", 90).moved(0.09, 0, 0.115)
@@ -233,7 +233,7 @@ def umbrella() -> list[Part]:
 
 
 def xylophone() -> list[Part]:
-    """Bars of falling length on two rails, with a mallet."""
+    """Return bars of falling length on two rails, with a mallet."""
     bars = [box(0.09, 0.56 - 0.055 * i, 0.05).moved(-0.42 + 0.14 * i, 0, 0.14) for i in range(7)]
     return [
         *[(MAIN, bar) for bar in bars],

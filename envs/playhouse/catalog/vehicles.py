@@ -9,7 +9,7 @@ from envs.playhouse.geometry import ball, box, cylinder, lathe, prism, tube, upr
 
 
 def _wheels(xs: tuple[float, ...], y: float, radius: float, width: float = 0.08) -> list[Part]:
-    """Pairs of wheels at the given x, on the ground."""
+    """Return pairs of wheels at the given x, on the ground."""
     wheel = cylinder(radius, width, segments=14).turned("x", 90)
     hub = cylinder(radius * 0.5, width + 0.02, segments=8).turned("x", 90)
     parts: list[Part] = []
@@ -21,7 +21,7 @@ def _wheels(xs: tuple[float, ...], y: float, radius: float, width: float = 0.08)
 
 
 def boat() -> list[Part]:
-    """A sailing boat: coloured hull and sail."""
+    """Return a sailing boat: coloured hull and sail."""
     hull = prism([(-0.5, -0.19), (0.1, -0.2), (0.36, -0.12), (0.55, 0.0), (0.36, 0.12), (0.1, 0.2), (-0.5, 0.19)], 0.2)
     hull.vertices[hull.vertices[:, 2] < 0.01] *= (0.7, 0.55, 1.0)
     return [
@@ -34,7 +34,7 @@ def boat() -> list[Part]:
 
 
 def bus() -> list[Part]:
-    """A long bus with a row of windows."""
+    """Return a long bus with a row of windows."""
     return [
         (MAIN, box(1.1, 0.4, 0.16).moved(z=0.09)),
         ("glass", box(1.06, 0.405, 0.15).moved(z=0.25)),
@@ -45,7 +45,7 @@ def bus() -> list[Part]:
 
 
 def car() -> list[Part]:
-    """A car with a cabin of glass and four wheels."""
+    """Return a car with a cabin of glass and four wheels."""
     body = upright([(-0.5, 0.1), (0.5, 0.1), (0.5, 0.24), (0.44, 0.29), (0.2, 0.31), (-0.44, 0.32), (-0.5, 0.28)], 0.42)
     cabin = upright([(-0.38, 0.31), (0.2, 0.31), (0.06, 0.5), (-0.28, 0.5)], 0.37)
     roof = upright([(-0.3, 0.49), (0.09, 0.49), (0.04, 0.54), (-0.25, 0.54)], 0.4)
@@ -58,7 +58,7 @@ def car() -> list[Part]:
 
 
 def helicopter() -> list[Part]:
-    """Bubble cockpit, tail boom, two rotors and skids."""
+    """Return a bubble cockpit, a tail boom, two rotors and skids."""
     return [
         (MAIN, ball(0.27, 0.2, 0.2).moved(0.1, z=0.32)),
         ("glass", ball(0.17, 0.17, 0.15).moved(0.24, z=0.35)),
@@ -74,7 +74,7 @@ def helicopter() -> list[Part]:
 
 
 def plane() -> list[Part]:
-    """A propeller plane: fuselage, wings and tail of one colour."""
+    """Return a propeller plane: fuselage, wings and tail of one colour."""
     wing = prism([(-0.12, 0.0), (0.16, 0.0), (0.1, 0.62), (-0.06, 0.62)], 0.035)
     mirrored = prism([(-0.06, -0.62), (0.1, -0.62), (0.16, 0.0), (-0.12, 0.0)], 0.035)
     return [
@@ -92,7 +92,7 @@ def plane() -> list[Part]:
 
 
 def rocket() -> list[Part]:
-    """A rocket on three fins with a round window."""
+    """Return a rocket on three fins with a round window."""
     fin = upright([(0.1, 0.0), (0.34, 0.0), (0.3, 0.16), (0.12, 0.42)], 0.04)
     return [
         ("cream", lathe([(0, 0.08), (0.14, 0.08), (0.2, 0.3), (0.2, 0.62)])),
@@ -105,7 +105,7 @@ def rocket() -> list[Part]:
 
 
 def train() -> list[Part]:
-    """A steam engine: boiler, chimney, cab."""
+    """Return a steam engine: boiler, chimney, cab."""
     return [
         (MAIN, box(1.0, 0.3, 0.09).moved(z=0.13)),
         (MAIN, cylinder(0.15, 0.56).turned("y", 90).moved(-0.1, z=0.36)),
@@ -121,7 +121,7 @@ def train() -> list[Part]:
 
 
 def truck() -> list[Part]:
-    """A tipper truck: coloured cab and open bed."""
+    """Return a tipper truck: coloured cab and open bed."""
     return [
         ("steel", box(1.0, 0.34, 0.06).moved(z=0.14)),
         (MAIN, box(0.3, 0.4, 0.34).moved(0.36, z=0.18)),

@@ -42,12 +42,12 @@ class Checkpoint:
     """A dual encoder as it was stored: float32, in evaluation mode, on the CPU.
 
     Attributes:
-        source: hub id or folder.
-        model: has `get_image_features` and `get_text_features`.
-        tokenizer: of its text tower.
-        preprocessing: of its image tower.
-        stored_config: config.json as stored, before the library fills in its defaults.
-        max_tokens: longest text in tokens, the special ones included.
+        source: Hub id or folder.
+        model: Has `get_image_features` and `get_text_features`.
+        tokenizer: Tokenizer of its text tower.
+        preprocessing: Preprocessing of its image tower.
+        stored_config: Config.json as stored, before the library fills in its defaults.
+        max_tokens: Longest text in tokens, the special ones included.
     """
 
     source: str
@@ -59,13 +59,13 @@ class Checkpoint:
 
     @classmethod
     def load(cls, source: str) -> "Checkpoint":
-        """Loads all parts; never runs code from the checkpoint, never unpickles, and reads no file outside its folder.
+        """Load all parts; never run code from the checkpoint, never unpickle, and read no file outside its folder.
 
         Args:
-            source: hub id or folder.
+            source: Hub id or folder.
 
         Raises:
-            CheckpointError: something is missing, damaged, pickled, or not a dual encoder.
+            CheckpointError: Something is missing, damaged, pickled, or not a dual encoder.
         """
         with quiet_transformers(), _clear_errors(source):
             folder = _local_folder(source)
@@ -97,7 +97,7 @@ class Checkpoint:
 
 
 def _local_folder(source: str) -> Path:
-    """Returns the folder itself, or the hub's files that are read, in its cache on this machine."""
+    """Return the folder itself, or the hub's files that are read, in its cache on this machine."""
     if Path(source).is_dir():
         return Path(source)
     folder = Path(snapshot_download(source, allow_patterns=list(HUB_FILES), ignore_patterns=["*/*"]))
@@ -116,7 +116,8 @@ def _dual_encoder_class(source: str, config: PreTrainedConfig) -> type[PreTraine
             f"{source} is a {config.model_type!r} model without {' and '.join(lacking)} embeddings; "
             "use a dual encoder such as CLIP, SigLIP or a pocket CLIP"
         )
-    return model_class
+    found: type[PreTrainedModel] = model_class
+    return found
 
 
 def _preprocessing(source: str, processor: Any) -> ImagePreprocessing:
@@ -151,7 +152,7 @@ def _check_tokenizer(source: str, tokenizer: PreTrainedTokenizerBase, config: Pr
 
 @contextlib.contextmanager
 def _clear_errors(source: str) -> Iterator[None]:
-    """Turns what transformers raises while reading files into one line."""
+    """Turn what transformers raises while reading files into one line."""
     try:
         yield
     except CheckpointError:

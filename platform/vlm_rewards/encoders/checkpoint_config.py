@@ -41,14 +41,14 @@ _MOST_SHARED = 4
 
 
 def check_config(source: str, config: dict[str, Any]) -> None:
-    """Refuses a configuration that would make the library build something absurd, or read or run something else.
+    """Refuse a configuration that would make the library build something absurd, or read or run something else.
 
     Args:
-        source: to name.
-        config: config.json.
+        source: To name.
+        config: Config.json.
 
     Raises:
-        CheckpointError: it would.
+        CheckpointError: It would.
     """
     for key, why in _REFUSED.items():
         if config.get(key) is not None:
@@ -83,10 +83,10 @@ def _check_size(source: str, key: str, value: Any, largest: int) -> None:
 
 
 def attention(config: dict[str, Any]) -> str | dict[str, str] | None:
-    """Returns the attention that a config.json asks for, whole or of its towers; None where it does not say.
+    """Return the attention that a config.json asks for, whole or of its towers; None where it does not say.
 
     Args:
-        config: config.json; `from_pretrained` itself overlooks what its towers ask for.
+        config: Config.json; `from_pretrained` itself overlooks what its towers ask for.
     """
     asked: dict[str, str] = {}
     for name, part in (("", config), *config.items()):
@@ -101,16 +101,16 @@ def attention(config: dict[str, Any]) -> str | dict[str, str] | None:
 
 
 def check_parameters(source: str, model_class: type[PreTrainedModel], config: PreTrainedConfig, numbers: int) -> None:
-    """Refuses a configuration that does not belong to its weights, before memory is taken for either.
+    """Refuse a configuration that does not belong to its weights, before memory is taken for either.
 
     Args:
-        source: to name.
-        model_class: built without memory.
-        config: as read.
-        numbers: in the weights' files.
+        source: To name.
+        model_class: Built without memory.
+        config: As read.
+        numbers: How many numbers are in the weights' files.
 
     Raises:
-        CheckpointError: the model cannot be built, or is many times as large as its weights.
+        CheckpointError: The model cannot be built, or is many times as large as its weights.
     """
     try:
         with torch.device("meta"), quiet_transformers():
@@ -129,12 +129,12 @@ def check_parameters(source: str, model_class: type[PreTrainedModel], config: Pr
 
 
 def max_tokens(source: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
-    """Returns the longest text in tokens, the special ones included.
+    """Return the longest text in tokens, the special ones included.
 
     Text towers of RoBERTa's kind count positions from behind the padding's number, and so read fewer than they have.
 
     Raises:
-        CheckpointError: neither the text tower nor the tokenizer says.
+        CheckpointError: Neither the text tower nor the tokenizer says.
     """
     text = getattr(model.config, "text_config", model.config)
     positions = getattr(text, "max_position_embeddings", None)
@@ -150,13 +150,13 @@ def max_tokens(source: str, model: PreTrainedModel, tokenizer: PreTrainedTokeniz
 
 
 def check_text_end(source: str, config: PreTrainedConfig, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Refuses a CLIP text tower that would read a sentence's embedding from another place than its end.
+    """Refuse a CLIP text tower that would read a sentence's embedding from another place than its end.
 
     CLIP's takes the embedding at the token `eos_token_id`, or, by an old rule where that is 2, at the largest token id.
     Where the tokenizer does not fit, the words behind are lost, or all texts have one embedding.
 
     Raises:
-        CheckpointError: it would.
+        CheckpointError: It would.
     """
     text = getattr(config, "text_config", None)
     if getattr(text, "model_type", "") not in ("clip_text_model", "clipseg_text_model", "altclip_text"):

@@ -33,13 +33,13 @@ class CheckpointEncoder(ABC):
     grow with the request, and a frame's embedding does not depend on the frames beside it.
 
     Attributes:
-        source: hub id or folder.
+        source: Hub id or folder.
         image_size: (height, width) in pixels.
         embedding_dim: D.
         parts: hex sha256 of weights, architecture, preprocessing and tokenizer, as stored.
         fingerprint: hex sha256 over the parts, the precision, and the runtime if it is not torch.
-        precision: of the image tower's arithmetic, `fp32`, `bf16` or `int8`.
-        passes: how frames are cut up.
+        precision: Precision of the image tower's arithmetic, `fp32`, `bf16` or `int8`.
+        passes: How frames are cut up.
     """
 
     fingerprint: str
@@ -47,13 +47,13 @@ class CheckpointEncoder(ABC):
     passes: Passes
 
     def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
-        """Takes a loaded checkpoint; its model is changed in place.
+        """Take a loaded checkpoint; its model is changed in place.
 
         A subclass settles the rest: `_prepare_towers`, `_identify` and `passes`.
 
         Args:
-            checkpoint: as loaded.
-            device: of the towers on torch.
+            checkpoint: As loaded.
+            device: Device of the towers on torch.
         """
         self.source = checkpoint.source
         self.image_size = checkpoint.preprocessing.image_size
@@ -74,7 +74,7 @@ class CheckpointEncoder(ABC):
         return records_folder(self.source, self.parts)
 
     def agreeing(self, runtime: str, reward: str, graph: str = "") -> tuple[Precision, ...]:
-        """Returns the precisions whose rewards were found to agree with fp32's; see `AgreementRecord`.
+        """Return the precisions whose rewards were found to agree with fp32's; see `AgreementRecord`.
 
         Args:
             runtime: `torch` or `openvino`.
@@ -82,47 +82,48 @@ class CheckpointEncoder(ABC):
             graph: hex sha256 of the int8 tower; empty where there is none.
 
         Raises:
-            SelfCheckError: the record is damaged.
+            SelfCheckError: The record is damaged.
         """
         record = AgreementRecord.read(self.records)
         return record.passed(runtime, self.parts, graph, reward) if record else ()
 
     def _prepare_towers(self, dtype: torch.dtype) -> None:
-        """Brings the towers on torch to where and how they compute.
+        """Bring the towers on torch to where and how they compute.
 
         Args:
-            dtype: of their weights.
+            dtype: Type of their weights.
         """
         if hasattr(self._model, "fold_for_inference"):
             self._model.fold_for_inference()
         self._model.to(device=self._device, dtype=dtype, memory_format=torch.channels_last)
 
     def _identify(self, precision: str, identity: dict[str, str]) -> None:
-        """Says what it computes with.
+        """Say what it computes with.
 
         Args:
-            precision: to report.
-            identity: what the fingerprint covers beside the checkpoint's parts.
+            precision: To report.
+            identity: What the fingerprint covers beside the checkpoint's parts.
         """
         self.precision = precision
         self.fingerprint = combined({**self.parts, **identity})
 
     @abstractmethod
     def _embed_pass(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Embeds one pass, uint8 (n, H, W, 3), to float32 (n, D) of length 1."""
+        """Embed one pass, uint8 (n, H, W, 3), to float32 (n, D) of length 1."""
 
     def _image_dim(self) -> int:
-        """Embeds one frame and says to how many numbers."""
-        return self._embed_pass(np.zeros((1, *self.image_size, 3), np.uint8)).shape[1]
+        """Embed one frame and say to how many numbers."""
+        result: int = self._embed_pass(np.zeros((1, *self.image_size, 3), np.uint8)).shape[1]
+        return result
 
     def _check_towers(self, image_dim: Callable[[], int]) -> None:
-        """Runs both towers once and learns D.
+        """Run both towers once and learn D.
 
         Args:
-            image_dim: runs the image tower and returns its D.
+            image_dim: Runs the image tower and returns its D.
 
         Raises:
-            CheckpointError: they do not run together with the image processor and tokenizer.
+            CheckpointError: They do not run together with the image processor and tokenizer.
         """
         try:
             self.embedding_dim = image_dim()
@@ -145,15 +146,15 @@ class CheckpointEncoder(ABC):
             )
 
     def embed_images(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Embeds uint8 (N, H, W, 3) to float32 (N, D); see `Encoder.embed_images`."""
+        """Embed uint8 (N, H, W, 3) to float32 (N, D); see `Encoder.embed_images`."""
         check_frames(frames)
         return self.passes(frames) if len(frames) else np.zeros((0, self.embedding_dim), np.float32)
 
     def embed_texts(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Embeds M strings to float32 (M, D); see `Encoder.embed_texts`.
+        """Embed M strings to float32 (M, D); see `Encoder.embed_texts`.
 
         Raises:
-            ConfigError: a text is longer than the text tower reads. Cutting it could make two prompts the same.
+            ConfigError: A text is longer than the text tower reads. Cutting it could make two prompts the same.
         """
         passes = [
             self._embed_text_pass(list(texts[i : i + _TEXTS_PER_PASS])) for i in range(0, len(texts), _TEXTS_PER_PASS)
@@ -161,7 +162,7 @@ class CheckpointEncoder(ABC):
         return np.concatenate(passes) if passes else np.zeros((0, self.embedding_dim), np.float32)
 
     def read_texts(self, texts: Sequence[str]) -> list[TextReading]:
-        """Returns what the tokenizer makes of each text; see `ReadsTexts.read_texts`."""
+        """Return what the tokenizer makes of each text; see `ReadsTexts.read_texts`."""
         if not texts:
             return []
         whole = self._tokenizer(list(texts), verbose=False)["input_ids"]
@@ -185,7 +186,7 @@ class CheckpointEncoder(ABC):
         return self._embed_tokens(tokens)
 
     def _longest_text(self) -> dict[str, torch.Tensor]:
-        """Returns as many tokens as the text tower reads, special ones at both ends as in any text."""
+        """Return as many tokens as the text tower reads, special ones at both ends as in any text."""
         start, *middle, end = self._tokenizer("a", verbose=False)["input_ids"] * 2
         ids = torch.tensor([[start, *middle[:1] * (self._max_tokens - 2), end][: self._max_tokens]])
         return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
@@ -199,7 +200,7 @@ class CheckpointEncoder(ABC):
 
 
 def unit_rows(features: object) -> torch.Tensor:
-    """Returns what a tower gives, a tensor or transformers' output object, as float32 (N, D) of length 1."""
+    """Return what a tower gives, a tensor or transformers' output object, as float32 (N, D) of length 1."""
     tensor = getattr(features, "pooler_output", features)
     assert isinstance(tensor, torch.Tensor)
     return torch.nn.functional.normalize(tensor.float(), dim=-1)

@@ -26,16 +26,16 @@ _OTHER_BYTES = {"I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1, "U16"
 
 
 def check_folder(folder: Path) -> int:
-    """Looks through a folder; nothing is loaded.
+    """Look through a folder; nothing is loaded.
 
     Args:
-        folder: as `save_pretrained` writes it, by transformers 4 or 5.
+        folder: As `save_pretrained` writes it, by transformers 4 or 5.
 
     Returns:
         How many numbers its weights hold.
 
     Raises:
-        CheckpointError: a file is missing, damaged, pickled, somewhere else, or makes it unclear what the weights are.
+        CheckpointError: A file is missing, damaged, pickled, somewhere else, or makes it unclear what the weights are.
     """
     if not (folder / "config.json").is_file():
         raise CheckpointError(f"{folder} has no config.json; give a folder written by save_pretrained")
@@ -60,10 +60,10 @@ def check_folder(folder: Path) -> int:
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """Reads a JSON object.
+    """Read a JSON object.
 
     Raises:
-        CheckpointError: it is none, or cannot be read.
+        CheckpointError: It is none, or cannot be read.
     """
     try:
         values = json.loads(path.read_bytes())
@@ -75,10 +75,10 @@ def read_settings(path: Path) -> dict[str, Any]:
 
 
 def shards(folder: Path) -> list[str]:
-    """Returns the names of the files that the folder's index names; none without an index.
+    """Return the names of the files that the folder's index names; none without an index.
 
     Raises:
-        CheckpointError: the index names something else than safetensors files of its own folder.
+        CheckpointError: The index names something else than safetensors files of its own folder.
     """
     path = folder / _INDEX
     if not path.is_file():
@@ -114,7 +114,7 @@ def _weight_files(folder: Path) -> list[Path]:
 
 
 def _numbers(path: Path) -> int:
-    """Reads a safetensors header and returns how many floating-point numbers follow."""
+    """Read a safetensors header and return how many floating-point numbers follow."""
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")

@@ -18,12 +18,12 @@ _DIGEST_BYTES = 32
 
 
 def cache_folder() -> Path:
-    """Returns the folder of compiled models, in the user's cache folder."""
+    """Return the folder of compiled models, in the user's cache folder."""
     return user_cache() / "compiled"
 
 
 def made_for(core: Any) -> dict[str, str]:
-    """Returns what a graph or a measurement belongs to besides its model: the processor and all code involved.
+    """Return what a graph or a measurement belongs to besides its model: the processor and all code involved.
 
     Args:
         core: `openvino.Core`.
@@ -50,11 +50,11 @@ class CompiledModels:
     """
 
     def __init__(self, core: Any, made_from: Mapping[str, str]) -> None:
-        """Finds the place.
+        """Find the place.
 
         Args:
             core: `openvino.Core`.
-            made_from: checkpoint parts and options.
+            made_from: Checkpoint parts and options.
         """
         self._core = core
         key = json.dumps({**made_from, **made_for(core)}, sort_keys=True)
@@ -62,7 +62,7 @@ class CompiledModels:
         self.path = cache_folder() / f"{name}.blob"
 
     def load(self, options: Mapping[str, Any]) -> tuple[Any, tuple[int, ...]] | None:
-        """Returns the compiled model and its proven pass sizes, or None if there is none that can be trusted."""
+        """Return the compiled model and its proven pass sizes, or None if there is none that can be trusted."""
         try:
             data = self.path.read_bytes()
         except OSError:
@@ -76,7 +76,7 @@ class CompiledModels:
         return self._core.import_model(bytes(content[4 + length :]), "CPU", dict(options)), sizes
 
     def save(self, compiled: Any, pass_sizes: Sequence[int]) -> None:
-        """Keeps a compiled model; where it cannot be written, the next process makes its own."""
+        """Keep a compiled model; where it cannot be written, the next process makes its own."""
         header = json.dumps(list(pass_sizes)).encode()
         content = len(header).to_bytes(4, "big") + header + compiled.export_model().getvalue()
         try:
@@ -87,7 +87,7 @@ class CompiledModels:
 
 
 def _code_digest() -> str:
-    """Hashes the modules that make a graph, so that no graph outlives its code."""
+    """Hash the modules that make a graph, so that no graph outlives its code."""
     digest = hashlib.sha256()
     for path in sorted(Path(vlm_rewards.encoders.__file__).parent.glob("*.py")):
         digest.update(path.read_bytes())

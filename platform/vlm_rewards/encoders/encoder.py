@@ -34,7 +34,7 @@ class Encoder(Protocol):
         ...
 
     def embed_images(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Embeds frames. A row depends, to the bit, on its own frame only, whatever shares the call.
+        """Embed frames. A row depends, to the bit, on its own frame only, whatever shares the call.
 
         Args:
             frames: uint8 (N, H, W, 3), RGB, any H and W; they are brought to `image_size` if they differ.
@@ -43,12 +43,12 @@ class Encoder(Protocol):
             float32 (N, D), each row of length 1.
 
         Raises:
-            InvalidFrameError: frames of another dtype or shape.
+            InvalidFrameError: Frames of another dtype or shape.
         """
         ...
 
     def embed_texts(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Embeds texts.
+        """Embed texts.
 
         Args:
             texts: M strings.
@@ -63,9 +63,9 @@ class TextReading(NamedTuple):
     """What a tokenizer makes of a text.
 
     Attributes:
-        tokens: all that the text tower reads, the special ones included.
-        words: how many of them are the text's own.
-        unknown: how many of those stand for what the tokenizer does not know.
+        tokens: All that the text tower reads, the special ones included.
+        words: How many of them are the text's own.
+        unknown: How many of those stand for what the tokenizer does not know.
     """
 
     tokens: tuple[int, ...]
@@ -78,15 +78,15 @@ class ReadsTexts(Protocol):
     """An encoder that can say what it reads of a text; those without a tokenizer cannot."""
 
     def read_texts(self, texts: Sequence[str]) -> list[TextReading]:
-        """Returns what the tokenizer makes of each text."""
+        """Return what the tokenizer makes of each text."""
         ...
 
 
-def check_clips(clips: npt.NDArray) -> npt.NDArray[np.uint8]:
-    """Returns `clips` if each is a frame or a series of frames that an encoder can read.
+def check_clips(clips: np.ndarray) -> npt.NDArray[np.uint8]:
+    """Return `clips` if each is a frame or a series of frames that an encoder can read.
 
     Raises:
-        InvalidFrameError: neither uint8 (N, H, W, 3) nor uint8 (N, T, H, W, 3) with T of at least 1.
+        InvalidFrameError: Neither uint8 (N, H, W, 3) nor uint8 (N, T, H, W, 3) with T of at least 1.
     """
     if isinstance(clips, np.ndarray) and clips.ndim == 5:
         if not clips.shape[1]:
@@ -96,11 +96,11 @@ def check_clips(clips: npt.NDArray) -> npt.NDArray[np.uint8]:
     return check_frames(clips)
 
 
-def check_frames(frames: npt.NDArray) -> npt.NDArray[np.uint8]:
-    """Returns `frames` if an encoder can read them.
+def check_frames(frames: np.ndarray) -> npt.NDArray[np.uint8]:
+    """Return `frames` if an encoder can read them.
 
     Raises:
-        InvalidFrameError: not a uint8 array (N, H, W, 3) with H and W of at least 1.
+        InvalidFrameError: Not a uint8 array (N, H, W, 3) with H and W of at least 1.
     """
     if not isinstance(frames, np.ndarray):
         raise InvalidFrameError(f"frames must be a numpy array uint8 (N, H, W, 3), not {type(frames).__name__}")

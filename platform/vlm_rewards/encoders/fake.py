@@ -26,12 +26,12 @@ class FakeEncoder:
     def __init__(
         self, image_size: tuple[int, int] = (32, 32), seconds_per_batch: float = 0.0, salt: str = "fake"
     ) -> None:
-        """Makes the encoder.
+        """Make the encoder.
 
         Args:
-            image_size: reported size; frames of any size are read.
-            seconds_per_batch: time that each `embed_images` call takes at least, as an accelerator's fixed cost would.
-            salt: another value gives other embeddings and another fingerprint, as other weights would.
+            image_size: Reported size; frames of any size are read.
+            seconds_per_batch: Time that each `embed_images` call takes at least, as an accelerator's fixed cost would.
+            salt: Another value gives other embeddings and another fingerprint, as other weights would.
         """
         self.image_size = image_size
         self.embedding_dim = _GRID[0] * _GRID[1]
@@ -44,7 +44,7 @@ class FakeEncoder:
         return hashlib.sha256(f"fake encoder 1|{self._salt}".encode()).hexdigest()
 
     def embed_images(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Embeds uint8 (N, H, W, 3) to float32 (N, D); see `Encoder.embed_images`."""
+        """Embed uint8 (N, H, W, 3) to float32 (N, D); see `Encoder.embed_images`."""
         check_frames(frames)
         if self._seconds_per_batch:
             time.sleep(self._seconds_per_batch)
@@ -55,7 +55,7 @@ class FakeEncoder:
         return _normalised(cells - 3 * 127.4)
 
     def embed_texts(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Embeds M strings to float32 (M, D); see `Encoder.embed_texts`."""
+        """Embed M strings to float32 (M, D); see `Encoder.embed_texts`."""
         vectors = np.zeros((len(texts), self.embedding_dim))
         for row, text in enumerate(texts):
             digest = hashlib.sha256(f"{self._salt}|{text}".encode()).digest()
@@ -63,12 +63,12 @@ class FakeEncoder:
         return _normalised(vectors)
 
     def frame_of(self, text: str, height: int | None = None, width: int | None = None) -> npt.NDArray[np.uint8]:
-        """Paints a frame that embeds as `text` does (cosine above 0.99).
+        """Paint a frame that embeds as `text` does (cosine above 0.99).
 
         Args:
-            text: any string.
-            height: in pixels, at least 8; `image_size[0]` if None.
-            width: in pixels, at least 4; `image_size[1]` if None.
+            text: Any string.
+            height: Height in pixels, at least 8; `image_size[0]` if None.
+            width: Width in pixels, at least 4; `image_size[1]` if None.
 
         Returns:
             uint8 (height, width, 3).
@@ -86,4 +86,5 @@ def _cell_centres(length: int, cells: int) -> npt.NDArray[np.int64]:
 
 
 def _normalised(vectors: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    result: npt.NDArray[np.float32] = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    return result

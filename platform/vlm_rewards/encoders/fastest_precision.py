@@ -34,7 +34,7 @@ class TrialError(Exception):
     """A precision that could not be timed.
 
     Attributes:
-        lasting: whether it would fail the next time too, as a process that dies of an instruction does.
+        lasting: Whether it would fail the next time too, as a process that dies of an instruction does.
     """
 
     def __init__(self, reason: str, lasting: bool) -> None:
@@ -45,7 +45,7 @@ class TrialError(Exception):
 def fastest_precision(
     source: str, candidates: Sequence[str], made_from: Mapping[str, str], seconds_of: Callable[[str], float]
 ) -> str:
-    """Returns the precision to use on this machine.
+    """Return the precision to use on this machine.
 
     The first process that needs it measures, and those that start beside it wait for what it finds. The choice is kept
     in the user's cache folder and stays: it is made anew only for other weights, another release, other libraries or
@@ -53,10 +53,10 @@ def fastest_precision(
     some 30 seconds a candidate.
 
     Args:
-        source: of the model, for the log.
-        candidates: precisions whose rewards agree, the most faithful one, `fp32`, first.
-        made_from: what the choice depends on besides the candidates.
-        seconds_of: times one of them and raises `TrialError` where it cannot.
+        source: Source of the model, for the log.
+        candidates: Precisions whose rewards agree, the most faithful one, `fp32`, first.
+        made_from: What the choice depends on besides the candidates.
+        seconds_of: Times one of them and raises `TrialError` where it cannot.
     """
     if len(candidates) == 1:
         return candidates[0]
@@ -70,17 +70,17 @@ def fastest_precision(
 
 
 def trial(graph: Path, hint: str) -> float:
-    """Times an OpenVINO model in a process of its own.
+    """Time an OpenVINO model in a process of its own.
 
     Args:
-        graph: of the model.
-        hint: see `precision_trial`.
+        graph: Graph of the model.
+        hint: See `precision_trial`.
 
     Returns:
         Processor seconds a frame.
 
     Raises:
-        TrialError: the process died, failed, or did not end in time.
+        TrialError: The process died, failed, or did not end in time.
     """
     program = _TRIAL.read_text(encoding="utf-8")
     command = [sys.executable, "-c", program, str(graph), hint, str(_TIMING_SECONDS)]
@@ -145,7 +145,7 @@ def _kept(path: Path, candidates: Sequence[str]) -> str | None:
 
 @contextlib.contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Holds a lock that processes share, or goes on without it: where it cannot be had, or is held for too long."""
+    """Hold a lock that processes share, or go on without it: where it cannot be had, or is held for too long."""
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError):
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ _PROBES = (
 
 
 def fingerprint_parts(checkpoint: Checkpoint) -> dict[str, str]:
-    """Hashes each part of a checkpoint by its content, so that resaving it in another file layout changes nothing.
+    """Hash each part of a checkpoint by its content, so that resaving it in another file layout changes nothing.
 
     Returns:
         hex sha256 by part: `weights`, `architecture`, `preprocessing`, `tokenizer`.
@@ -38,7 +38,7 @@ def fingerprint_parts(checkpoint: Checkpoint) -> dict[str, str]:
 
 
 def combined(parts: dict[str, str]) -> str:
-    """Returns one hex sha256 over all parts."""
+    """Return one hex sha256 over all parts."""
     return _json(parts)
 
 

@@ -1,5 +1,6 @@
 """The image tower as OpenVINO's own graph: from frames of the model's size to embeddings of length 1."""
 
+import importlib
 import importlib.util
 import sys
 import types
@@ -8,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -28,13 +29,13 @@ class ImageGraph:
         preprocessing: ImagePreprocessing,
         check: Callable[[Callable[[], int]], None],
     ) -> None:
-        """Takes a model; nothing is converted yet.
+        """Take a model; nothing is converted yet.
 
         Args:
-            source: of the checkpoint, for errors.
-            model: folded for inference, on the CPU, in float32.
-            preprocessing: of its image tower.
-            check: called before the conversion with a function that runs the tower on torch and returns its D: to
+            source: Source of the checkpoint, for errors.
+            model: Folded for inference, on the CPU, in float32.
+            preprocessing: Preprocessing of its image tower.
+            check: Called before the conversion with a function that runs the tower on torch and returns its D: to
                 refuse one that does not fit its own image processor.
         """
         self._source = source
@@ -44,7 +45,7 @@ class ImageGraph:
         self._converted: Any = None
 
     def converted(self) -> Any:
-        """Returns the graph in float32, `openvino.Model`: uint8 (n, H, W, 3) to float32 (n, D).
+        """Return the graph in float32, `openvino.Model`: uint8 (n, H, W, 3) to float32 (n, D).
 
         Raises:
             CheckpointError: OpenVINO cannot convert it, or the tower does not run.
@@ -70,7 +71,7 @@ class ImageGraph:
 
     @contextmanager
     def on_disk(self) -> Iterator[Path]:
-        """Writes the graph to a file that is there for the time of a block."""
+        """Write the graph to a file that is there for the time of a block."""
         with TemporaryDirectory(prefix="vlm_rewards-") as folder:
             path = Path(folder) / "image_tower.xml"
             import_openvino().save_model(self.converted(), path, compress_to_fp16=False)
@@ -91,21 +92,20 @@ class _ImageTower(torch.nn.Module):
 
 
 def openvino_is_installed() -> bool:
-    """Whether OpenVINO can be used."""
+    """Return whether OpenVINO can be used."""
     return importlib.util.find_spec("openvino") is not None
 
 
 def import_openvino() -> types.ModuleType:
-    """Imports OpenVINO, without the package by which it would report each import and conversion to its makers.
+    """Import OpenVINO, without the package by which it would report each import and conversion to its makers.
 
     Raises:
-        ConfigError: it is not installed.
+        ConfigError: It is not installed.
     """
     if not openvino_is_installed():
         raise ConfigError(
             "encoder 'openvino' needs the extra [openvino]: pip install 'vlm-rewards[openvino]', or use encoder 'torch'"
         )
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-    import openvino
-
-    return openvino
+    cast(dict[str, Any], sys.modules).setdefault("openvino_telemetry", None)
+    module: types.ModuleType = importlib.import_module("openvino")
+    return module

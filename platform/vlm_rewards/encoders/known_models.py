@@ -9,12 +9,12 @@ class KnownModel:
     """A public checkpoint's architecture, as its config.json gives it.
 
     Attributes:
-        name: short, as in the deployments.
-        source: hub id.
+        name: Short, as in the deployments.
+        source: Hub id.
         kind: `clip` or `siglip`: the class in transformers.
-        vision: of the vision config, what differs from the class's defaults.
-        text: of the text config, likewise.
-        dim: embedding size of CLIP; SigLIP's is its width.
+        vision: Fields of the vision config, what differs from the class's defaults.
+        text: Fields of the text config, likewise.
+        dim: Embedding size of CLIP; SigLIP's is its width.
     """
 
     name: str

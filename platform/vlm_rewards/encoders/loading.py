@@ -15,18 +15,18 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
 
 def packaged_models() -> list[str]:
-    """Returns the names of the models that come with the package."""
+    """Return the names of the models that come with the package."""
     return sorted(path.parent.name for path in PACKAGED_MODELS.glob("*/config.json"))
 
 
 def resolve_model(model: str) -> str:
-    """Returns the folder or hub id that `model` stands for.
+    """Return the folder or hub id that `model` stands for.
 
     Args:
-        model: name of a packaged model, a folder (`~` is the user's), or a hub id.
+        model: Name of a packaged model, a folder (`~` is the user's), or a hub id.
 
     Raises:
-        ConfigError: none of these.
+        ConfigError: None of these.
     """
     model = str(Path(model).expanduser()) if model.startswith("~") else model
     if model in packaged_models():
@@ -48,24 +48,24 @@ def load_encoder(
     self_check: bool = True,
     reward: str = "",
 ) -> Encoder:
-    """Loads a frozen dual encoder and lets it prove itself.
+    """Load a frozen dual encoder and let it prove itself.
 
     Args:
         model: `fake`, the name of a packaged model such as `pocket-android`, a folder, or a hub id.
-        device: torch device, such as `cpu` or `cuda`.
-        precision: of the towers' arithmetic: `fp32`, `bf16`, `int8` (of the image tower, OpenVINO only), or `auto`:
+        device: Torch device, such as `cpu` or `cuda`.
+        precision: The towers' arithmetic: `fp32`, `bf16`, `int8` (of the image tower, OpenVINO only), or `auto`:
             the fastest here of those whose rewards were found to agree with fp32's.
-        encoder: runtime of the image tower: `torch`, `openvino`, one that was added to `RUNTIMES`, or `auto`, which is
+        encoder: Runtime of the image tower: `torch`, `openvino`, one that was added to `RUNTIMES`, or `auto`, which is
             OpenVINO on a CPU where it is installed and torch everywhere else.
-        compiled: see `TransformersEncoder`; for torch only.
-        self_check: off only to record what a new checkpoint gives.
+        compiled: See `TransformersEncoder`; for torch only.
+        self_check: Off only to record what a new checkpoint gives.
         reward: `RewardConfig.agreement_key` of the reward in use: `auto` then asks whether that one agrees. Without
             it, or where it was never compared, all rewards that were compared must.
 
     Raises:
-        ConfigError: unknown model, device, precision or encoder, or one that this machine lacks.
-        CheckpointError: the folder or repository is no usable dual encoder.
-        SelfCheckError: its embeddings are not the recorded ones, or make no sense.
+        ConfigError: Unknown model, device, precision or encoder, or one that this machine lacks.
+        CheckpointError: The folder or repository is no usable dual encoder.
+        SelfCheckError: Its embeddings are not the recorded ones, or make no sense.
     """
     if model == "fake":
         return FakeEncoder()

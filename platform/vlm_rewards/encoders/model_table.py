@@ -62,13 +62,13 @@ class ModelCost:
     """What a model costs.
 
     Attributes:
-        name: short.
-        source: packaged name or hub id.
+        name: Short.
+        source: Packaged name or hub id.
         image_size: (height, width) in pixels.
         dim: D.
-        image_params: parameters of the image tower, its projection included.
-        text_params: parameters of the text tower, its projection included.
-        gflops: of the image tower, for one image.
+        image_params: Parameters of the image tower, its projection included.
+        text_params: Parameters of the text tower, its projection included.
+        gflops: GFLOP of the image tower, for one image.
     """
 
     name: str
@@ -80,7 +80,7 @@ class ModelCost:
     gflops: float
 
     def cells(self) -> tuple[str, ...]:
-        """Returns the row of the table."""
+        """Return the row of the table."""
         params = self.image_params + self.text_params
         decimals = 2 if self.image_params < 1e7 else 0
         return (
@@ -97,7 +97,7 @@ class ModelCost:
 
 
 def known_cost(known: KnownModel) -> ModelCost:
-    """Computes the cost of a public checkpoint."""
+    """Compute the cost of a public checkpoint."""
     config: Any
     build: Callable[[], Any]
     if known.kind == "clip":
@@ -111,7 +111,7 @@ def known_cost(known: KnownModel) -> ModelCost:
 
 
 def packaged_cost(name: str) -> ModelCost:
-    """Computes the cost of a model that comes with the package."""
+    """Compute the cost of a model that comes with the package."""
     folder = PACKAGED_MODELS / name
     config: Any = AutoConfig.from_pretrained(folder)
     processor = AutoImageProcessor.from_pretrained(folder, backend="pil")
@@ -135,14 +135,14 @@ def _cost(name: str, source: str, build: Callable[[], Any], image_size: tuple[in
 
 
 def table(costs: Iterable[ModelCost]) -> str:
-    """Returns the rows as a Markdown table, with its head."""
+    """Return the rows as a Markdown table, with its head."""
     rows: list[Sequence[str]] = [_COLUMNS, ["---"] * 2 + ["---:"] * (len(_COLUMNS) - 2)]
     rows.extend(cost.cells() for cost in costs)
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def main() -> None:
-    """Prints docs/models.md."""
+    """Print docs/models.md."""
     costs = [packaged_cost(name) for name in packaged_models()] + [known_cost(known) for known in KNOWN_MODELS]
     typer.echo(_INTRODUCTION + table(costs), nl=False)
 

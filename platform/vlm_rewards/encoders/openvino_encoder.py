@@ -36,17 +36,17 @@ class OpenVINOEncoder(CheckpointEncoder):
     def __init__(
         self, checkpoint: Checkpoint, precision: Precision = "fp32", threads: int | None = None, reward: str = ""
     ) -> None:
-        """Compiles a loaded checkpoint, or takes the compiled model from the user's cache; its model is used up.
+        """Compile a loaded checkpoint, or take the compiled model from the user's cache; its model is used up.
 
         Args:
-            checkpoint: as loaded.
-            precision: of the image tower; `auto` is the fastest here of those whose rewards agree with fp32's.
-            threads: of one pass; None takes torch's number.
+            checkpoint: As loaded.
+            precision: That of the image tower; `auto` is the fastest here of those whose rewards agree with fp32's.
+            threads: Threads of one pass; None takes torch's number.
             reward: `RewardConfig.agreement_key` of the reward in use, for `auto`; empty where it is not known.
 
         Raises:
             ConfigError: OpenVINO is not installed, or a precision that this machine or checkpoint lacks.
-            CheckpointError: the image tower cannot be converted, or does not run together with the rest.
+            CheckpointError: The image tower cannot be converted, or does not run together with the rest.
         """
         ov = import_openvino()
         check_precision(precision)
@@ -91,7 +91,8 @@ class OpenVINOEncoder(CheckpointEncoder):
         pixels = np.ascontiguousarray(self._preprocessing.resized_frames(frames))
         with self._lock:
             # The output belongs to the request, which the next pass overwrites.
-            return self._request.infer([pixels], share_inputs=True)[0].copy()
+            result: npt.NDArray[np.float32] = self._request.infer([pixels], share_inputs=True)[0].copy()
+            return result
 
     def _to_compile(self, graph: ImageGraph, quantised: QuantisedGraph | None) -> Any:
         if self.precision != "int8":

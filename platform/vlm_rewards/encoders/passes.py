@@ -18,31 +18,31 @@ class Passes:
     """Runs an image tower in passes of the given sizes.
 
     Attributes:
-        sizes: frames in a pass, descending.
+        sizes: Frames in a pass, descending.
     """
 
     def __init__(self, run: Run, sizes: Sequence[int]) -> None:
-        """Takes sizes on trust; see `proven`.
+        """Take sizes on trust; see `proven`.
 
         Args:
-            run: embeds uint8 (n, H, W, 3) to float32 (n, D); called with the sizes only.
-            sizes: at least one.
+            run: Embeds uint8 (n, H, W, 3) to float32 (n, D); called with the sizes only.
+            sizes: At least one of them.
         """
         self._run = run
         self.sizes = tuple(sorted(sizes, reverse=True))
 
     @classmethod
     def proven(cls, run: Run, frame_size: tuple[int, int], largest: int, smallest: int = 1) -> "Passes":
-        """Keeps those of `largest`, its half, its quarter ... `smallest` whose rows are the same to the bit.
+        """Keep those of `largest`, its half, its quarter ... `smallest` whose rows are the same to the bit.
 
         The order in which a kernel sums does not depend on the numbers, so equal rows of noise prove the sizes equal
         for all frames. It takes 3 x `largest` frames at most, since the search ends at the first size that differs.
 
         Args:
-            run: embeds uint8 (n, H, W, 3) to float32 (n, D).
+            run: Embeds uint8 (n, H, W, 3) to float32 (n, D).
             frame_size: (H, W) of the frames to try, in pixels.
-            largest: frames in the largest pass, a power of two.
-            smallest: where to end; another power of two.
+            largest: Frames in the largest pass, a power of two.
+            smallest: Where to end; another power of two.
         """
         probe = np.random.default_rng(0).integers(0, 256, (largest, *frame_size, 3), dtype=np.uint8)
         reference = run(probe)
@@ -58,7 +58,7 @@ class Passes:
         return cls(run, sizes)
 
     def __call__(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Embeds uint8 (N, H, W, 3), N of at least 1, to float32 (N, D)."""
+        """Embed uint8 (N, H, W, 3), N of at least 1, to float32 (N, D)."""
         rows, start = [], 0
         for size in plan(len(frames), self.sizes):
             part = frames[start : start + size]
@@ -73,11 +73,11 @@ class Passes:
 
 @functools.lru_cache(maxsize=1024)
 def plan(frames: int, sizes: tuple[int, ...]) -> tuple[int, ...]:
-    """Chooses the passes for a number of frames: as few padded frames and passes as there can be.
+    """Choose the passes for a number of frames: as few padded frames and passes as there can be.
 
     Args:
-        frames: number of them.
-        sizes: that passes may have, descending.
+        frames: Number of them.
+        sizes: That passes may have, descending.
 
     Returns:
         Sizes whose sum is at least `frames`; only the last may have to be padded.
@@ -99,5 +99,5 @@ def _plan_rest(rest: int, sizes: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _same(left: npt.NDArray[np.float32], right: npt.NDArray[np.float32]) -> bool:
-    """Compares bits, so that a damaged model's NaNs are equal to themselves."""
+    """Compare bits, so that a damaged model's NaNs are equal to themselves."""
     return left.tobytes() == right.tobytes()

@@ -27,17 +27,17 @@ class PocketCLIPConfig(PreTrainedConfig):
     """Configuration of `PocketCLIPModel`.
 
     Attributes:
-        vision_config: the ResNet image tower.
-        text_config: the BERT text tower.
+        vision_config: The ResNet image tower.
+        text_config: The BERT text tower.
         projection_dim: D, dimension of the shared embedding.
-        logit_scale_init_value: log of 1 / temperature at the start of training.
+        logit_scale_init_value: Log of 1 / temperature at the start of training.
     """
 
     model_type = "pocket_clip"
     sub_configs_defaults: ClassVar[dict[str, Any]] = {"vision_config": ResNetConfig, "text_config": BertConfig}
 
-    vision_config: dict | ResNetConfig | None = None
-    text_config: dict | BertConfig | None = None
+    vision_config: dict[str, Any] | ResNetConfig | None = None
+    text_config: dict[str, Any] | BertConfig | None = None
     projection_dim: int = 64
     logit_scale_init_value: float = 2.6592
 
@@ -54,7 +54,7 @@ class PocketCLIPModel(PreTrainedModel):
     main_input_name = "pixel_values"
 
     def __init__(self, config: PocketCLIPConfig) -> None:
-        """Builds both towers with random weights."""
+        """Build both towers with random weights."""
         super().__init__(config)
         # transformers has turned both into configuration objects by now, whatever was given.
         vision, text = cast(Any, config.vision_config), cast(Any, config.text_config)
@@ -63,7 +63,7 @@ class PocketCLIPModel(PreTrainedModel):
         self.visual_projection = nn.Linear(vision.hidden_sizes[-1], config.projection_dim, bias=False)
         self.text_projection = nn.Linear(text.hidden_size, config.projection_dim, bias=False)
         self.logit_scale = nn.Parameter(torch.tensor(float(config.logit_scale_init_value)))
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]  # transformers leaves it open
 
     def _init_weights(self, module: nn.Module) -> None:
         # The towers initialise themselves; what is left are the two projections.
@@ -71,11 +71,11 @@ class PocketCLIPModel(PreTrainedModel):
             nn.init.normal_(module.weight, std=module.in_features**-0.5)
 
     def get_image_features(self, pixel_values: torch.Tensor, **kwargs: Any) -> BaseModelOutputWithPooling:
-        """Embeds preprocessed images.
+        """Embed preprocessed images.
 
         Args:
             pixel_values: float (N, 3, H, W).
-            kwargs: ignored, for compatibility with other dual encoders.
+            kwargs: Ignored, for compatibility with other dual encoders.
 
         Returns:
             `pooler_output` (N, D), not normalised.
@@ -87,12 +87,12 @@ class PocketCLIPModel(PreTrainedModel):
     def get_text_features(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None = None, **kwargs: Any
     ) -> BaseModelOutputWithPooling:
-        """Embeds tokenised texts.
+        """Embed tokenised texts.
 
         Args:
             input_ids: int64 (M, L).
             attention_mask: (M, L), 1 where there is a token; all ones if None.
-            kwargs: ignored, for compatibility with other dual encoders.
+            kwargs: Ignored, for compatibility with other dual encoders.
 
         Returns:
             `pooler_output` (M, D), not normalised.
@@ -107,7 +107,7 @@ class PocketCLIPModel(PreTrainedModel):
     def forward(
         self, input_ids: torch.Tensor, pixel_values: torch.Tensor, attention_mask: torch.Tensor | None = None
     ) -> CLIPOutput:
-        """Compares N images with M texts.
+        """Compare N images with M texts.
 
         Args:
             input_ids: int64 (M, L).
@@ -125,12 +125,12 @@ class PocketCLIPModel(PreTrainedModel):
         return CLIPOutput(logits_per_image=logits, logits_per_text=logits.T, image_embeds=images, text_embeds=texts)
 
     def fold_for_inference(self) -> None:
-        """Folds every batch normalisation of the image tower into the convolution before it.
+        """Fold every batch normalisation of the image tower into the convolution before it.
 
         Same function, fewer passes over memory. The model cannot be trained or saved in the original format
         afterwards.
         """
-        self.eval()
+        self.train(False)
         for module in self.vision_model.modules():
             normalization, convolution = getattr(module, "normalization", None), getattr(module, "convolution", None)
             if isinstance(normalization, nn.BatchNorm2d) and isinstance(convolution, nn.Conv2d):

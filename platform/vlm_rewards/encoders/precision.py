@@ -29,20 +29,20 @@ _TRIALS = {
 
 
 def check_precision(precision: str) -> None:
-    """Refuses a name that no encoder knows.
+    """Refuse a name that no encoder knows.
 
     Raises:
-        ConfigError: no such precision.
+        ConfigError: No such precision.
     """
     if precision not in get_args(Precision):
         raise ConfigError(f"unknown precision {precision!r}; use one of {', '.join(get_args(Precision))}")
 
 
 def check_cpu(precision: str, runtime: Runtime) -> None:
-    """Refuses a precision that would end the process on this processor.
+    """Refuse a precision that would end the process on this processor.
 
     Raises:
-        ConfigError: it would.
+        ConfigError: It would.
     """
     if precision != "fp32" and not cpu_runs(precision, runtime):
         raise ConfigError(
@@ -53,11 +53,11 @@ def check_cpu(precision: str, runtime: Runtime) -> None:
 
 @functools.cache
 def cpu_runs(precision: str, runtime: Runtime = "torch") -> bool:
-    """Tries a product in a process of its own: some virtual machines announce AMX and then trap on it.
+    """Try a product in a process of its own: some virtual machines announce AMX and then trap on it.
 
     Args:
         precision: `bf16`, or for OpenVINO `int8`.
-        runtime: that computes it.
+        runtime: That computes it.
     """
     if not _announces_amx():
         return True
@@ -66,12 +66,12 @@ def cpu_runs(precision: str, runtime: Runtime = "torch") -> bool:
 
 
 def cpu_runs_bf16(runtime: Runtime = "torch") -> bool:
-    """Whether this processor survives bf16."""
+    """Return whether this processor survives bf16."""
     return cpu_runs("bf16", runtime)
 
 
 def _announces_amx() -> bool:
-    """Whether the processor has AMX and oneDNN, which both runtimes compute with, has not been told to leave it."""
+    """Return whether the processor has AMX, and oneDNN, with which both runtimes compute, may use it."""
     import torch
 
     limit = os.environ.get(_ISA_VARIABLE, "DEFAULT").upper()

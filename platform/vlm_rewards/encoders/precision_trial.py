@@ -6,8 +6,9 @@ It prints the least processor time that a frame took, in seconds: others' load o
 
 import sys
 import time
+from typing import Any, cast
 
-sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+cast(dict[str, Any], sys.modules)["openvino_telemetry"] = None
 
 import numpy as np  # noqa: E402
 import openvino as ov  # noqa: E402
@@ -16,12 +17,12 @@ _MOST_FRAMES = 16
 
 
 def main(graph: str, hint: str, seconds: float) -> None:
-    """Compiles and times.
+    """Compile and times.
 
     Args:
-        graph: path of an OpenVINO model from frames, uint8 (n, H, W, 3), to embeddings.
-        hint: precision of what is not quantised, as OpenVINO calls it.
-        seconds: to spend on timing; the frames of one pass are halved until a pass fits twice.
+        graph: Path of an OpenVINO model from frames, uint8 (n, H, W, 3), to embeddings.
+        hint: Precision of what is not quantised, as OpenVINO calls it.
+        seconds: To spend on timing; the frames of one pass are halved until a pass fits twice.
     """
     model = ov.Core().read_model(graph)
     height, width = (int(dimension.get_length()) for dimension in list(model.input(0).partial_shape)[1:3])

@@ -18,7 +18,8 @@ Weights = npt.NDArray[np.float64]
 
 
 def _triangle(x: Weights) -> Weights:
-    return np.clip(1 - np.abs(x), 0, None)
+    result: npt.NDArray[np.float64] = np.clip(1 - np.abs(x), 0, None)
+    return result
 
 
 def _cubic(x: Weights) -> Weights:
@@ -48,13 +49,13 @@ class ImagePreprocessing:
     """Resize, centre crop, rescale and normalise, as the checkpoint's own image processor does (within 2/255).
 
     Attributes:
-        shortest_edge: resize so that the shorter side has this many pixels, keeping the aspect; or None.
-        size: resize to exactly (height, width); or None. With `shortest_edge` None too, frames are not resized.
+        shortest_edge: Resize so that the shorter side has this many pixels, keeping the aspect; or None.
+        size: Resize to exactly (height, width); or None. With `shortest_edge` None too, frames are not resized.
         resample: Pillow's number of the filter.
         crop: (height, width) cut from the middle after resizing, black where the image is smaller; or None.
-        scale: factor applied to 0..255.
-        mean: subtracted from each channel after scaling.
-        std: divides each channel after that.
+        scale: Factor applied to 0..255.
+        mean: Subtracted from each channel after scaling.
+        std: Divides each channel after that.
     """
 
     shortest_edge: int | None
@@ -67,10 +68,10 @@ class ImagePreprocessing:
 
     @classmethod
     def from_processor(cls, processor: Any) -> Self:
-        """Reads the settings of a transformers image processor.
+        """Read the settings of a transformers image processor.
 
         Raises:
-            CheckpointError: the processor does something else than these steps.
+            CheckpointError: The processor does something else than these steps.
         """
         name = type(processor).__name__
         plain = isinstance(processor, PilBackend) and type(processor)._preprocess is PilBackend._preprocess
@@ -109,19 +110,19 @@ class ImagePreprocessing:
         return size
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns the settings as JSON types."""
+        """Return the settings as JSON types."""
         return asdict(self)
 
     def resized(
         self, frames: npt.NDArray[np.uint8], device: torch.device | str = "cpu", exact: bool | None = None
     ) -> torch.Tensor:
-        """Resizes and crops. A frame's pixels do not depend on the frames beside it.
+        """Resize and crop. A frame's pixels do not depend on the frames beside it.
 
         Args:
             frames: uint8 (N, H, W, 3), any H and W. Memory stays in proportion to the input and output, also for
                 frames of 20,000 by 1 pixels, since only what the crop keeps is computed.
-            device: torch device to work on.
-            exact: sum in float64, in which every sum of Pillow's weights is exact; None does so on GPUs.
+            device: Torch device to work on.
+            exact: Sum in float64, in which every sum of Pillow's weights is exact; None does so on GPUs.
 
         Returns:
             float32 (N, 3, *image_size), whole numbers in 0..255, stored channels last.
@@ -154,23 +155,23 @@ class ImagePreprocessing:
         return resized
 
     def __call__(self, frames: npt.NDArray[np.uint8], device: torch.device | str = "cpu") -> torch.Tensor:
-        """Resizes, crops, rescales and normalises.
+        """Resize, crops, rescales and normalises.
 
         Args:
             frames: uint8 (N, H, W, 3), any H and W.
-            device: torch device to work on.
+            device: Torch device to work on.
 
         Returns:
             float32 (N, 3, *image_size), stored channels last.
 
         Raises:
-            InvalidFrameError: frames of another dtype or shape.
+            InvalidFrameError: Frames of another dtype or shape.
         """
         scale, shift = (tensor.to(device).view(1, 3, 1, 1) for tensor in self.scale_and_shift())
         return self.resized(frames, device) * scale - shift
 
     def resized_frames(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-        """Resizes and crops on the CPU; frames that need neither are returned as they are.
+        """Resize and crop on the CPU; frames that need neither are returned as they are.
 
         Args:
             frames: uint8 (N, H, W, 3), any H and W.
@@ -184,7 +185,7 @@ class ImagePreprocessing:
         return self.resized(frames).permute(0, 2, 3, 1).to(torch.uint8).numpy()
 
     def scale_and_shift(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Returns float32 (3,) and (3,): rescaling and normalisation as pixels * scale - shift."""
+        """Return float32 (3,) and (3,): rescaling and normalisation as pixels * scale - shift."""
         std = torch.tensor(self.std)
         return self.scale / std, torch.tensor(self.mean) / std
 
@@ -220,7 +221,7 @@ def _rounded(pixels: torch.Tensor) -> torch.Tensor:
 
 @functools.lru_cache(maxsize=32)
 def _matrix(in_size: int, out_size: int, crop: int, resample: int) -> Weights | None:
-    """Returns the weights float64 (crop, in_size) that resize one axis to `out_size` and cut `crop` from its middle.
+    """Return the weights float64 (crop, in_size) that resize one axis to `out_size` and cut `crop` from its middle.
 
     None stands for the identity. A row is zero (black) where the crop reaches beyond the resized image.
     """
@@ -244,4 +245,5 @@ def _matrix(in_size: int, out_size: int, crop: int, resample: int) -> Weights | 
     inside = (rows >= 0) & (rows < out_size)
     sums = weights.sum(axis=1, keepdims=True)
     weights = np.where(inside[:, None], weights / np.where(sums == 0, 1, sums), 0.0)
-    return np.rint(weights * _FIXED_POINT) / _FIXED_POINT
+    result: npt.NDArray[np.float64] | None = np.rint(weights * _FIXED_POINT) / _FIXED_POINT
+    return result

@@ -1,5 +1,6 @@
 """Makes a checkpoint's int8 image tower: post-training quantisation by NNCF, calibrated on frames of the domain."""
 
+import importlib
 import importlib.metadata
 import importlib.util
 import logging
@@ -24,23 +25,23 @@ _LEFT_IN_FLOAT = ["ReduceL2", "Maximum", "Divide", "ReduceMean", "Add"]
 
 
 def quantise(source: str, frames: npt.NDArray[np.uint8], calibrated_on: str) -> tuple[Path, QuantisedGraph]:
-    """Makes an int8 image tower and writes it where `precision: int8` looks for it.
+    """Make an int8 image tower and write it where `precision: int8` looks for it.
 
     Weights and activations of convolutions and matrix products become int8, each activation with one range, found on
     the frames. Biases are not corrected for the mean error: one of a mixture of domains is wrong in each of them
     (pocket-l in the playhouse: error 0.048 with it, 0.036 without). It proves nothing about rewards: compare them.
 
     Args:
-        source: checkpoint folder or hub id; see `resolve_model`.
+        source: Checkpoint folder or hub id; see `resolve_model`.
         frames: uint8 (N, H, W, 3), some hundreds, of the kind that will be rewarded.
-        calibrated_on: what they are, in words, for the record.
+        calibrated_on: What they are, in words, for the record.
 
     Returns:
         The folder, and what was written into its `int8`.
 
     Raises:
         ConfigError: NNCF or OpenVINO is not installed, or there are no frames.
-        CheckpointError: no usable checkpoint, or one that OpenVINO cannot convert.
+        CheckpointError: No usable checkpoint, or one that OpenVINO cannot convert.
     """
     ov, nncf = import_openvino(), _import_nncf()
     if not len(check_frames(frames)):
@@ -87,7 +88,6 @@ class _Towers(CheckpointEncoder):
 def _import_nncf() -> types.ModuleType:
     if importlib.util.find_spec("nncf") is None:
         raise ConfigError("making an int8 image tower needs the package nncf; install vlm-rewards[quantise]")
-    import nncf
-
-    nncf.set_log_level(logging.ERROR)
-    return nncf
+    module: types.ModuleType = importlib.import_module("nncf")
+    module.set_log_level(logging.ERROR)
+    return module

@@ -16,7 +16,7 @@ _PARTS = ("weights", "architecture", "preprocessing")
 
 
 def records_folder(source: str, parts: Mapping[str, str]) -> Path:
-    """Returns where a checkpoint's int8 tower and agreements are kept: its own folder, or the cache for a hub id."""
+    """Return where a checkpoint's int8 tower and agreements are kept: its own folder, or the cache for a hub id."""
     if Path(source).is_dir():
         return Path(source)
     return user_cache() / "checkpoints" / hashlib.sha256(json.dumps(dict(parts), sort_keys=True).encode()).hexdigest()
@@ -28,8 +28,8 @@ class QuantisedGraph(StrictConfig):
     Attributes:
         parts: hex sha256 of the weights, architecture and preprocessing that it was made from.
         files: hex sha256 of the model's files by name.
-        calibrated_on: which frames its ranges were found on.
-        made_with: libraries and their versions.
+        calibrated_on: Which frames its ranges were found on.
+        made_with: Libraries and their versions.
     """
 
     parts: dict[str, str]
@@ -39,14 +39,14 @@ class QuantisedGraph(StrictConfig):
 
     @classmethod
     def read(cls, folder: Path, parts: Mapping[str, str]) -> "QuantisedGraph | None":
-        """Returns what a checkpoint folder holds, or None if it holds no int8 tower of this very checkpoint.
+        """Return what a checkpoint folder holds, or None if it holds no int8 tower of this very checkpoint.
 
         Args:
-            folder: see `records_folder`.
-            parts: of the checkpoint as loaded.
+            folder: See `records_folder`.
+            parts: Parts of the checkpoint as loaded.
 
         Raises:
-            CheckpointError: the record is damaged.
+            CheckpointError: The record is damaged.
         """
         path = folder / FOLDER / _RECORD
         if not path.is_file():
@@ -67,15 +67,15 @@ class QuantisedGraph(StrictConfig):
         calibrated_on: str,
         made_with: Mapping[str, str],
     ) -> "QuantisedGraph":
-        """Writes an int8 tower into a checkpoint folder.
+        """Write an int8 tower into a checkpoint folder.
 
         Args:
-            folder: see `records_folder`.
-            parts: of the checkpoint as loaded.
-            graph: the OpenVINO model's XML.
-            weights: its constants.
-            calibrated_on: in words.
-            made_with: versions by library.
+            folder: See `records_folder`.
+            parts: Parts of the checkpoint as loaded.
+            graph: The OpenVINO model's XML.
+            weights: Its constants.
+            calibrated_on: What it was calibrated on, in words.
+            made_with: Versions by library.
         """
         files = {_GRAPH: graph, _WEIGHTS: weights}
         (folder / FOLDER).mkdir(parents=True, exist_ok=True)
@@ -97,10 +97,10 @@ class QuantisedGraph(StrictConfig):
         return hashlib.sha256(json.dumps(self.files, sort_keys=True).encode()).hexdigest()
 
     def path(self, folder: Path) -> Path:
-        """Returns the OpenVINO model's file, after a look at all its bytes.
+        """Return the OpenVINO model's file, after a look at all its bytes.
 
         Raises:
-            CheckpointError: a file is missing or not the recorded one.
+            CheckpointError: A file is missing or not the recorded one.
         """
         for name, digest in self.files.items():
             try:
@@ -113,10 +113,10 @@ class QuantisedGraph(StrictConfig):
 
 
 def required(found: QuantisedGraph | None, source: str) -> QuantisedGraph:
-    """Returns what was found.
+    """Return what was found.
 
     Raises:
-        ConfigError: nothing was.
+        ConfigError: Nothing was.
     """
     if found is None:
         raise ConfigError(

@@ -24,7 +24,7 @@ class Runtime(StrictConfig):
     name: str
 
     def suits(self, device: str, compiled: bool) -> bool:
-        """Whether `auto` takes it here: installed, and the fastest for this device.
+        """Return whether `auto` takes it here: installed, and the fastest for this device.
 
         Args:
             device: Torch device of the towers.
@@ -50,7 +50,7 @@ class OpenVINO(Runtime):
     name: Literal["openvino"] = "openvino"
 
     def suits(self, device: str, compiled: bool) -> bool:
-        """On a CPU where it is installed."""
+        """Return whether the device is a CPU and the runtime is installed."""
         from vlm_rewards.encoders.image_graph import openvino_is_installed
 
         return device == "cpu" and not compiled and openvino_is_installed()
@@ -73,7 +73,7 @@ class Torch(Runtime):
     name: Literal["torch"] = "torch"
 
     def suits(self, device: str, compiled: bool) -> bool:
-        """Everywhere."""
+        """Return True: PyTorch runs everywhere."""
         return True
 
     def load(

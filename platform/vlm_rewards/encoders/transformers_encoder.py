@@ -34,20 +34,20 @@ class TransformersEncoder(CheckpointEncoder):
         compiled: bool = False,
         reward: str = "",
     ) -> None:
-        """Prepares a loaded checkpoint for inference; its model is changed in place.
+        """Prepare a loaded checkpoint for inference; its model is changed in place.
 
         Args:
-            checkpoint: as loaded.
-            device: torch device.
-            precision: of both towers. `auto` is bf16 on an accelerator, if its rewards were found to agree with
+            checkpoint: As loaded.
+            device: Torch device.
+            precision: That of both towers. `auto` is bf16 on an accelerator, if its rewards were found to agree with
                 fp32's, and fp32 on a CPU, whose fastest precisions are OpenVINO's.
-            compiled: run the image tower through `torch.compile` with CUDA graphs, one a pass size. It pays on GPUs
+            compiled: Run the image tower through `torch.compile` with CUDA graphs, one a pass size. It pays on GPUs
                 only (a CPU gained nothing) and has not been run on one by us: compare before you rely on it.
             reward: `RewardConfig.agreement_key` of the reward in use, for `auto`; empty where it is not known.
 
         Raises:
-            ConfigError: a device or precision that this machine lacks.
-            CheckpointError: its towers do not run together with its image processor and tokenizer.
+            ConfigError: A device or precision that this machine lacks.
+            CheckpointError: Its towers do not run together with its image processor and tokenizer.
         """
         check_precision(precision)
         torch_device = _usable_device(device)

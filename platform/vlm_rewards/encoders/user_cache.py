@@ -9,7 +9,7 @@ _VARIABLE = "VLM_REWARDS_CACHE"
 
 
 def user_cache() -> Path:
-    """Returns the cache folder: VLM_REWARDS_CACHE, or vlm_rewards in the user's cache folder.
+    """Return the cache folder: VLM_REWARDS_CACHE, or vlm_rewards in the user's cache folder.
 
     Everything in it can be deleted at any time.
     """
@@ -18,15 +18,15 @@ def user_cache() -> Path:
 
 
 def write_whole(path: Path, data: bytes, keep_first: bool = False) -> None:
-    """Writes a file so that no reader ever sees a part of it.
+    """Write a file so that no reader ever sees a part of it.
 
     Args:
-        path: its folder is made where it is missing.
-        data: what it shall hold.
-        keep_first: leave a file that is there by now as it is; else the last writer wins.
+        path: Its folder is made where it is missing.
+        data: What it shall hold.
+        keep_first: Leave a file that is there by now as it is; else the last writer wins.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: It cannot be written.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:

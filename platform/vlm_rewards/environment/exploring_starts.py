@@ -17,9 +17,9 @@ class ExploringStarts(StrictConfig):
     Evaluation episodes start as the env starts them.
 
     Attributes:
-        actions: drawn from uniformly, for example the swipes.
-        max_actions: most actions before an episode; their number is drawn uniformly from 1 to this.
-        probability: of an episode to begin so.
+        actions: Drawn from uniformly, for example the swipes.
+        max_actions: Most actions before an episode; their number is drawn uniformly from 1 to this.
+        probability: Probability of an episode to begin so.
     """
 
     actions: tuple[int, ...] = Field(min_length=1)
@@ -27,20 +27,20 @@ class ExploringStarts(StrictConfig):
     probability: float = Field(default=0.5, ge=0, le=1)
 
 
-class ExploringStartsEnv(gym.Wrapper):
+class ExploringStartsEnv(gym.Wrapper[Any, Any, Any, Any]):
     """Applies `ExploringStarts` to a single env.
 
     The actions taken count towards the env's own limit of steps; their rewards are lost. An episode that is over before
     it begins is started again, as usual. The draws come from the env's own generator, so a seed fixes them too.
     """
 
-    def __init__(self, env: gym.Env, starts: ExploringStarts) -> None:
-        """Wraps an env with discrete actions."""
+    def __init__(self, env: gym.Env[Any, Any], starts: ExploringStarts) -> None:
+        """Wrap an env with discrete actions."""
         super().__init__(env)
         self._starts = starts
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Starts an episode, elsewhere with the configured probability."""
+        """Start an episode, elsewhere with the configured probability."""
         observation, info = self.env.reset(seed=seed, options=options)
         rng, starts = self.np_random, self._starts
         if rng.random() >= starts.probability:

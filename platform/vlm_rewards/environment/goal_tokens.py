@@ -23,19 +23,19 @@ _WORD = re.compile(r"\w+")
 
 
 def tokenize(instruction: str) -> np.ndarray:
-    """Hashes the words of an instruction to token ids.
+    """Hash the words of an instruction to token ids.
 
     Case and punctuation are ignored. Ids are the same on every machine and in every process (CRC-32 of the
     UTF-8 bytes; Python's own `hash` is salted).
 
     Args:
-        instruction: for example "open Gmail"; 1 to `GOAL_LENGTH` words.
+        instruction: For example "open Gmail"; 1 to `GOAL_LENGTH` words.
 
     Returns:
         int64 (GOAL_LENGTH,), values in [0, VOCAB_SIZE).
 
     Raises:
-        ValueError: there is no word in the instruction, or more than `GOAL_LENGTH` of them (a silently cut
+        ValueError: There is no word in the instruction, or more than `GOAL_LENGTH` of them (a silently cut
             instruction could make two goals look alike).
     """
     words = _WORD.findall(instruction.casefold())

@@ -22,13 +22,13 @@ class RewardableEnv(Protocol):
     training episode; timeouts truncate.
 
     Attributes:
-        goal_id: id of the current episode's goal, in the reward model's task set.
+        goal_id: Id of the current episode's goal, in the reward model's task set.
     """
 
     goal_id: str
 
     def reward_frame(self) -> npt.NDArray[np.uint8]:
-        """Draws the current state for the reward model.
+        """Draw the current state for the reward model.
 
         Returns:
             uint8 (h, w, 3); the size is the env's choice and need not be the observation's.
@@ -36,9 +36,9 @@ class RewardableEnv(Protocol):
         ...
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Starts an episode, as `gymnasium.Env.reset` does."""
+        """Start an episode, as `gymnasium.Env.reset` does."""
         ...
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Takes one step, as `gymnasium.Env.step` does."""
+        """Take one step, as `gymnasium.Env.step` does."""
         ...

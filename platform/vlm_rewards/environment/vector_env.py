@@ -12,7 +12,7 @@ from gymnasium.vector.utils import batch_space, concatenate, create_empty_array,
 from vlm_rewards.errors import ConfigError, InvalidFrameError
 
 
-class RewardVectorEnv(VectorEnv):
+class RewardVectorEnv(VectorEnv[Any, Any, Any]):
     """Steps `RewardableEnv`s one after the other in this process, with NEXT_STEP autoreset.
 
     The paper's episodes end when the reward model says so. `end_episodes` marks sub-environments whose episode is
@@ -23,20 +23,20 @@ class RewardVectorEnv(VectorEnv):
     Observations are newly allocated in every step, so callers may keep them.
 
     Attributes:
-        envs: the sub-environments.
+        envs: The sub-environments.
     """
 
-    def __init__(self, env_fns: Sequence[Callable[[], gym.Env]]) -> None:
-        """Builds the sub-environments.
+    def __init__(self, env_fns: Sequence[Callable[[], gym.Env[Any, Any]]]) -> None:
+        """Build the sub-environments.
 
         Args:
-            env_fns: one constructor a sub-environment, at least one; all must have the same spaces.
+            env_fns: One constructor a sub-environment, at least one; all must have the same spaces.
 
         Raises:
-            ConfigError: no sub-environment, spaces that differ, or a sub-environment without `reward_frame`.
+            ConfigError: No sub-environment, spaces that differ, or a sub-environment without `reward_frame`.
         """
         super().__init__()
-        self.envs: list[gym.Env] = []
+        self.envs: list[gym.Env[Any, Any]] = []
         if not env_fns:
             raise ConfigError("RewardVectorEnv needs at least one sub-environment; pass one constructor each")
         self.envs = [env_fn() for env_fn in env_fns]
@@ -63,17 +63,17 @@ class RewardVectorEnv(VectorEnv):
         seed: int | Sequence[int | None] | None = None,
         options: dict[str, Any] | None = None,
     ) -> tuple[Any, dict[str, Any]]:
-        """Starts an episode in every sub-environment.
+        """Start an episode in every sub-environment.
 
         Args:
-            seed: sub-environment i gets `seed + i`, or its own from a sequence of `num_envs`.
-            options: passed to every sub-environment.
+            seed: Sub-environment i gets `seed + i`, or its own from a sequence of `num_envs`.
+            options: Passed to every sub-environment.
 
         Returns:
             Batched observations, and infos as a dict of arrays with a mask `_key` beside each key.
 
         Raises:
-            ConfigError: not one seed a sub-environment.
+            ConfigError: Not one seed a sub-environment.
         """
         if seed is None or isinstance(seed, int):
             seeds: list[int | None] = [None if seed is None else seed + i for i in range(self.num_envs)]
@@ -88,10 +88,10 @@ class RewardVectorEnv(VectorEnv):
     def step(
         self, actions: Any
     ) -> tuple[Any, npt.NDArray[np.float64], npt.NDArray[np.bool_], npt.NDArray[np.bool_], dict[str, Any]]:
-        """Steps every sub-environment, or resets it if its last episode is over.
+        """Step every sub-environment, or reset it if its last episode is over.
 
         Args:
-            actions: batched as `action_space` says.
+            actions: Batched as `action_space` says.
 
         Returns:
             Observations, rewards float64 (num_envs,), terminations and truncations bool (num_envs,), infos. Right
@@ -111,29 +111,29 @@ class RewardVectorEnv(VectorEnv):
         return self._batched(observations), rewards, terminations, truncations, batched_infos(infos)
 
     def end_episodes(self, indices: Iterable[int]) -> None:
-        """Marks sub-environments whose episode is over; the next `step` resets them.
+        """Mark sub-environments whose episode is over; the next `step` resets them.
 
         Args:
-            indices: of sub-environments, in [0, num_envs). One that is already over stays so.
+            indices: Indices of sub-environments, in [0, num_envs). One that is already over stays so.
 
         Raises:
-            IndexError: no such sub-environment.
+            IndexError: No such sub-environment.
         """
         for index in indices:
             self._reset_next[self._checked(index)] = True
 
     def reward_frames(self, indices: Sequence[int]) -> npt.NDArray[np.uint8]:
-        """Draws the current states of some sub-environments for the reward model.
+        """Draw the current states of some sub-environments for the reward model.
 
         Args:
-            indices: of n sub-environments, in [0, num_envs).
+            indices: Indices of n sub-environments, in [0, num_envs).
 
         Returns:
             uint8 (n, h, w, 3); (0, 0, 0, 3) for no indices.
 
         Raises:
-            IndexError: no such sub-environment.
-            InvalidFrameError: a frame that is not uint8 (h, w, 3), or of another size than the first.
+            IndexError: No such sub-environment.
+            InvalidFrameError: A frame that is not uint8 (h, w, 3), or of another size than the first.
         """
         if not len(indices):
             return np.zeros((0, 0, 0, 3), dtype=np.uint8)
@@ -147,19 +147,19 @@ class RewardVectorEnv(VectorEnv):
         return np.stack(frames)
 
     def goal_ids(self, indices: Sequence[int]) -> list[str]:
-        """Returns the goals of the current episodes of some sub-environments, in the order of `indices`.
+        """Return the goals of the current episodes of some sub-environments, in the order of `indices`.
 
         Raises:
-            IndexError: no such sub-environment.
+            IndexError: No such sub-environment.
         """
         return [self.envs[self._checked(index)].get_wrapper_attr("goal_id") for index in indices]
 
     def render(self) -> tuple[Any, ...]:
-        """Returns each sub-environment's own rendering."""
+        """Return each sub-environment's own rendering."""
         return tuple(env.render() for env in self.envs)
 
     def close_extras(self, **kwargs: Any) -> None:
-        """Closes the sub-environments; `close` calls it once."""
+        """Close the sub-environments; `close` calls it once."""
         for env in self.envs:
             env.close()
 
@@ -174,10 +174,10 @@ class RewardVectorEnv(VectorEnv):
 
 
 def batched_infos(infos: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Turns a list of infos into Gymnasium's vector form.
+    """Turn a list of infos into Gymnasium's vector form.
 
     Args:
-        infos: one dict a sub-environment; their keys may differ.
+        infos: One dict a sub-environment; their keys may differ.
 
     Returns:
         For every key an array (n,), of dtype bool, int64, float64 or object, and under `_key` the mask bool (n,)

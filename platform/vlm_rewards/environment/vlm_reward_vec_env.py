@@ -23,11 +23,11 @@ class ScoringClient(Protocol):
     """What the wrapper needs of a `RewardClient`."""
 
     def score(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str]) -> ScoreResult:
-        """Scores frames; see `RewardClient.score`."""
+        """Score frames; see `RewardClient.score`."""
         ...
 
     def describe(self) -> RewardDescription:
-        """Describes the reward; see `RewardClient.describe`."""
+        """Describe the reward; see `RewardClient.describe`."""
         ...
 
 
@@ -54,31 +54,31 @@ class VLMRewardVecEnv(VectorWrapper):
     Gymnasium's `RecordEpisodeStatistics` (1.2.2) drops the first step of an episode under SAME_STEP.
 
     Attributes:
-        description: of the reward, as it was when the wrapper was made.
+        description: Description of the reward, as it was when the wrapper was made.
     """
 
     def __init__(
         self,
-        env: VectorEnv,
+        env: VectorEnv[Any, Any, Any],
         client: ScoringClient,
         goals: str | Sequence[str] | None = None,
         frames: FrameSource = "auto",
         autoreset: bool = True,
     ) -> None:
-        """Wraps `env` and asks the client for the reward's description.
+        """Wrap `env` and ask the client for the reward's description.
 
         Args:
-            env: a `SyncVectorEnv`, `AsyncVectorEnv` or `RewardVectorEnv`, wrapped or not.
-            client: such as `RewardClient(HttpTransport(...))`.
-            goals: one goal for all, one for each sub-environment, or None: the current `goal_id` of each.
-            frames: what the reward sees. `reward_frame`: a method of the sub-environments that draws their state;
+            env: A `SyncVectorEnv`, `AsyncVectorEnv` or `RewardVectorEnv`, wrapped or not.
+            client: Such as `RewardClient(HttpTransport(...))`.
+            goals: One goal for all, one for each sub-environment, or None: the current `goal_id` of each.
+            frames: What the reward sees. `reward_frame`: a method of the sub-environments that draws their state;
                 `render`: their `rgb_array` rendering; `auto`: the first of the two that they have; or a function from
                 batched observations to frames uint8 (num_envs, H, W, 3).
-            autoreset: over a DISABLED `env`, whether to reset ended episodes; False leaves that to the caller.
+            autoreset: Whether, over a DISABLED `env`, to reset ended episodes; False leaves that to the caller.
 
         Raises:
-            ConfigError: an environment, mode, goal or frame source that cannot be used.
-            RewardServiceError: the reward service does not answer.
+            ConfigError: An environment, mode, goal or frame source that cannot be used.
+            RewardServiceError: The reward service does not answer.
         """
         super().__init__(env)
         self._mode = _checked_mode(env)
@@ -96,22 +96,22 @@ class VLMRewardVecEnv(VectorWrapper):
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, Infos]:
-        """Starts episodes; see `VectorEnv.reset`. Of a `reset_mask` in `options`, only those that it names."""
+        """Start episodes; see `VectorEnv.reset`. Of a `reset_mask` in `options`, only those that it names."""
         mask = (options or {}).get("reset_mask", np.ones(self.num_envs, np.bool_))
         self._over[mask] = self._ended[mask] = False
         # A copy: Gymnasium's environments take the mask out of the options, which the caller may look into afterwards.
-        return self.env.reset(seed=seed, options=None if options is None else dict(options))  # type: ignore[arg-type]
+        return self.env.reset(seed=seed, options=None if options is None else dict(options))  # type: ignore[arg-type]  # a list of seeds
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, Infos]:
-        """Steps, scores what the sub-environments show, and resets those whose episode that ends.
+        """Step, score what the sub-environments show, and resets those whose episode that ends.
 
         Returns:
             Observations, the model's rewards float64 (num_envs,), terminations and truncations bool (num_envs,), infos.
 
         Raises:
-            ConfigError: a sub-environment has a goal that the reward does not know.
-            InvalidFrameError: a sub-environment drew something that is no frame.
-            VLMRewardsError: the reward service failed; see `RewardClient.score`.
+            ConfigError: A sub-environment has a goal that the reward does not know.
+            InvalidFrameError: A sub-environment drew something that is no frame.
+            VLMRewardsError: The reward service failed; see `RewardClient.score`.
         """
         observations, env_rewards, terminations, truncations, infos = self.env.step(actions)
         terminations, truncations = np.array(terminations), np.array(truncations)
@@ -204,24 +204,24 @@ class VLMRewardVecEnv(VectorWrapper):
 _OURS = ("env_reward", "vlm_score", "vlm_terminated")
 
 
-def _checked_mode(env: VectorEnv) -> AutoresetMode:
+def _checked_mode(env: VectorEnv[Any, Any, Any]) -> AutoresetMode:
     if not isinstance(env.unwrapped, SyncVectorEnv | AsyncVectorEnv | RewardVectorEnv):
         raise ConfigError(
             f"{type(env.unwrapped).__name__} cannot reset single episodes on demand; build a SyncVectorEnv, "
             "AsyncVectorEnv or RewardVectorEnv, as with gymnasium.make_vec(..., vectorization_mode='sync')"
         )
-    mode = env.metadata.get("autoreset_mode")
+    mode: AutoresetMode | None = env.metadata.get("autoreset_mode")
     if mode == AutoresetMode.SAME_STEP:
         raise ConfigError(
             "a vector env with SAME_STEP autoreset has left the final state before it can be drawn; build it with "
             "autoreset_mode=AutoresetMode.DISABLED, and VLMRewardVecEnv resets in the same step"
         )
-    if mode not in (AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED):
+    if mode is None or mode not in (AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED):
         raise ConfigError(f"unknown autoreset mode {mode!r}; use AutoresetMode.DISABLED or NEXT_STEP")
     return mode
 
 
-def _frame_source(env: VectorEnv, source: FrameSource) -> FrameSource:
+def _frame_source(env: VectorEnv[Any, Any, Any], source: FrameSource) -> FrameSource:
     if callable(source):
         return source
     if source not in ("auto", "reward_frame", "render"):
@@ -241,16 +241,17 @@ def _frame_source(env: VectorEnv, source: FrameSource) -> FrameSource:
     return "render"
 
 
-def _call(env: VectorEnv, name: str, *arguments: Any) -> tuple[Any, ...]:
-    """Reads an attribute of all sub-environments, or calls it if it is a method."""
+def _call(env: VectorEnv[Any, Any, Any], name: str, *arguments: Any) -> tuple[Any, ...]:
+    """Read an attribute of all sub-environments, or call it if it is a method."""
     if isinstance(env.unwrapped, RewardVectorEnv):
         found = [sub_env.get_wrapper_attr(name) for sub_env in env.unwrapped.envs]
         return tuple(value(*arguments) if callable(value) else value for value in found)
-    return env.unwrapped.call(name, *arguments)
+    result: tuple[Any, ...] = env.unwrapped.call(name, *arguments)
+    return result
 
 
 def _merged(infos: Infos, other: Infos, mask: npt.NDArray[np.bool_]) -> Infos:
-    """Takes the rows in `mask` from `other` and the rest from `infos`; both in Gymnasium's vector form."""
+    """Take the rows in `mask` from `other` and the rest from `infos`; both in Gymnasium's vector form."""
     merged: Infos = {}
     for key in dict.fromkeys([*infos, *other]):
         if key.startswith("_"):
@@ -272,5 +273,5 @@ def _merged(infos: Infos, other: Infos, mask: npt.NDArray[np.bool_]) -> Infos:
     return merged
 
 
-def _broadcast(mask: npt.NDArray[np.bool_], values: npt.NDArray) -> npt.NDArray[np.bool_]:
+def _broadcast(mask: npt.NDArray[np.bool_], values: np.ndarray) -> npt.NDArray[np.bool_]:
     return mask.reshape(-1, *[1] * (values.ndim - 1))

@@ -78,7 +78,7 @@ def plan_episodes(goal_ids: Sequence[str], episodes: int, first_seed: int) -> li
 
 
 def run_episodes(
-    make_env: Callable[[], gym.Env],
+    make_env: Callable[[], gym.Env[Any, Any]],
     policy: Policy,
     specs: Sequence[EpisodeSpec],
     num_envs: int = 16,

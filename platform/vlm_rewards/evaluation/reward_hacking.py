@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -61,14 +61,14 @@ class RewardHackingAlarm:
         self._truth: list[float] = []
 
     @classmethod
-    def replayed(cls, points: Iterable[CurvePoint], **parameters: float) -> Self:
+    def replayed(cls, points: Iterable[CurvePoint], **parameters: Any) -> Self:
         """Return an alarm that has seen `points`.
 
         Args:
             points: The training iterations so far.
             parameters: As for a new alarm.
         """
-        alarm = cls(**parameters)  # type: ignore[arg-type]
+        alarm = cls(**parameters)
         for point in points:
             alarm.update(point)
         return alarm

@@ -40,7 +40,12 @@ class RecordedEpisode:
 
 
 def record_episode(
-    env: gym.Env, policy: Policy, client: RewardClient | None, spec: EpisodeSpec, title: str, beta: float | None
+    env: gym.Env[Any, Any],
+    policy: Policy,
+    client: RewardClient | None,
+    spec: EpisodeSpec,
+    title: str,
+    beta: float | None,
 ) -> RecordedEpisode:
     """Run one episode and score each of its states.
 
@@ -55,13 +60,14 @@ def record_episode(
     observation, info = env.reset(seed=spec.seed, options={"goal_id": spec.goal_id})
     policy.start([0], [spec.seed])
     pictures: list[Any] = [env.render()]
-    reward_frames = [env.unwrapped.reward_frame()]  # type: ignore[attr-defined]
+    draw = env.get_wrapper_attr("reward_frame")
+    reward_frames = [draw()]
     ended = False
     while not ended:
         action = policy.act({key: value[None] for key, value in observation.items()}, [0])
         observation, _, terminated, truncated, info = env.step(int(action[0]))
         pictures.append(env.render())
-        reward_frames.append(env.unwrapped.reward_frame())  # type: ignore[attr-defined]
+        reward_frames.append(draw())
         ended = terminated or truncated
     frames = np.stack(reward_frames)
     scores = None if client is None else client.score(frames, [spec.goal_id] * len(frames)).scores

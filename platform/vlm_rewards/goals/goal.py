@@ -9,9 +9,9 @@ class Goal(StrictConfig):
     """What an agent is asked to reach, fixed for one episode.
 
     Attributes:
-        id: short name used in requests, metrics and files, such as `gmail`.
-        subject: the words that fill [TASK] of a prompt template, such as `Gmail`.
-        instruction: what the policy is told, such as `open Gmail`. The reward model never sees it.
+        id: Short name used in requests, metrics and files, such as `gmail`.
+        subject: The words that fill [TASK] of a prompt template, such as `Gmail`.
+        instruction: What the policy is told, such as `open Gmail`. The reward model never sees it.
     """
 
     id: str = Field(min_length=1, max_length=100)

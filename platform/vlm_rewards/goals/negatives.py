@@ -21,9 +21,9 @@ class NegativesSpec(StrictConfig):
         kind: `goals` is the paper's form, other goals of the task set. `goals_and_states` adds the task set's captions
             of states not yet achieved, without which a frame that shows no goal at all must still give its whole unit
             of probability to goals.
-        count: how many other goals are drawn, uniformly and without replacement, from both splits of the task set;
+        count: How many other goals are drawn, uniformly and without replacement, from both splits of the task set;
             None takes them all. State captions are not drawn: all of them are used.
-        seed: of the draw. One goal's draw depends on this seed and the goal's id alone, so it is the same in every
+        seed: Seed of the draw. One goal's draw depends on this seed and the goal's id alone, so it is the same in every
             process and for the whole run, for training and held-out goals alike.
     """
 
@@ -32,10 +32,10 @@ class NegativesSpec(StrictConfig):
     seed: int = Field(default=0, ge=0)
 
     def captions(self, goal: Goal, task_set: TaskSet, template: PromptTemplate) -> tuple[str, ...]:
-        """Returns the negative prompts of `goal`, in a fixed order, each once: one that is listed twice competes once.
+        """Return the negative prompts of `goal`, in a fixed order, each once: one that is listed twice competes once.
 
         Raises:
-            ConfigError: there is no negative, fewer goals than `count`, or a negative reads the same as the goal.
+            ConfigError: There is no negative, fewer goals than `count`, or a negative reads the same as the goal.
         """
         pool = sorted((other for other in task_set.all_goals if other.id != goal.id), key=lambda other: other.id)
         if self.count is not None:
@@ -70,5 +70,5 @@ class NegativesSpec(StrictConfig):
 
 
 def _normalised(caption: str) -> str:
-    """Returns what does not change a caption's meaning left out: case, spacing, and how accents are stored."""
+    """Return what does not change a caption's meaning left out: case, spacing, and how accents are stored."""
     return " ".join(unicodedata.normalize("NFC", caption).casefold().split())

@@ -29,7 +29,7 @@ class PromptTemplate(StrictConfig):
     """A sentence with the placeholder [TASK], which a goal's subject replaces, or [INSTRUCTION], for its instruction.
 
     Attributes:
-        text: the sentence; holds one of the placeholders at least once.
+        text: The sentence; holds one of the placeholders at least once.
     """
 
     text: str
@@ -44,10 +44,10 @@ class PromptTemplate(StrictConfig):
 
     @classmethod
     def named(cls, name: str) -> "PromptTemplate":
-        """Returns one of the paper's templates ("A" to "D"), or `name` itself as a template if it holds [TASK].
+        """Return one of the paper's templates ("A" to "D"), or `name` itself as a template if it holds [TASK].
 
         Raises:
-            ConfigError: neither a known name nor a sentence with [TASK].
+            ConfigError: Neither a known name nor a sentence with [TASK].
         """
         if name in PAPER_TEMPLATES:
             return cls(text=PAPER_TEMPLATES[name])
@@ -57,10 +57,10 @@ class PromptTemplate(StrictConfig):
         raise ConfigError(f"unknown template {name!r}; use one of {known}, or a sentence that holds {PLACEHOLDER}")
 
     def fill(self, goal: Goal) -> str:
-        """Returns the prompt of `goal`. Its words are taken as they are, placeholders among them included."""
+        """Return the prompt of `goal`. Its words are taken as they are, placeholders among them included."""
         words = {PLACEHOLDER: goal.subject, INSTRUCTION: goal.instruction}
         return _PLACEHOLDERS.sub(lambda match: words[match[0]], self.text)
 
     def bare(self) -> str:
-        """Returns the sentence without any goal's words."""
+        """Return the sentence without any goal's words."""
         return _PLACEHOLDERS.sub("", self.text)

@@ -20,11 +20,11 @@ class TaskSet(StrictConfig):
     """Named, versioned goals, all of which are known to be achievable in the environment.
 
     Attributes:
-        name: such as `open_common_apps`.
-        version: raised whenever goals or captions change, since rewards change with them.
-        goals: the goals to train on.
-        held_out: goals seen in evaluation only.
-        unachieved_captions: full captions of states in which no goal holds, such as the home screen. Used verbatim
+        name: Such as `open_common_apps`.
+        version: Raised whenever goals or captions change, since rewards change with them.
+        goals: The goals to train on.
+        held_out: Goals seen in evaluation only.
+        unachieved_captions: Full captions of states in which no goal holds, such as the home screen. Used verbatim
             by the negatives `goals_and_states`.
     """
 
@@ -50,10 +50,10 @@ class TaskSet(StrictConfig):
         return self.goals + self.held_out
 
     def goal(self, goal_id: str) -> Goal:
-        """Returns a goal of either split.
+        """Return a goal of either split.
 
         Raises:
-            ConfigError: no goal has this id.
+            ConfigError: No goal has this id.
         """
         for goal in self.all_goals:
             if goal.id == goal_id:
@@ -62,10 +62,10 @@ class TaskSet(StrictConfig):
         raise ConfigError(f"unknown goal {goal_id!r} in task set {self.name!r}; {hint}")
 
     def split(self, split: Split) -> tuple[Goal, ...]:
-        """Returns the goals of one split.
+        """Return the goals of one split.
 
         Raises:
-            ConfigError: not `train` or `held_out`.
+            ConfigError: Not `train` or `held_out`.
         """
         if split == "train":
             return self.goals
@@ -75,10 +75,10 @@ class TaskSet(StrictConfig):
 
     @classmethod
     def named(cls, name: str) -> "TaskSet":
-        """Returns a task set that comes with the library, such as `open_common_apps`; see `packaged_task_sets`.
+        """Return a task set that comes with the library, such as `open_common_apps`; see `packaged_task_sets`.
 
         Raises:
-            ConfigError: there is none of this name.
+            ConfigError: There is none of this name.
         """
         if name not in packaged_task_sets():
             hint = near_matches(name, packaged_task_sets())
@@ -87,17 +87,17 @@ class TaskSet(StrictConfig):
 
     @classmethod
     def named_or_from_yaml(cls, source: str | Path) -> "TaskSet":
-        """Returns the task set that a setting means: the path of a .yaml file, or else a name for `named`.
+        """Return the task set that a setting means: the path of a .yaml file, or else a name for `named`.
 
         Raises:
-            ConfigError: there is none, or the file is not valid.
+            ConfigError: There is none, or the file is not valid.
         """
         is_file = Path(source).suffix in (".yaml", ".yml")
         return cls.from_yaml(source) if is_file else cls.named(str(source))
 
 
 def packaged_task_sets() -> list[str]:
-    """Returns the names of the task sets that come with the library."""
+    """Return the names of the task sets that come with the library."""
     return sorted(path.stem for path in TASK_SETS.glob("*.yaml"))
 
 

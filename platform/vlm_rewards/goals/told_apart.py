@@ -33,17 +33,17 @@ def check_prompts(
     bare: str,
     model: str,
 ) -> None:
-    """Refuses goals that the model cannot tell from each other or from a negative, and warns of what it half reads.
+    """Refuse goals that the model cannot tell from each other or from a negative, and warn of what it half reads.
 
     Args:
-        prompts: of each goal id, its own prompt first, then its negatives.
+        prompts: Prompts of each goal id, its own prompt first, then its negatives.
         embeddings: float32 (D,) of length 1 of each prompt.
-        readings: what the tokenizer makes of each prompt, and of `bare`; empty where the encoder does not say.
-        bare: the template's sentence without any goal's words.
-        model: to name.
+        readings: What the tokenizer makes of each prompt, and of `bare`; empty where the encoder does not say.
+        bare: The template's sentence without any goal's words.
+        model: To name.
 
     Raises:
-        ConfigError: two goals are one to the model, a goal is one of its negatives, or nothing of a goal is read.
+        ConfigError: Two goals are one to the model, a goal is one of its negatives, or nothing of a goal is read.
     """
     if readings:
         _check_anything_is_read(prompts, readings, bare, model)
@@ -74,7 +74,7 @@ def _same(
     other_texts: Sequence[str],
     readings: Mapping[str, TextReading],
 ) -> list[int]:
-    """Returns which of the others are one with text `index`, by their tokens or by their embeddings."""
+    """Return which of the others are one with text `index`, by their tokens or by their embeddings."""
     if not other_texts:
         return []
     near = np.linalg.norm(others - table[index], axis=1) < _ONE_TEXT

@@ -4,8 +4,8 @@ import numpy as np
 import numpy.typing as npt
 
 
-def cosine(images: npt.NDArray, text: npt.NDArray) -> npt.NDArray[np.float32]:
-    """Cosine similarity f(o)·g(l).
+def cosine(images: np.ndarray, text: np.ndarray) -> npt.NDArray[np.float32]:
+    """Return the cosine similarity f(o)·g(l).
 
     Computed in float64 and row by row in a fixed order, so a row's result does not depend on the other rows.
 
@@ -17,4 +17,5 @@ def cosine(images: npt.NDArray, text: npt.NDArray) -> npt.NDArray[np.float32]:
         float32 (N,), in [-1, 1].
     """
     similarities = np.einsum("nd,d->n", np.asarray(images, np.float64), np.asarray(text, np.float64), optimize=False)
-    return np.clip(similarities, -1, 1).astype(np.float32)
+    result: npt.NDArray[np.float32] = np.clip(similarities, -1, 1).astype(np.float32)
+    return result

@@ -30,9 +30,9 @@ class Probability(RewardHead):
     form: Literal["probability"] = "probability"
 
     def scores(
-        self, images: npt.NDArray, texts: npt.NDArray, captions: npt.NDArray, tau: float
+        self, images: np.ndarray, texts: np.ndarray, captions: np.ndarray, tau: float
     ) -> npt.NDArray[np.float32]:
-        """Equation 1."""
+        """Return the scores of equation 1."""
         return softmax_binary(images, texts, tau)
 
 
@@ -46,9 +46,9 @@ class SoftmaxBinary(RewardHead):
     form: Literal["softmax_binary"] = "softmax_binary"
 
     def scores(
-        self, images: npt.NDArray, texts: npt.NDArray, captions: npt.NDArray, tau: float
+        self, images: np.ndarray, texts: np.ndarray, captions: np.ndarray, tau: float
     ) -> npt.NDArray[np.float32]:
-        """Equation 1."""
+        """Return the scores of equation 1."""
         return softmax_binary(images, texts, tau)
 
 
@@ -58,9 +58,9 @@ class Cosine(RewardHead):
     form: Literal["cosine"] = "cosine"
 
     def scores(
-        self, images: npt.NDArray, texts: npt.NDArray, captions: npt.NDArray, tau: float
+        self, images: np.ndarray, texts: np.ndarray, captions: np.ndarray, tau: float
     ) -> npt.NDArray[np.float32]:
-        """The cosine of each frame and the goal."""
+        """Return the cosine of each frame and the goal."""
         return cosine(images, texts[0])
 
 
@@ -87,9 +87,9 @@ class GoalBaseline(RewardHead):
         return (self.baseline,)
 
     def scores(
-        self, images: npt.NDArray, texts: npt.NDArray, captions: npt.NDArray, tau: float
+        self, images: np.ndarray, texts: np.ndarray, captions: np.ndarray, tau: float
     ) -> npt.NDArray[np.float32]:
-        """Definition 1 of the paper."""
+        """Return the scores of definition 1 of the paper."""
         return goal_baseline(images, texts[0], captions[0], self.alpha)
 
 

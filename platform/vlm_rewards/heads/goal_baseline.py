@@ -10,19 +10,17 @@ _SHORTEST = 1e-4
 
 
 def check_alpha(alpha: float) -> float:
-    """Returns `alpha` if it can weigh the projection.
+    """Return `alpha` if it can weigh the projection.
 
     Raises:
-        ConfigError: outside [0, 1].
+        ConfigError: Outside [0, 1].
     """
     if not 0 <= alpha <= 1:
         raise ConfigError(f"alpha must lie in [0, 1], not {alpha}; 0 is the plain cosine, 1 the projection alone")
     return float(alpha)
 
 
-def goal_baseline(
-    images: npt.NDArray, goal: npt.NDArray, baseline: npt.NDArray, alpha: float
-) -> npt.NDArray[np.float32]:
+def goal_baseline(images: np.ndarray, goal: np.ndarray, baseline: np.ndarray, alpha: float) -> npt.NDArray[np.float32]:
     """Reward 1 - |alpha proj_L s + (1 - alpha) s - g|^2 / 2, definition 1 of the paper.
 
     L is the line through the goal g and the baseline b, a description of the scene without the goal: what of a frame s
@@ -34,13 +32,13 @@ def goal_baseline(
         images: (N, D) embeddings s, L2-normalised.
         goal: (D,) embedding g, L2-normalised.
         baseline: (D,) embedding b, L2-normalised.
-        alpha: strength of the regularisation, in [0, 1].
+        alpha: Strength of the regularisation, in [0, 1].
 
     Returns:
         float32 (N,), in [-1, 1]; 1 where s is g.
 
     Raises:
-        ConfigError: alpha lies outside [0, 1], or goal and baseline are the same.
+        ConfigError: Alpha lies outside [0, 1], or goal and baseline are the same.
     """
     check_alpha(alpha)
     target = np.asarray(goal, np.float64)
@@ -53,4 +51,7 @@ def goal_baseline(
     offsets = np.asarray(images, np.float64) - target
     along = np.einsum("nd,d->n", offsets, direction, optimize=False)
     gaps = alpha * along[:, None] * direction + (1 - alpha) * offsets
-    return np.clip(1 - np.einsum("nd,nd->n", gaps, gaps, optimize=False) / 2, -1, 1).astype(np.float32)
+    result: npt.NDArray[np.float32] = np.clip(1 - np.einsum("nd,nd->n", gaps, gaps, optimize=False) / 2, -1, 1).astype(
+        np.float32
+    )
+    return result

@@ -37,7 +37,7 @@ class RewardHead(StrictConfig):
         return ()
 
     def scores(
-        self, images: npt.NDArray, texts: npt.NDArray, captions: npt.NDArray, tau: float
+        self, images: np.ndarray, texts: np.ndarray, captions: np.ndarray, tau: float
     ) -> npt.NDArray[np.float32]:
         """Score embedded frames against one goal; a row's score may not depend on the other rows.
 

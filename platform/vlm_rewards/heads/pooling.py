@@ -14,7 +14,7 @@ class FramePooling(StrictConfig):
 
     Attributes:
         kind: `last` takes the last k frames, `mean` all of them.
-        k: for `last`; a shorter clip counts whole.
+        k: How many frames for `last`; a shorter clip counts whole.
     """
 
     kind: Literal["last", "mean"] = "last"
@@ -27,12 +27,12 @@ class FramePooling(StrictConfig):
         return self
 
     def frames_of(self, length: int) -> slice:
-        """Says which frames of a clip of `length` have to be embedded."""
+        """Say which frames of a clip of `length` have to be embedded."""
         return slice(0, length) if self.kind == "mean" else slice(max(0, length - self.k), length)
 
 
 def pool(embeddings: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Returns the mean over frames, of length 1; a single frame comes back as it is.
+    """Return the mean over frames, of length 1; a single frame comes back as it is.
 
     Args:
         embeddings: float32 (N, T, D), T of at least 1, rows L2-normalised.

@@ -9,10 +9,10 @@ from vlm_rewards.errors import ConfigError
 
 
 def check_temperature(tau: float) -> float:
-    """Returns `tau` if it can divide similarities.
+    """Return `tau` if it can divide similarities.
 
     Raises:
-        ConfigError: not a finite number above 0.
+        ConfigError: Not a finite number above 0.
     """
     if not (math.isfinite(tau) and tau > 0):
         raise ConfigError(f"tau must be a finite number above 0, not {tau}; values near 0.01 to 0.1 are usual")
@@ -20,18 +20,18 @@ def check_temperature(tau: float) -> float:
 
 
 def check_threshold(beta: float) -> float:
-    """Returns `beta` if it can be compared with a probability.
+    """Return `beta` if it can be compared with a probability.
 
     Raises:
-        ConfigError: outside [0, 1].
+        ConfigError: Outside [0, 1].
     """
     if not 0 <= beta <= 1:
         raise ConfigError(f"beta must lie in [0, 1], not {beta}; it is compared with a probability")
     return float(beta)
 
 
-def softmax_binary(images: npt.NDArray, texts: npt.NDArray, tau: float) -> npt.NDArray[np.float32]:
-    """Probability of the goal against its negatives, equation 1.
+def softmax_binary(images: np.ndarray, texts: np.ndarray, tau: float) -> npt.NDArray[np.float32]:
+    """Return the probability of the goal against its negatives, equation 1.
 
     Computed in float64. One row's result does not depend on the other rows: the dot products are summed in a fixed
     order, which a matrix product that picks its kernel by shape would not promise.
@@ -39,20 +39,21 @@ def softmax_binary(images: npt.NDArray, texts: npt.NDArray, tau: float) -> npt.N
     Args:
         images: (N, D) embeddings f(o), L2-normalised.
         texts: (K, D) embeddings g(l) of the set L, L2-normalised; row 0 is the goal, the rest its negatives.
-        tau: temperature, above 0.
+        tau: Temperature, above 0.
 
     Returns:
         float32 (N,), in [0, 1].
 
     Raises:
-        ConfigError: tau is not above 0.
+        ConfigError: Tau is not above 0.
     """
     check_temperature(tau)
     similarities = np.einsum("nd,kd->nk", np.asarray(images, np.float64), np.asarray(texts, np.float64), optimize=False)
     logits = similarities / tau
     # Subtracting the largest logit leaves the ratio as it is and keeps exp() from overflowing.
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return (weights[:, 0] / weights.sum(axis=1)).astype(np.float32)
+    result: npt.NDArray[np.float32] = (weights[:, 0] / weights.sum(axis=1)).astype(np.float32)
+    return result
 
 
 def threshold(probabilities: npt.ArrayLike, beta: float) -> npt.NDArray[np.float32]:
@@ -60,14 +61,14 @@ def threshold(probabilities: npt.ArrayLike, beta: float) -> npt.NDArray[np.float
 
     Args:
         probabilities: (N,) p(goal), in [0, 1].
-        beta: threshold, in [0, 1]. It is rounded to float32 first, as the probabilities are, so that a probability
+        beta: Threshold, in [0, 1]. It is rounded to float32 first, as the probabilities are, so that a probability
             equal to beta never passes because of the rounding alone.
 
     Returns:
         float32 (N,), each 0 or 1.
 
     Raises:
-        ConfigError: beta lies outside [0, 1].
+        ConfigError: Beta lies outside [0, 1].
     """
     limit = np.float32(check_threshold(beta))
     return (np.asarray(probabilities, np.float32) > limit).astype(np.float32)

@@ -4,13 +4,13 @@ import torch
 
 
 def augment(pixels: torch.Tensor, generator: torch.Generator, shift: int, jitter: float) -> torch.Tensor:
-    """Shifts each image by up to `shift` pixels and varies its brightness, contrast and colour balance.
+    """Shift each image by up to `shift` pixels and vary its brightness, contrast and colour balance.
 
     Args:
         pixels: float (N, 3, H, W), in [0, 1].
-        generator: source of all randomness, on the CPU.
-        shift: largest shift in pixels, each way; edges are repeated.
-        jitter: largest relative change, such as 0.15.
+        generator: Source of all randomness, on the CPU.
+        shift: Largest shift in pixels, each way; edges are repeated.
+        jitter: Largest relative change, such as 0.15.
 
     Returns:
         float (N, 3, H, W), in [0, 1].

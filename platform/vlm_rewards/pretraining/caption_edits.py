@@ -21,11 +21,11 @@ class CaptionEdits:
     """
 
     def __init__(self, captions: Sequence[str], seed: int = 0) -> None:
-        """Finds the neighbours of all captions.
+        """Find the neighbours of all captions.
 
         Args:
-            captions: distinct sentences.
-            seed: which neighbours are kept where there are more than 64.
+            captions: Distinct sentences.
+            seed: Which neighbours are kept where there are more than 64.
         """
         groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
         keys: list[list[tuple[str, ...]]] = []
@@ -48,15 +48,15 @@ class CaptionEdits:
             self._neighbours.append(np.array(found, np.int64))
 
     def neighbours(self, caption: int) -> npt.NDArray[np.int64]:
-        """Returns the indices of the captions one edit away from that with index `caption`, rising."""
+        """Return the indices of the captions one edit away from that with index `caption`, rising."""
         return self._neighbours[caption]
 
     def draw(self, captions: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.int64]:
-        """Returns one random neighbour of each caption that has any.
+        """Return one random neighbour of each caption that has any.
 
         Args:
             captions: int64 (M,), indices.
-            rng: decides which.
+            rng: Decides which.
         """
         drawn = [
             int(neighbours[int(rng.integers(len(neighbours)))])

@@ -43,7 +43,7 @@ class CaptionedImage:
 
 
 def contrasts_of(drawn: CaptionedFrame) -> tuple[tuple[str, str], ...]:
-    """Returns a source's pairs of a true caption and a false one, the most telling ones first; most give none."""
+    """Return a source's pairs of a true caption and a false one, the most telling ones first; most give none."""
     return tuple(getattr(drawn, "contrasts", ()))
 
 
@@ -52,10 +52,10 @@ CaptionSource = Callable[[np.random.Generator, int, int], CaptionedFrame]
 
 
 def import_source(path: str, options: Mapping[str, Any]) -> CaptionSource:
-    """Returns the source that `package.module:function` names, with `options` as further keyword arguments.
+    """Return the source that `package.module:function` names, with `options` as further keyword arguments.
 
     Raises:
-        ConfigError: no such module or function.
+        ConfigError: No such module or function.
     """
     module, colon, name = path.partition(":")
     if not colon:
@@ -67,13 +67,13 @@ def import_source(path: str, options: Mapping[str, Any]) -> CaptionSource:
 
 
 def source_fingerprint(path: str, options: Mapping[str, Any], height: int, width: int) -> str:
-    """Hashes a few images and captions of a source: another renderer or grammar gives another value.
+    """Hash a few images and captions of a source: another renderer or grammar gives another value.
 
     Returns:
         hex sha256.
 
     Raises:
-        ConfigError: the source cannot be imported or called.
+        ConfigError: The source cannot be imported or called.
     """
     source, digest = import_source(path, options), hashlib.sha256(path.encode())
     for seed in range(8):

@@ -13,12 +13,12 @@ _NAMED_ROWS = 60
 
 
 def plot_confusions(panels: Mapping[str, tuple[Sequence[str], Sequence[str]]], path: Path, title: str) -> None:
-    """Writes a PNG with a matrix for each panel: rows are what is shown, columns what it was taken for.
+    """Write a PNG with a matrix for each panel: rows are what is shown, columns what it was taken for.
 
     Args:
-        panels: by heading, the right answer and the given answer of each picture.
-        path: the PNG to write.
-        title: headline of the figure.
+        panels: Panels by heading, the right answer and the given answer of each picture.
+        path: The PNG to write.
+        title: Headline of the figure.
     """
     # A figure of its own, not pyplot's: no global state, and no display is needed.
     with needs_extra("pretraining"):

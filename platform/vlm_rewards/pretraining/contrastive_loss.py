@@ -7,7 +7,7 @@ from torch.nn import functional as nnf
 def multi_positive_loss(
     images: torch.Tensor, texts: torch.Tensor, positive: torch.Tensor, scale: torch.Tensor
 ) -> torch.Tensor:
-    """Symmetric cross-entropy against all true pairs.
+    """Return the symmetric cross-entropy against all true pairs.
 
     With each distinct caption encoded once, an image's target is spread evenly over the captions that are true of it,
     and a caption's over its images. One-hot targets would push two images of one caption apart.
@@ -17,7 +17,7 @@ def multi_positive_loss(
         texts: (M, D), L2-normalised.
         positive: bool (N, M), whether the caption is true of the image; each row has one at least. A column without any
             is a hard negative: it repels images, and has no image to choose.
-        scale: scalar, 1 / temperature.
+        scale: Scalar, 1 / temperature.
 
     Returns:
         Scalar loss, at least 0.

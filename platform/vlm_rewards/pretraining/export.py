@@ -21,16 +21,16 @@ _HALF_PRECISION_COSINE = 0.9999
 
 
 def export(trainer: Learner, size: ModelSize, held_out: RenderedDataset, folder: Path) -> TransformersEncoder:
-    """Writes weights, tokenizer, preprocessing and self-check record.
+    """Write weights, tokenizer, preprocessing and self-check record.
 
     Weights are stored in fp16 if every embedding of 64 held-out images and of 64 captions keeps a cosine of 0.9999 with
     its fp32 self.
 
     Args:
-        trainer: after its run.
-        size: shape of the towers.
-        held_out: images for the record.
-        folder: replaced if it exists, once everything is written.
+        trainer: After its run.
+        size: Shape of the towers.
+        held_out: Images for the record.
+        folder: Replaced if it exists, once everything is written.
 
     Returns:
         The encoder, loaded from `folder` as any user would.
@@ -71,14 +71,14 @@ def _load(folder: Path) -> TransformersEncoder:
 
 
 def _embeddings(folder: Path, held_out: RenderedDataset, count: int = 64) -> np.ndarray:
-    """Returns what a folder's model makes of images and captions, float32 (N, D)."""
+    """Return what a folder's model makes of images and captions, float32 (N, D)."""
     encoder = _load(folder)
     captions = held_out.captions[:: max(1, len(held_out.captions) // count)][:count]
     return np.concatenate([encoder.embed_images(held_out.frames[:count]), encoder.embed_texts(captions)])
 
 
 def _known_pairs(held_out: RenderedDataset, count: int = 4) -> tuple[list[np.ndarray], list[str]]:
-    """Returns the first image of each of `count` labels, and the usual captions of these labels."""
+    """Return the first image of each of `count` labels, and the usual captions of these labels."""
     usual = held_out.usual_captions()
     labels = list(usual)[:: max(1, len(usual) // count)][:count]
     return [np.array(held_out.frames[held_out.labels.index(label)]) for label in labels], [usual[x] for x in labels]

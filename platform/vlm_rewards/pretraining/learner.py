@@ -30,23 +30,23 @@ class Learner:
     """Takes gradient steps.
 
     Attributes:
-        model: the towers, being trained.
-        tokenizer: made from the captions, or that of the model that training starts from.
-        mean: of the red, green and blue channel over the images, in [0, 1].
-        std: likewise.
-        step: steps done.
+        model: The towers, being trained.
+        tokenizer: Made from the captions, or that of the model that training starts from.
+        mean: Mean of the red, green and blue channel over the images, in [0, 1].
+        std: Likewise.
+        step: Steps done.
     """
 
     def __init__(
         self, size: ModelSize, training: TrainingConfig, dataset: RenderedDataset, device: str = "cpu"
     ) -> None:
-        """Builds the model and its tokenizer.
+        """Build the model and its tokenizer.
 
         Args:
-            size: shape of the towers.
-            training: the optimisation.
-            dataset: images and captions for vocabulary and statistics.
-            device: of torch.
+            size: Shape of the towers.
+            training: The optimisation.
+            dataset: Images and captions for vocabulary and statistics.
+            device: Device of torch.
 
         Raises:
             ConfigError: bf16 on a processor that cannot run it, or a `start_from` of another shape.
@@ -76,13 +76,13 @@ class Learner:
         positive: torch.Tensor,
         noise: int,
     ) -> dict[str, Any]:
-        """Takes one step on a batch; the caller counts it.
+        """Take one step on a batch; the caller counts it.
 
         Args:
             frames: uint8 (N, H, W, 3).
-            tokens: ids and attention mask of the distinct captions, int64 (M, L) each.
+            tokens: Ids and attention mask of the distinct captions, int64 (M, L) each.
             positive: bool (N, M), whether the caption is true of the image.
-            noise: seed of the augmentation.
+            noise: Seed of the augmentation.
 
         Returns:
             Loss, batch accuracy, learning rate and temperature.
@@ -120,10 +120,10 @@ class Learner:
         }
 
     def tokenized(self, captions: list[str], max_tokens: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Returns ids and attention mask, int64 (M, L) each.
+        """Return ids and attention mask, int64 (M, L) each.
 
         Raises:
-            ConfigError: a caption is longer than `max_tokens`.
+            ConfigError: A caption is longer than `max_tokens`.
         """
         tokens = self.tokenizer(captions, padding=True, return_tensors="pt", verbose=False)
         if tokens["input_ids"].shape[1] > max_tokens:
@@ -135,7 +135,7 @@ class Learner:
         return tokens["input_ids"], tokens["attention_mask"]
 
     def save(self, path: Path, identity: str) -> None:
-        """Writes a checkpoint in one piece; `identity` names the training that it belongs to."""
+        """Write a checkpoint in one piece; `identity` names the training that it belongs to."""
         partial = path.with_suffix(".partial")
         torch.save(
             {
@@ -149,10 +149,10 @@ class Learner:
         os.replace(partial, path)
 
     def restore(self, path: Path, identity: str) -> None:
-        """Goes on from a checkpoint.
+        """Go on from a checkpoint.
 
         Raises:
-            ConfigError: it belongs to another training.
+            ConfigError: It belongs to another training.
         """
         state = torch.load(path, map_location=self._device, weights_only=True)
         if state["identity"] != identity:
@@ -162,7 +162,7 @@ class Learner:
         self.step = state["step"]
 
     def _continue_from(self, name: str, size: ModelSize) -> None:
-        """Takes weights, tokenizer and channel statistics of a trained pocket CLIP."""
+        """Take weights, tokenizer and channel statistics of a trained pocket CLIP."""
         checkpoint = Checkpoint.load(resolve_model(name))
         model, wanted = checkpoint.model, size.config(len(checkpoint.tokenizer))
         if not isinstance(model, PocketCLIPModel) or _shape(model.config) != _shape(wanted):

@@ -28,16 +28,16 @@ class _Part:
 def mixture(
     rng: np.random.Generator, height: int, width: int, parts: Mapping[str, Mapping[str, Any]]
 ) -> CaptionedFrame:
-    """Draws an image of one of several sources; itself a `CaptionSource`.
+    """Draw an image of one of several sources; itself a `CaptionSource`.
 
     Args:
-        rng: decides everything.
-        height: of the frame, pixels.
-        width: of the frame, pixels.
-        parts: by name `{source: package.module:function, weight: 1.0, options: {...}}`. Labels get the name in front.
+        rng: Decides everything.
+        height: Height of the frame, pixels.
+        width: Width of the frame, pixels.
+        parts: By name `{source: package.module:function, weight: 1.0, options: {...}}`. Labels get the name in front.
 
     Raises:
-        ConfigError: no part, a weight that is not positive, or a source that cannot be imported.
+        ConfigError: No part, a weight that is not positive, or a source that cannot be imported.
     """
     drawn_from = _parts(json.dumps(parts, sort_keys=True))
     weights = np.array([part.weight for part in drawn_from])

@@ -25,11 +25,11 @@ class TrainingFacts:
     """What a training turned out to be.
 
     Attributes:
-        image_parameters: of the image tower and its projection.
-        text_parameters: of the text tower and its projection.
-        distinct_captions: in the training images.
-        training_seconds: of optimisation, in this process.
-        weights_dtype: as stored, such as `float16`.
+        image_parameters: Numbers in the image tower and its projection.
+        text_parameters: Numbers in the text tower and its projection.
+        distinct_captions: Distinct captions in the training images.
+        training_seconds: Seconds of optimisation, in this process.
+        weights_dtype: As stored, such as `float16`.
     """
 
     image_parameters: int
@@ -40,7 +40,7 @@ class TrainingFacts:
 
 
 def model_card(config: PretrainConfig, facts: TrainingFacts, report: ZeroShotReport) -> str:
-    """Returns the card as Markdown: what the model is, its data, recipe, numbers and limits."""
+    """Return the card as Markdown: what the model is, its data, recipe, numbers and limits."""
     model, data, training = config.model, config.data, config.training
     seen = config.images_seen
     return f"""---
@@ -113,12 +113,12 @@ def _images(config: PretrainConfig, facts: TrainingFacts) -> str:
 
 
 def with_measurement(card: str, name: str, weights: str, text: str) -> str:
-    """Returns a card with a measurement in it, in place of an older one of the same name.
+    """Return a card with a measurement in it, in place of an older one of the same name.
 
     Args:
-        card: of any model; the measurement goes before its limits, where it has such a heading, else to its end.
-        name: of the measurement, without blanks.
-        weights: what was measured, see `weights_of`.
+        card: Card of any model; the measurement goes before its limits, where it has such a heading, else to its end.
+        name: Name of the measurement, without blanks.
+        weights: What was measured, see `weights_of`.
         text: Markdown.
     """
     block = f"<!-- measured: {name} {weights} -->\n{text.strip()}\n<!-- end -->\n\n"
@@ -130,7 +130,7 @@ def with_measurement(card: str, name: str, weights: str, text: str) -> str:
 
 
 def with_measurements_of(card: str, earlier: str, weights: str) -> str:
-    """Returns a new card with those measurements of an earlier one that were made of the same weights."""
+    """Return a new card with those measurements of an earlier one that were made of the same weights."""
     for match in _MEASUREMENT.finditer(earlier):
         if match["weights"] == weights:
             card = with_measurement(card, match["name"], weights, match["text"])
@@ -138,7 +138,7 @@ def with_measurements_of(card: str, earlier: str, weights: str) -> str:
 
 
 def weights_of(folder: Path) -> str:
-    """Returns the first hex digits of the sha256 over a folder's weights."""
+    """Return the first hex digits of the sha256 over a folder's weights."""
     digest = hashlib.sha256()
     for path in sorted(folder.glob("*.safetensors")):
         digest.update(path.read_bytes())
@@ -146,7 +146,7 @@ def weights_of(folder: Path) -> str:
 
 
 def _sources(source: str, options: Mapping[str, Any]) -> str:
-    """Returns a list of where images come from; a mixture's parts one by one."""
+    """Return a list of where images come from; a mixture's parts one by one."""
     parts = options.get("parts")
     if not isinstance(parts, Mapping):
         return f"- `{source}`{_in_words(options)}"
@@ -162,7 +162,7 @@ def _in_words(options: Mapping[str, Any]) -> str:
 
 
 def _accuracy(report: ZeroShotReport) -> str:
-    """Returns accuracy by label, or by part of a mixture where there are too many labels to read."""
+    """Return accuracy by label, or by part of a mixture where there are too many labels to read."""
     text = f"Each held-out image chooses among one caption a label. Over all: **{report.accuracy:.4f}**."
     if len(report.by_label) <= _LABELS_LISTED:
         rows = []

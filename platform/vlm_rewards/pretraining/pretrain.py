@@ -27,7 +27,7 @@ class OnProgress(Protocol):
     """Told how far a stage is."""
 
     def __call__(self, stage: str, done: int, total: int, metrics: dict[str, float]) -> None:
-        """Takes the stage's name, units done and in all, and the newest metrics."""
+        """Take the stage's name, units done and in all, and the newest metrics."""
         ...
 
 
@@ -36,10 +36,10 @@ class PretrainOutcome:
     """What came out.
 
     Attributes:
-        folder: the model folder.
-        encoder: loaded from it.
-        report: zero-shot accuracy on held-out images.
-        facts: sizes and time.
+        folder: The model folder.
+        encoder: Loaded from it.
+        report: Zero-shot accuracy on held-out images.
+        facts: Sizes and time.
     """
 
     folder: Path
@@ -56,18 +56,18 @@ def pretrain(
     on_log: OnLog | None = None,
     images: Path | None = None,
 ) -> PretrainOutcome:
-    """Trains one pocket CLIP, continuing what `run_folder` holds of it.
+    """Train one pocket CLIP, continuing what `run_folder` holds of it.
 
     Args:
-        config: what to train.
-        run_folder: for the renderings and the checkpoint; a killed run continues from here.
-        output: the model folder, replaced once the model is complete.
-        on_progress: told about each stage.
-        on_log: called with the step and its metrics.
-        images: folder for the renderings, where several models are to share them; None is the run folder.
+        config: What to train.
+        run_folder: Folder for the renderings and the checkpoint; a killed run continues from here.
+        output: The model folder, replaced once the model is complete.
+        on_progress: Told about each stage.
+        on_log: Called with the step and its metrics.
+        images: Folder for the renderings, where several models are to share them; None is the run folder.
 
     Raises:
-        ConfigError: unusable settings or captions, or a run folder that holds another training.
+        ConfigError: Unusable settings or captions, or a run folder that holds another training.
     """
     run_folder.mkdir(parents=True, exist_ok=True)
     images = images or run_folder
@@ -98,18 +98,18 @@ def pretrain_side_by_side(
     on_progress: OnProgress | None = None,
     on_log: OnStreamLog | None = None,
 ) -> list[PretrainOutcome]:
-    """Trains pocket CLIPs of several sizes on one stream of renderings, continuing what the run folders hold.
+    """Train pocket CLIPs of several sizes on one stream of renderings, continuing what the run folders hold.
 
     Args:
-        configs: the models; only sizes and names may differ, and what they start from.
-        run_folders: one a model, for its checkpoint.
-        outputs: model folders, each replaced once its model is complete.
-        images: folder for the held-out renderings; the others are never stored.
-        on_progress: told about each stage.
-        on_log: called with the place of the model in the list, the step and its metrics.
+        configs: The models; only sizes and names may differ, and what they start from.
+        run_folders: One a model, for its checkpoint.
+        outputs: Model folders, each replaced once its model is complete.
+        images: Folder for the held-out renderings; the others are never stored.
+        on_progress: Told about each stage.
+        on_log: Called with the place of the model in the list, the step and its metrics.
 
     Raises:
-        ConfigError: unusable settings or captions, or a run folder that holds another training.
+        ConfigError: Unusable settings or captions, or a run folder that holds another training.
     """
     held_out = _rendered(configs[0], "held-out", images, on_progress)
     corpus = render_corpus(stream_of(configs[0]), configs[0].data.corpus_images)
@@ -178,7 +178,7 @@ def _finish(
     output: Path,
     seconds: float,
 ) -> PretrainOutcome:
-    """Writes the model folder and judges what it holds."""
+    """Write the model folder and judge what it holds."""
     card_file = output / CARD
     earlier_card = card_file.read_text(encoding="utf-8") if card_file.is_file() else ""
     with quiet_transformers():

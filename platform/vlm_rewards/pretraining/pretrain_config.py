@@ -12,17 +12,17 @@ class ModelSize(StrictConfig):
     """The shape of both towers.
 
     Attributes:
-        image_height: pixels that the image tower reads.
-        image_width: pixels that the image tower reads.
-        stem_channels: channels after the first convolution.
-        stage_channels: channels of each ResNet stage; every stage after the first halves the resolution.
-        stage_depths: residual layers of each stage.
+        image_height: Pixels that the image tower reads.
+        image_width: Pixels that the image tower reads.
+        stem_channels: Channels after the first convolution.
+        stage_channels: Channels of each ResNet stage; every stage after the first halves the resolution.
+        stage_depths: Residual layers of each stage.
         layer_type: `basic` (two 3x3 convolutions) or `bottleneck`.
-        text_width: hidden size of the BERT tower.
-        text_layers: transformer layers of the BERT tower.
-        text_heads: attention heads of the BERT tower.
-        max_tokens: longest caption in tokens.
-        vocab_size: most tokens in the vocabulary.
+        text_width: Hidden size of the BERT tower.
+        text_layers: Transformer layers of the BERT tower.
+        text_heads: Attention heads of the BERT tower.
+        max_tokens: Longest caption in tokens.
+        vocab_size: Most tokens in the vocabulary.
         embedding_dim: D, of the shared space.
     """
 
@@ -48,7 +48,7 @@ class ModelSize(StrictConfig):
         return self
 
     def config(self, vocab_size: int) -> PocketCLIPConfig:
-        """Returns the model configuration for a tokenizer of `vocab_size` tokens."""
+        """Return the model configuration for a tokenizer of `vocab_size` tokens."""
         return PocketCLIPConfig(
             vision_config={
                 "embedding_size": self.stem_channels,
@@ -76,14 +76,14 @@ class DataConfig(StrictConfig):
 
     Attributes:
         source: `package.module:function` of a `CaptionSource`.
-        stream: render each training image while the model trains, and never show one twice; nothing of it is stored.
-        train_images: without a stream: rendered once, seen again in each epoch.
-        corpus_images: with a stream: rendered first, for vocabulary and channel statistics.
-        options: keyword arguments of the source for training images.
-        held_out_options: those for held-out images, such as other content.
-        held_out_images: rendered with another seed, for the model card's numbers.
-        seed: of the renderings.
-        workers: rendering processes.
+        stream: Render each training image while the model trains, and never show one twice; nothing of it is stored.
+        train_images: Without a stream: rendered once, seen again in each epoch.
+        corpus_images: How many images of a stream are rendered first, for vocabulary and channel statistics.
+        options: Keyword arguments of the source for training images.
+        held_out_options: Those for held-out images, such as other content.
+        held_out_images: Rendered with another seed, for the model card's numbers.
+        seed: Seed of the renderings.
+        workers: Rendering processes.
     """
 
     source: str
@@ -101,26 +101,26 @@ class TrainingConfig(StrictConfig):
     """The optimisation.
 
     Attributes:
-        steps: gradient steps.
-        batch_size: images a step.
-        cycles: times the learning rate falls to 0, over equally many steps each (SGDR, Loshchilov and Hutter 2017,
+        steps: Gradient steps.
+        batch_size: Images a step.
+        cycles: Times the learning rate falls to 0, over equally many steps each (SGDR, Loshchilov and Hutter 2017,
             arXiv 1608.03983). A model that is finished after one cycle can be trained for another.
-        learning_rate: at its first peak; cosine to 0 after the warm-up. Each further cycle starts at half of the peak
-            before it.
-        warmup_steps: linear rise from 0.
-        weight_decay: of matrices and convolutions.
-        shift: augmentation, largest shift in pixels.
-        jitter: augmentation, largest relative change of brightness, contrast and colour.
-        contrasts: of the pairs of a true and a false caption that the source gives with an image, how many are shown
+        learning_rate: Adam's step size at its first peak; cosine to 0 after the warm-up. Each further cycle starts at
+            half of the peak before it.
+        warmup_steps: Linear rise from 0.
+        weight_decay: Weight decay of matrices and convolutions.
+        shift: Augmentation, largest shift in pixels.
+        jitter: Augmentation, largest relative change of brightness, contrast and colour.
+        contrasts: Of the pairs of a true and a false caption that come with an image, how many are shown
             beside one of its captions. Only for a stream.
-        start_from: packaged name or folder of a trained model of the same shape, whose weights, vocabulary and channel
+        start_from: Packaged name or folder of a trained model of the same shape, whose weights, vocabulary and channel
             statistics training goes on from.
-        hard_negatives: give each batch, beside its captions, others that differ from them by a word or two.
+        hard_negatives: Give each batch, beside its captions, others that differ from them by a word or two.
         precision: `bf16` runs the towers under autocast.
-        seed: of weights, batches and augmentation.
-        threads: of torch; results are the same only for the same number.
-        log_every: steps between two log entries.
-        checkpoint_every: steps between two checkpoints.
+        seed: Seed of weights, batches and augmentation.
+        threads: Threads of torch; results are the same only for the same number.
+        log_every: Steps between two log entries.
+        checkpoint_every: Steps between two checkpoints.
     """
 
     steps: int = Field(default=2_000, ge=1)
@@ -145,10 +145,10 @@ class PretrainConfig(StrictConfig):
     """One pretraining.
 
     Attributes:
-        name: of the model, for its card.
-        model: shape of the towers.
-        data: captioned images.
-        training: optimisation.
+        name: Name of the model, for its card.
+        model: Shape of the towers.
+        data: Captioned images.
+        training: Optimisation.
     """
 
     name: str = Field(min_length=1)

@@ -26,11 +26,11 @@ class RenderSpec:
 
     Attributes:
         source: `package.module:function` of a `CaptionSource`.
-        count: images.
-        height: in pixels.
-        width: in pixels.
-        seed: image i is drawn from a generator seeded by (seed, i), so neither chunks nor workers matter.
-        options: further keyword arguments of the source.
+        count: Images.
+        height: Height in pixels.
+        width: Width in pixels.
+        seed: Image i is drawn from a generator seeded by (seed, i), so neither chunks nor workers matter.
+        options: Further keyword arguments of the source.
     """
 
     source: str
@@ -47,7 +47,7 @@ class RenderedDataset:
 
     Attributes:
         frames: uint8 (N, H, W, 3), memory-mapped, read-only.
-        captions: each distinct caption once.
+        captions: Each distinct caption once.
         caption_ids: N tuples of indices into `captions`.
         labels: N.
     """
@@ -61,16 +61,16 @@ class RenderedDataset:
     def render(
         cls, spec: RenderSpec, folder: Path, workers: int = 0, on_progress: Callable[[int], None] | None = None
     ) -> "RenderedDataset":
-        """Renders what `folder` lacks of `spec`, and opens it.
+        """Render what `folder` lacks of `spec`, and open it.
 
         Args:
-            spec: what to render.
-            folder: kept if it holds a part of the same data, emptied otherwise.
-            workers: processes; 0 renders in this one.
-            on_progress: called with the number of images that exist.
+            spec: What to render.
+            folder: Kept if it holds a part of the same data, emptied otherwise.
+            workers: Processes; 0 renders in this one.
+            on_progress: Called with the number of images that exist.
 
         Raises:
-            ConfigError: unusable source, or captions worded as tasks.
+            ConfigError: Unusable source, or captions worded as tasks.
         """
         meta = {**asdict(spec), "fingerprint": source_fingerprint(spec.source, spec.options, spec.height, spec.width)}
         if not _matches(folder, meta):
@@ -103,7 +103,7 @@ class RenderedDataset:
 
     @classmethod
     def load(cls, folder: Path, count: int) -> "RenderedDataset":
-        """Opens a complete dataset."""
+        """Open a complete dataset."""
         rows: list[dict[str, Any]] = []
         for start in range(0, count, _CHUNK):
             rows.extend(json.loads(_chunk_file(folder, start).read_text(encoding="utf-8")))
@@ -118,7 +118,7 @@ class RenderedDataset:
         )
 
     def usual_captions(self) -> dict[str, str]:
-        """Returns for each label the caption that most of its images share (ties: the first in the alphabet)."""
+        """Return for each label the caption that most of its images share (ties: the first in the alphabet)."""
         counts: dict[str, Counter[int]] = {}
         for label, ids in zip(self.labels, self.caption_ids, strict=True):
             counts.setdefault(label, Counter()).update(set(ids))
@@ -130,7 +130,8 @@ class RenderedDataset:
 
 def _matches(folder: Path, meta: dict[str, Any]) -> bool:
     try:
-        return json.loads((folder / "meta.json").read_text(encoding="utf-8")) == meta
+        result: bool = json.loads((folder / "meta.json").read_text(encoding="utf-8")) == meta
+        return result
     except (OSError, ValueError):
         return False
 

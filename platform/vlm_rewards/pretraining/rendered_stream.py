@@ -31,11 +31,11 @@ class StreamSpec:
 
     Attributes:
         source: `package.module:function` of a `CaptionSource`.
-        height: of the images, pixels.
-        width: of the images, pixels.
-        seed: image i is drawn from a generator seeded by (seed, i), whichever process draws it.
-        batch_size: images a batch; batch k holds images k * batch_size onwards.
-        options: further keyword arguments of the source.
+        height: Height of the images, pixels.
+        width: Width of the images, pixels.
+        seed: Image i is drawn from a generator seeded by (seed, i), whichever process draws it.
+        batch_size: Images a batch; batch k holds images k * batch_size onwards.
+        options: Further keyword arguments of the source.
     """
 
     source: str
@@ -64,21 +64,21 @@ class CaptionedBatch:
 
 
 def render_batch(spec: StreamSpec, batch: int) -> CaptionedBatch:
-    """Renders a batch of a stream in this process.
+    """Render a batch of a stream in this process.
 
     Raises:
-        ConfigError: the source cannot be used, or its captions are worded as tasks.
+        ConfigError: The source cannot be used, or its captions are worded as tasks.
     """
     first = batch * spec.batch_size
     return _render(spec, [[spec.seed, index] for index in range(first, first + spec.batch_size)])
 
 
 def render_corpus(spec: StreamSpec, count: int) -> RenderedDataset:
-    """Renders images like those of a stream and none of them, for vocabulary and statistics.
+    """Render images like those of a stream and none of them, for vocabulary and statistics.
 
     Args:
-        spec: of the stream.
-        count: images.
+        spec: Spec of the stream.
+        count: Images.
     """
     drawn = _render(spec, [[spec.seed, index, _CORPUS] for index in range(count)])
     said = {caption for each in drawn.captions for caption in each}
@@ -96,13 +96,13 @@ class RenderedStream:
     """
 
     def __init__(self, spec: StreamSpec, start: int = 0, workers: int = 1, ahead: int = 4) -> None:
-        """Starts the workers.
+        """Start the workers.
 
         Args:
-            spec: what to render.
-            start: first batch to give, such as the step at which a training resumes.
-            workers: processes; 0 renders each batch in this one when it is asked for.
-            ahead: most batches that wait in memory, by worker.
+            spec: What to render.
+            start: First batch to give, such as the step at which a training resumes.
+            workers: Processes; 0 renders each batch in this one when it is asked for.
+            ahead: Most batches that wait in memory, by worker.
         """
         self._spec, self._next, self._closed = spec, start, False
         # Spawned, not forked: a forked copy of torch's thread pool may hang.
@@ -122,26 +122,26 @@ class RenderedStream:
             worker.start()
 
     def __enter__(self) -> RenderedStream:
-        """Returns itself."""
+        """Return itself."""
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Ends the workers."""
+        """End the workers."""
         self.close()
 
     def __iter__(self) -> Iterator[CaptionedBatch]:
-        """Gives batch after batch, without end."""
+        """Give batch after batch, without end."""
         while True:
             yield self.take()
 
     def take(self) -> CaptionedBatch:
-        """Returns the next batch, waiting for it if need be.
+        """Return the next batch, waiting for it if need be.
 
         Raises:
-            ConfigError: the source cannot be used, or its captions are worded as tasks.
-            VLMRewardsError: a worker ended, or the stream is closed.
+            ConfigError: The source cannot be used, or its captions are worded as tasks.
+            VLMRewardsError: A worker ended, or the stream is closed.
         """
         if self._closed:
             raise VLMRewardsError("the stream of renderings is closed; make a new one")
@@ -163,10 +163,11 @@ class RenderedStream:
                     ) from None
         if isinstance(given, Exception):
             raise given
-        return given
+        batch_: CaptionedBatch = given
+        return batch_
 
     def close(self) -> None:
-        """Ends the workers; safe to call twice."""
+        """End the workers; safe to call twice."""
         self._closed = True
         for worker in self._workers:
             worker.terminate()
@@ -179,7 +180,7 @@ class RenderedStream:
 
 
 def _work(spec: StreamSpec, first: int, every: int, waiting: Any, parent: int) -> None:
-    """Renders batches `first`, `first + every`, ... until the process that wants them is gone."""
+    """Render batches `first`, `first + every`, ... until the process that wants them is gone."""
     batch = first
     while True:
         try:

@@ -9,12 +9,12 @@ SHAPES = ("square", "circle", "cross")
 
 
 def random_shape(rng: np.random.Generator, height: int, width: int) -> CaptionedImage:
-    """Draws one coloured shape at a random place and size on a light background.
+    """Draw one coloured shape at a random place and size on a light background.
 
     Args:
-        rng: source of all randomness.
-        height: in pixels.
-        width: in pixels.
+        rng: Source of all randomness.
+        height: Height in pixels.
+        width: Width in pixels.
 
     Returns:
         An image uint8 (height, width, 3), two captions, and "COLOUR SHAPE" as its label.

@@ -23,7 +23,7 @@ OnStreamLog = Callable[[int, int, dict[str, float]], None]
 
 
 def stream_of(config: PretrainConfig) -> StreamSpec:
-    """Returns the stream that a configuration trains on."""
+    """Return the stream that a configuration trains on."""
     data, size = config.data, config.model
     return StreamSpec(
         data.source, size.image_height, size.image_width, data.seed, config.training.batch_size, data.options
@@ -38,18 +38,18 @@ class StreamTraining:
     side, and a run that was cut off and resumed those of one that was not.
 
     Attributes:
-        learners: one a configuration.
+        learners: One a configuration.
     """
 
     def __init__(self, configs: Sequence[PretrainConfig], corpus: RenderedDataset) -> None:
-        """Builds the models.
+        """Build the models.
 
         Args:
-            configs: the models; data, steps, batch size, seed and contrasts must be the same.
-            corpus: images and captions of the stream's source, see `render_corpus`.
+            configs: The models; data, steps, batch size, seed and contrasts must be the same.
+            corpus: Images and captions of the stream's source, see `render_corpus`.
 
         Raises:
-            ConfigError: the configurations differ in more than size, or one cannot be used.
+            ConfigError: The configurations differ in more than size, or one cannot be used.
         """
         shared = {json.dumps(_shared(config), sort_keys=True, default=str) for config in configs}
         if len(shared) != 1:
@@ -64,18 +64,18 @@ class StreamTraining:
     def run(
         self, checkpoints: Sequence[Path | None], on_log: OnStreamLog | None = None, workers: int = 1
     ) -> list[Learner]:
-        """Trains all models to their last step, each from its checkpoint if that file exists.
+        """Train all models to their last step, each from its checkpoint if that file exists.
 
         Args:
-            checkpoints: a file a model, to continue from and to write every `checkpoint_every` steps.
-            on_log: called every `log_every` steps.
-            workers: rendering processes; 0 renders in this one.
+            checkpoints: A file a model, to continue from and to write every `checkpoint_every` steps.
+            on_log: Called every `log_every` steps.
+            workers: Rendering processes; 0 renders in this one.
 
         Returns:
             The learners, their models in evaluation mode.
 
         Raises:
-            ConfigError: a checkpoint belongs to other settings, or the source cannot be used.
+            ConfigError: A checkpoint belongs to other settings, or the source cannot be used.
         """
         identities = [self._identity(config) for config in self._configs]
         for learner, path, identity in zip(self.learners, checkpoints, identities, strict=True):
@@ -99,7 +99,7 @@ class StreamTraining:
                         if path and (done % training.checkpoint_every == 0 or last):
                             learner.save(path, identities[place])
         for learner in self.learners:
-            learner.model.eval()
+            learner.model.train(False)
         return self.learners
 
     def _step(self, place: int, batch: CaptionedBatch) -> dict[str, Any]:
@@ -112,19 +112,19 @@ class StreamTraining:
         return metrics
 
     def _identity(self, config: PretrainConfig) -> str:
-        """Hashes what decides a training's course besides the steps between log entries and checkpoints."""
+        """Hash what decides a training's course besides the steps between log entries and checkpoints."""
         settings = config.training.model_dump(exclude={"log_every", "checkpoint_every"})
         described = [settings, asdict(stream_of(config)), config.model.model_dump(), config.data.corpus_images]
         return hashlib.sha256(json.dumps(described, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def shown_captions(batch: CaptionedBatch, contrasts: int, rng: np.random.Generator) -> tuple[list[str], torch.Tensor]:
-    """Draws the captions of a step: one of each image, and pairs of a true one and a false one that is close to it.
+    """Draw the captions of a step: one of each image, and pairs of a true one and a false one that is close to it.
 
     Args:
-        batch: the images.
-        contrasts: pairs an image, the first ones; fewer where it has fewer.
-        rng: decides.
+        batch: The images.
+        contrasts: Pairs an image, the first ones; fewer where it has fewer.
+        rng: Decides.
 
     Returns:
         M distinct captions in alphabetical order, and bool (N, M), which of them is true of which image. A false

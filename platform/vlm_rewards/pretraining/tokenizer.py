@@ -11,15 +11,15 @@ _ALPHABET = [chr(code) for code in range(33, 127) if not chr(code).isupper()]
 
 
 def make_tokenizer(captions: Iterable[str], vocab_size: int, max_tokens: int) -> PreTrainedTokenizerFast:
-    """Makes a tokenizer that knows the captions' words whole and spells every other word.
+    """Make a tokenizer that knows the captions' words whole and spells every other word.
 
     The vocabulary is the printable ASCII characters, then the most frequent words (ties in alphabetical order). The
     same captions always give the same tokenizer, and an unseen word still becomes tokens rather than one unknown.
 
     Args:
-        captions: the corpus.
-        vocab_size: at most this many tokens; the characters take about 140 of them.
-        max_tokens: longest text in tokens, for the tokenizer's own record.
+        captions: The corpus.
+        vocab_size: At most this many tokens; the characters take about 140 of them.
+        max_tokens: Longest text in tokens, for the tokenizer's own record.
     """
     normalizer = normalizers.BertNormalizer(lowercase=True)
     splitter = pre_tokenizers.BertPreTokenizer()

@@ -27,7 +27,7 @@ class Trainer(Learner):
     def __init__(
         self, size: ModelSize, training: TrainingConfig, dataset: RenderedDataset, device: str = "cpu"
     ) -> None:
-        """Builds the model and its tokenizer.
+        """Build the model and its tokenizer.
 
         Raises:
             ConfigError: bf16 on a processor that cannot run it, or a caption longer than the text tower reads.
@@ -43,17 +43,17 @@ class Trainer(Learner):
         self._edits = CaptionEdits(dataset.captions, training.seed) if training.hard_negatives else None
 
     def run(self, checkpoint: Path | None = None, on_log: OnLog | None = None) -> PocketCLIPModel:
-        """Trains until `steps`, from `checkpoint` if that file exists.
+        """Train until `steps`, from `checkpoint` if that file exists.
 
         Args:
-            checkpoint: file to continue from and to write every `checkpoint_every` steps.
-            on_log: called with the step and its metrics every `log_every` steps.
+            checkpoint: File to continue from and to write every `checkpoint_every` steps.
+            on_log: Called with the step and its metrics every `log_every` steps.
 
         Returns:
             The trained model, in evaluation mode.
 
         Raises:
-            ConfigError: the checkpoint belongs to other settings.
+            ConfigError: The checkpoint belongs to other settings.
         """
         identity = self._identity() if checkpoint else ""
         if checkpoint and checkpoint.is_file():
@@ -70,10 +70,11 @@ class Trainer(Learner):
                 on_log(self.step, {name: float(value) for name, value in metrics.items()})
             if checkpoint and (self.step % self._training.checkpoint_every == 0 or self.step == self._training.steps):
                 self.save(checkpoint, identity)
-        return self.model.eval()
+        self.model.train(False)
+        return self.model
 
     def _batch_rows(self) -> np.ndarray:
-        """Returns the rows of this step's batch, sorted: whole epochs in random order, one after the other."""
+        """Return the rows of this step's batch, sorted: whole epochs in random order, one after the other."""
         count, size = len(self._dataset.labels), self._training.batch_size
         places = np.arange(self.step * size, (self.step + 1) * size)
         rows = [
@@ -85,7 +86,7 @@ class Trainer(Learner):
         return np.unique(np.concatenate(rows))
 
     def _captions_of(self, rows: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, torch.Tensor]:
-        """Draws a caption an image, and edits; returns the distinct ones, and which are true of which image."""
+        """Draw a caption an image, and edits; return the distinct ones, and which are true of which image."""
         ids = self._caption_ids[rows]
         chosen = (rng.random(len(rows)) * (ids >= 0).sum(axis=1)).astype(np.int64)
         texts = np.unique(ids[np.arange(len(rows)), chosen])
@@ -95,7 +96,7 @@ class Trainer(Learner):
         return texts, torch.from_numpy((ids[:, :, None] == texts).any(axis=1))
 
     def _identity(self) -> str:
-        """Hashes what decides a training's course besides its length between log entries."""
+        """Hash what decides a training's course besides its length between log entries."""
         settings = self._training.model_dump(exclude={"log_every", "checkpoint_every"})
         data = [self._dataset.frames.shape, self._dataset.captions, self.model.config.to_dict()]
         return hashlib.sha256(json.dumps([settings, data], sort_keys=True, default=str).encode()).hexdigest()

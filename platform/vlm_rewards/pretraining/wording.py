@@ -15,12 +15,12 @@ _AT_THE_START = {
 
 
 def check_wording(captions: Iterable[str]) -> None:
-    """Makes sure that captions describe, and never instruct.
+    """Make sure that captions describe, and never instruct.
 
     A pocket CLIP stands in for an off-the-shelf model, which has not been trained on the tasks' own wording.
 
     Raises:
-        ConfigError: a caption is empty or is worded as a task.
+        ConfigError: A caption is empty or is worded as a task.
     """
     for caption in captions:
         words = re.findall(r"[a-z']+", caption.lower())

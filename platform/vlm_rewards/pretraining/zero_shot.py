@@ -15,11 +15,11 @@ class ZeroShotReport:
     """Share of images whose nearest caption is that of their own label.
 
     Attributes:
-        accuracy: over all images, in [0, 1].
-        by_label: likewise for each label.
-        confused_with: for each label the wrong label that its images most often went to, with their share; or None.
-        images: how many were judged.
-        counts: images of each label.
+        accuracy: Accuracy over all images, in [0, 1].
+        by_label: Likewise for each label.
+        confused_with: For each label, the wrong label that its images most often went to, with their share; or None.
+        images: How many were judged.
+        counts: Images of each label.
     """
 
     accuracy: float
@@ -30,12 +30,12 @@ class ZeroShotReport:
 
 
 def zero_shot(encoder: Encoder, dataset: RenderedDataset, captions: Mapping[str, str]) -> ZeroShotReport:
-    """Lets each image choose among one caption a label.
+    """Let each image choose among one caption a label.
 
     Args:
-        encoder: the model to judge.
-        dataset: images with labels; those whose label has no caption are left out.
-        captions: caption by label.
+        encoder: The model to judge.
+        dataset: Images with labels; those whose label has no caption are left out.
+        captions: Caption by label.
     """
     labels, chosen = choices(encoder, dataset, {label: (caption,) for label, caption in captions.items()})
     by_label, confused, counts = {}, {}, Counter(labels)
@@ -51,14 +51,14 @@ def zero_shot(encoder: Encoder, dataset: RenderedDataset, captions: Mapping[str,
 def choices(
     encoder: Encoder, dataset: RenderedDataset, captions: Mapping[str, Sequence[str]]
 ) -> tuple[list[str], list[str]]:
-    """Returns the label of each image, and the label whose captions are nearest to it.
+    """Return the label of each image, and the label whose captions are nearest to it.
 
     Several captions of a label count as one, at the mean of their embeddings (Radford et al. 2021, section 3.1.4).
 
     Args:
-        encoder: the model to judge.
-        dataset: images with labels; those whose label has no caption are left out.
-        captions: captions by label, equally many of each.
+        encoder: The model to judge.
+        dataset: Images with labels; those whose label has no caption are left out.
+        captions: Captions by label, equally many of each.
     """
     names = sorted(captions)
     texts = encoder.embed_texts([caption for name in names for caption in captions[name]])

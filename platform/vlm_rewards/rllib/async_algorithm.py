@@ -21,17 +21,17 @@ class _Watched(IMPALA):
     _sampled_at = 0.0
 
     def step(self) -> Any:
-        """Runs one iteration; the time since the last one does not count as silence."""
+        """Run one iteration; the time since the last one does not count as silence."""
         self._sampled_at = time.monotonic()
         return super().step()
 
     def training_step(self) -> None:
-        """Looks for samples and learns from them.
+        """Look for samples and learn from them.
 
         Raises:
-            UnhealthyIterationError: there have been none for too long.
+            UnhealthyIterationError: There have been none for too long.
         """
-        super().training_step()
+        super().training_step()  # type: ignore[no-untyped-call]  # RLlib leaves it open
         assert self.metrics is not None
         assert self.config is not None
         assert self.env_runner_group is not None

@@ -26,15 +26,15 @@ class Client(Protocol):
     """What the connector needs of a `RewardClient`."""
 
     def score(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str]) -> ScoreResult:
-        """Scores frames; see `RewardClient.score`."""
+        """Score frames; see `RewardClient.score`."""
         ...
 
     def describe(self) -> RewardDescription:
-        """Describes the reward; see `RewardClient.describe`."""
+        """Describe the reward; see `RewardClient.describe`."""
         ...
 
     def pop_stats(self) -> ClientStats:
-        """Drains the statistics; see `RewardClient.pop_stats`."""
+        """Drain the statistics; see `RewardClient.pop_stats`."""
         ...
 
 
@@ -44,12 +44,12 @@ class RewardedStep:
 
     Attributes:
         frames: uint8 (n, h, w, 3), as they were sent.
-        goal_ids: of the n frames.
+        goal_ids: Goal ids of the n frames.
         scores: float32 (n,), the reward model's: p(goal) of equation 1, or a dense form's number.
         rewards: float32 (n,), as they were written: equation 2, or the dense form.
-        beta: threshold of equation 2.
-        fingerprint: of the reward.
-        episodes: the n episodes, after the reward was written; read them, change nothing.
+        beta: Threshold of equation 2.
+        fingerprint: Fingerprint of the reward.
+        episodes: The n episodes, after the reward was written; read them, change nothing.
     """
 
     frames: npt.NDArray[np.uint8]
@@ -81,12 +81,12 @@ class RewardConnector(ConnectorV2):
         env: Any = None,
         recorder: Callable[[RewardedStep], None] | None = None,
     ) -> None:
-        """Makes the connector; nothing is sent yet. RLlib also builds one in its driver, which is never called.
+        """Make the connector; nothing is sent yet. RLlib also builds one in its driver, which is never called.
 
         Args:
-            client_factory: makes the reward client, in the process of the env runner. Must be picklable.
-            env: the env runner's vector env, as given to `env_to_module_connector` factories; None in the driver.
-            recorder: called after each vector step, in the env runner. Must be picklable.
+            client_factory: Makes the reward client, in the process of the env runner. Must be picklable.
+            env: The env runner's vector env, as given to `env_to_module_connector` factories; None in the driver.
+            recorder: Called after each vector step, in the env runner. Must be picklable.
         """
         super().__init__()
         self._client_factory = client_factory
@@ -95,8 +95,8 @@ class RewardConnector(ConnectorV2):
         self._client: Client | None = None
         self._description: RewardDescription | None = None
 
-    def get_ctor_args_and_kwargs(self) -> tuple[tuple, dict[str, Any]]:
-        """Returns what a checkpoint needs to rebuild this piece: not the env, which cannot be pickled."""
+    def get_ctor_args_and_kwargs(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return what a checkpoint needs to rebuild this piece: not the env, which cannot be pickled."""
         return (), {"client_factory": self._client_factory, "recorder": self._recorder}
 
     def __call__(
@@ -106,18 +106,18 @@ class RewardConnector(ConnectorV2):
         batch: dict[str, Any],
         episodes: list[Any],
         explore: bool | None = None,
-        shared_data: dict | None = None,
+        shared_data: dict[str, Any] | None = None,
         metrics: MetricsLogger | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Rewards the step that has just been added to the episodes; returns the batch as it came.
+        """Reward the step that has just been added to the episodes; return the batch as it came.
 
         Raises:
-            ConfigError: the env is no `RewardVectorEnv`, hides its ground truth, or ended an episode by it; or the
+            ConfigError: The env is no `RewardVectorEnv`, hides its ground truth, or ended an episode by it; or the
                 reward does not know a goal.
-            RewardServiceError: no answer, or one that is not the described reward's.
-            NonFiniteRewardError: a probability that is not finite.
-            InvalidFrameError: the env drew something that is no frame.
+            RewardServiceError: No answer, or one that is not the described reward's.
+            NonFiniteRewardError: A probability that is not finite.
+            InvalidFrameError: The env drew something that is no frame.
         """
         env = self._vector_env(len(episodes))
         infos = kwargs[Columns.INFOS]
@@ -190,17 +190,17 @@ class RewardConnector(ConnectorV2):
 
 
 def book_step(episode: SingleAgentEpisode, goal_id: str, info: dict[str, Any]) -> EpisodeLedger:
-    """Moves what the env says of an episode's latest step to the episode's ledger, and returns it.
+    """Move what the env says of an episode's latest step to the episode's ledger, and return it.
 
     Args:
-        episode: its latest reward is still the env's own.
-        goal_id: of the episode.
-        info: of the step; loses what it says of the truth.
+        episode: Its latest reward is still the env's own.
+        goal_id: Goal id of the episode.
+        info: Info of the step; loses what it says of the truth.
 
     Raises:
-        ConfigError: the env hides its ground truth.
+        ConfigError: The env hides its ground truth.
     """
-    ledger = episode.custom_data.setdefault(METRICS_KEY, EpisodeLedger(goal_id))
+    ledger: EpisodeLedger = episode.custom_data.setdefault(METRICS_KEY, EpisodeLedger(goal_id))
     ledger.steps += 1
     ledger.env_return += float(episode.get_rewards(-1))
     ledger.is_success, ledger.goal_achieved = pop_ground_truth(info)
@@ -208,7 +208,7 @@ def book_step(episode: SingleAgentEpisode, goal_id: str, info: dict[str, Any]) -
 
 
 def pop_ground_truth(info: dict[str, Any]) -> tuple[bool, bool]:
-    """Removes what an info says of the truth and returns it: is_success, goal_achieved."""
+    """Remove what an info says of the truth and return it: is_success, goal_achieved."""
     missing = [name for name in _GROUND_TRUTH_INFOS if name not in info]
     if missing:
         raise ConfigError(f"the env's info has no {missing[0]!r}; report it at reset and in every step")
@@ -217,7 +217,7 @@ def pop_ground_truth(info: dict[str, Any]) -> tuple[bool, bool]:
 
 
 def _checked(result: ScoreResult, frames: int, description: RewardDescription) -> npt.NDArray[np.float32]:
-    """Returns the scores of an answer that may be trained on."""
+    """Return the scores of an answer that may be trained on."""
     scores = np.asarray(result.scores, np.float32)
     if scores.shape != (frames,):
         raise RewardServiceError(f"{frames} frames got {scores.shape} rewards; nothing may train on that")

@@ -29,10 +29,10 @@ class RewardEnvRunner(SingleAgentEnvRunner):
     """
 
     def begin_anew(self, seed: int) -> None:
-        """Drops the unfinished episodes; the next sample begins new ones, from newly seeded generators.
+        """Drop the unfinished episodes; the next sample begins new ones, from newly seeded generators.
 
         Args:
-            seed: of this runner's first sub-environment, at least 0; each further one has the next number.
+            seed: Seed of this runner's first sub-environment, at least 0; each further one has the next number.
         """
         # Of this process: actions are drawn from torch's generator, and the learner may live here too.
         random.seed(seed)
@@ -42,14 +42,14 @@ class RewardEnvRunner(SingleAgentEnvRunner):
         self._needs_initial_reset = True
 
     def apply(self, func: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Calls `func(self, ...)`; whatever it raises reaches the driver as itself."""
+        """Call `func(self, ...)`; whatever it raises reaches the driver as itself."""
         return func(self, *args, **kwargs)
 
     def sample(self, **kwargs: Any) -> list[SingleAgentEpisode]:
-        """Samples as RLlib's env runner does, and removes the ledgers from what it returns.
+        """Sample as RLlib's env runner does, and remove the ledgers from what it returns.
 
         Raises:
-            VLMRewardsError: what the reward, its client or the env had to say.
+            VLMRewardsError: What the reward, its client or the env had to say.
         """
         threads = torch.get_num_threads()
         torch.set_num_threads(1)
@@ -68,15 +68,15 @@ class RewardEnvRunner(SingleAgentEnvRunner):
 
 
 def begin_anew(algorithm: Algorithm, seed: int) -> None:
-    """Starts new episodes everywhere, from generators that depend on the seed and on nothing before it.
+    """Start new episodes everywhere, from generators that depend on the seed and on nothing before it.
 
     Called where a checkpoint was written and where one was restored, it makes a training in one process that was
     interrupted there equal, bit by bit, to one that was not: half-played episodes and the state of generators are in
     no checkpoint of RLlib's.
 
     Args:
-        algorithm: sampled and learned with so far, or just restored.
-        seed: of all generators, of which each env runner gets numbers of its own; at least 0.
+        algorithm: Sampled and learned with so far, or just restored.
+        seed: Seed of all generators, of which each env runner gets numbers of its own; at least 0.
     """
 
     def begin(runner: Any) -> None:

@@ -13,10 +13,10 @@ class GoalEncoder(nn.Module):
     """Embeds goal tokens by attention pooling over words with learned positions; trained from scratch."""
 
     def __init__(self, dim: int) -> None:
-        """Makes the encoder.
+        """Make the encoder.
 
         Args:
-            dim: size of the goal vector.
+            dim: Size of the goal vector.
         """
         super().__init__()
         self.words = nn.Embedding(VOCAB_SIZE, dim, padding_idx=PADDING)
@@ -25,7 +25,7 @@ class GoalEncoder(nn.Module):
         self.output = nn.Linear(dim, dim)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """Encodes int64 (B, GOAL_LENGTH) to float32 (B, dim)."""
+        """Encode int64 (B, GOAL_LENGTH) to float32 (B, dim)."""
         words = self.words(tokens) + self.positions
         # A row of padding only (RLlib pads sequences with zeros) must not turn into NaN: -1e9, not -inf.
         scores = self.score(words).masked_fill((tokens == PADDING).unsqueeze(-1), -1e9)
@@ -37,19 +37,20 @@ class FiLM(nn.Module):
     """Feature-wise linear modulation: the goal scales and shifts each channel of a feature map."""
 
     def __init__(self, goal_dim: int, channels: int) -> None:
-        """Makes the layer; it starts as the identity plus small noise.
+        """Make the layer; it starts as the identity plus small noise.
 
         Args:
-            goal_dim: size of the goal vector.
-            channels: of the feature map.
+            goal_dim: Size of the goal vector.
+            channels: Channels of the feature map.
         """
         super().__init__()
         self.project = nn.Linear(goal_dim, 2 * channels)
 
     def forward(self, features: Tensor, goal: Tensor) -> Tensor:
-        """Modulates (B, C, h, w) by the goal vectors (B, goal_dim)."""
+        """Modulate (B, C, h, w) by the goal vectors (B, goal_dim)."""
         scale, shift = self.project(goal)[:, :, None, None].chunk(2, dim=1)
-        return features * (1 + scale) + shift
+        result: torch.Tensor = features * (1 + scale) + shift
+        return result
 
 
 class GoalImageEncoder(nn.Module):
@@ -60,12 +61,12 @@ class GoalImageEncoder(nn.Module):
     """
 
     def __init__(self, channels: Sequence[int], strides: Sequence[int], goal_dim: int, grid: Sequence[int]) -> None:
-        """Makes the encoder.
+        """Make the encoder.
 
         Args:
-            channels: of each layer.
-            strides: of each layer; the first has a kernel of twice its stride, the others one of 3.
-            goal_dim: size of the goal vector.
+            channels: Channels of each layer.
+            strides: Strides of each layer; the first has a kernel of twice its stride, the others one of 3.
+            goal_dim: Size of the goal vector.
             grid: (rows, columns) to which the last map is averaged.
         """
         super().__init__()
@@ -76,7 +77,7 @@ class GoalImageEncoder(nn.Module):
         self.films = nn.ModuleList(FiLM(goal_dim, o) for _, o, _ in shapes)
 
     def forward(self, images: Tensor, goal: Tensor) -> Tensor:
-        """Encodes uint8 (B, H, W, 3) to float32 (B, C, rows, columns)."""
+        """Encode uint8 (B, H, W, 3) to float32 (B, C, rows, columns)."""
         # In place, on a copy: each pass over all pixels costs as much as a small convolution.
         pixels = images.permute(0, 3, 1, 2).to(torch.float32, copy=True).mul_(1 / 255).sub_(0.5)
         # A (B, H, W, 3) tensor read as (B, 3, H, W) already lies in memory as channels-last convolutions want it.

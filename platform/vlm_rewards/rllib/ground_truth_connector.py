@@ -19,16 +19,16 @@ class GroundTruthConnector(ConnectorV2):
     """
 
     def __init__(self, env: Any = None) -> None:
-        """Makes the connector.
+        """Make the connector.
 
         Args:
-            env: the env runner's vector env; None in RLlib's driver.
+            env: The env runner's vector env; None in RLlib's driver.
         """
         super().__init__()
         self._env = env
 
-    def get_ctor_args_and_kwargs(self) -> tuple[tuple, dict[str, Any]]:
-        """Returns what a checkpoint needs to rebuild this piece: not the env, which cannot be pickled."""
+    def get_ctor_args_and_kwargs(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return what a checkpoint needs to rebuild this piece: not the env, which cannot be pickled."""
         return (), {}
 
     def __call__(
@@ -38,14 +38,14 @@ class GroundTruthConnector(ConnectorV2):
         batch: dict[str, Any],
         episodes: list[Any],
         explore: bool | None = None,
-        shared_data: dict | None = None,
+        shared_data: dict[str, Any] | None = None,
         metrics: MetricsLogger | None = None,
         **kwargs: Any,
     ) -> Any:
-        """Books the step that has just been added to the episodes; returns the batch as it came.
+        """Book the step that has just been added to the episodes; return the batch as it came.
 
         Raises:
-            ConfigError: the env hides its ground truth.
+            ConfigError: The env hides its ground truth.
         """
         infos = kwargs[Columns.INFOS]
         stepped = [i for i, episode in enumerate(episodes) if len(episode) > 0]

@@ -26,22 +26,22 @@ def check(
     env_runners: int = 0,
     learner_may_lag: bool = False,
 ) -> RolloutMetrics:
-    """Checks what `Algorithm.train()` returned.
+    """Check what `Algorithm.train()` returned.
 
     Args:
-        result: of one iteration.
-        env_steps: fewest steps that the iteration should have sampled: the train batch size.
-        env_runners: remote env runners that should be alive; 0 for sampling in the driver.
-        learner_may_lag: whether an iteration may pass without a learner update, as those of asynchronous algorithms do
+        result: Result of one iteration.
+        env_steps: Fewest steps that the iteration should have sampled: the train batch size.
+        env_runners: Remote env runners that should be alive; 0 for sampling in the driver.
+        learner_may_lag: Whether an iteration may pass without a learner update, as those of asynchronous algorithms do
             while a batch fills. Their learner raises its own errors.
 
     Returns:
         The iteration's metrics.
 
     Raises:
-        UnhealthyIterationError: no samples, fewer than asked, lost or restarted env runners, no learner update, or a
+        UnhealthyIterationError: No samples, fewer than asked, lost or restarted env runners, no learner update, or a
             loss that is not finite.
-        NonFiniteRewardError: a mean over rewards that is not finite, or steps that got no reward.
+        NonFiniteRewardError: A mean over rewards that is not finite, or steps that got no reward.
     """
     if not result.get(ENV_RUNNER_RESULTS):
         raise UnhealthyIterationError(
@@ -80,7 +80,7 @@ def check(
 
 
 def cause(error: BaseException) -> BaseException:
-    """Returns the error that an env runner raised, taken out of Ray's wrapping if it came from another process.
+    """Return the error that an env runner raised, taken out of Ray's wrapping if it came from another process.
 
     Its message is the one clear line that the wrapped error buries in a remote traceback.
     """

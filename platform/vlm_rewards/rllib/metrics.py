@@ -22,15 +22,15 @@ class EpisodeLedger:
     """What is known of one episode apart from what the agent trains on; lies in `episode.custom_data`.
 
     Attributes:
-        goal_id: the episode's goal.
-        steps: so far.
-        scores: the reward model's score of every step so far: p(goal) of equation 1, or a dense form's number. Empty
+        goal_id: The episode's goal.
+        steps: So far.
+        scores: The reward model's score of every step so far: p(goal) of equation 1, or a dense form's number. Empty
             for an agent that trains on the environment's own reward.
-        reward_return: sum of the rewards that the agent trains on.
-        env_return: sum of the environment's own rewards, which no agent with a reward model sees.
-        succeeded: the reward says that the goal has been reached. A dense form never says so.
-        is_success: the env says that the goal has been reached by now.
-        goal_achieved: the env says that the goal holds in the latest state.
+        reward_return: Sum of the rewards that the agent trains on.
+        env_return: Sum of the environment's own rewards, which no agent with a reward model sees.
+        succeeded: The reward says that the goal has been reached. A dense form never says so.
+        is_success: The env says that the goal has been reached by now.
+        goal_achieved: The env says that the goal holds in the latest state.
     """
 
     goal_id: str
@@ -48,24 +48,24 @@ class RolloutMetrics:
     """The metrics of one training iteration. Means are None where there was nothing to take a mean of.
 
     Attributes:
-        env_steps: steps of this iteration.
-        env_steps_lifetime: steps of the run so far.
-        rewarded_steps: steps that got a reward; equal to `env_steps` unless something is wrong.
-        episodes: that ended in this iteration.
-        episode_length: mean, in steps.
-        reward_return: mean over episodes of the sum of the rewards that the agent trains on: those of equation 2, of a
+        env_steps: Steps of this iteration.
+        env_steps_lifetime: Steps of the run so far.
+        rewarded_steps: Steps that got a reward; equal to `env_steps` unless something is wrong.
+        episodes: That ended in this iteration.
+        episode_length: Mean, in steps.
+        reward_return: Mean over episodes of the sum of the rewards that the agent trains on: those of equation 2, of a
             dense form, or of the environment.
-        env_return: mean over episodes of the sum of the environment's own rewards.
-        success_rate: share of the episodes in which the environment says that the goal was reached, in [0, 1].
+        env_return: Mean over episodes of the sum of the environment's own rewards.
+        success_rate: Share of the episodes in which the environment says that the goal was reached, in [0, 1].
         online_precision: `true_reward_successes / reward_successes`, in [0, 1].
-        reward_successes: episodes that the reward ended: none with a dense form, whose precision is None.
-        true_reward_successes: of these, how many in a state in which the goal holds.
-        missed_successes: episodes that reached the goal but which the reward did not end.
-        score: mean over steps of the reward model's score: p(goal) of equation 1, in [0, 1], or a dense form's number.
+        reward_successes: Episodes that the reward ended: none with a dense form, whose precision is None.
+        true_reward_successes: How many of these in a state in which the goal holds.
+        missed_successes: Episodes that reached the goal but which the reward did not end.
+        score: Mean over steps of the reward model's score: p(goal) of equation 1, in [0, 1], or a dense form's number.
             None without a reward model.
-        requests: reward requests.
-        retries: attempts beyond the first of each request.
-        request_latency_p50_s: median seconds a request, retries included.
+        requests: Reward requests.
+        retries: Attempts beyond the first of each request.
+        request_latency_p50_s: Median seconds a request, retries included.
         request_latency_p95_s: 95th percentile.
     """
 
@@ -88,12 +88,12 @@ class RolloutMetrics:
     request_latency_p95_s: float | None
 
     def to_dict(self) -> dict[str, float]:
-        """Returns name to number, without those that are None: what a metrics store takes."""
+        """Return name to number, without those that are None: what a metrics store takes."""
         return {name: float(value) for name, value in asdict(self).items() if value is not None}
 
 
 def log_episode(metrics: MetricsLogger, ledger: EpisodeLedger) -> None:
-    """Adds an episode that has just ended to the iteration's sums."""
+    """Add an episode that has just ended to the iteration's sums."""
     values = {
         "episodes": 1,
         "episode_steps": ledger.steps,
@@ -109,11 +109,11 @@ def log_episode(metrics: MetricsLogger, ledger: EpisodeLedger) -> None:
 
 
 def log_steps(metrics: MetricsLogger, steps: int, scores: npt.ArrayLike | None) -> None:
-    """Adds the rewarded steps of one vector step to the iteration's sums.
+    """Add the rewarded steps of one vector step to the iteration's sums.
 
     Args:
-        metrics: the env runner's logger.
-        steps: how many steps got a reward.
+        metrics: The env runner's logger.
+        steps: How many steps got a reward.
         scores: float32 (steps,), the reward model's; None for rewards that no model gave.
     """
     metrics.log_value((METRICS_KEY, "rewarded_steps"), steps, reduce="sum")
@@ -123,13 +123,13 @@ def log_steps(metrics: MetricsLogger, steps: int, scores: npt.ArrayLike | None) 
 
 
 def log_requests(metrics: MetricsLogger, requests: int, retries: int, latencies_s: list[float]) -> None:
-    """Adds requests to the iteration's sums.
+    """Add requests to the iteration's sums.
 
     Args:
-        metrics: the env runner's logger.
-        requests: number of them.
-        retries: attempts beyond the first.
-        latencies_s: seconds, one entry a request that was answered.
+        metrics: The env runner's logger.
+        requests: Number of them.
+        retries: Attempts beyond the first.
+        latencies_s: Seconds, one entry a request that was answered.
     """
     metrics.log_value((METRICS_KEY, "requests"), requests, reduce="sum")
     metrics.log_value((METRICS_KEY, "retries"), retries, reduce="sum")
@@ -138,10 +138,10 @@ def log_requests(metrics: MetricsLogger, requests: int, retries: int, latencies_
 
 
 def read_metrics(result: Mapping[str, Any]) -> RolloutMetrics:
-    """Reads the metrics out of what `Algorithm.train()` returned.
+    """Read the metrics out of what `Algorithm.train()` returned.
 
     Args:
-        result: of one iteration, of an algorithm whose env runners have a `RewardConnector`.
+        result: Result of one iteration, of an algorithm whose env runners have a `RewardConnector`.
 
     Returns:
         The iteration's metrics; zeros and None where the result holds nothing. Whether that is a sign of trouble is

@@ -19,12 +19,12 @@ class Policy:
     """
 
     def __init__(self, module: GoalConditionedModule, *, deterministic: bool = False, seed: int = 0) -> None:
-        """Wraps a module; its weights are used as they are and not changed.
+        """Wrap a module; its weights are used as they are and not changed.
 
         Args:
-            module: for example `algorithm.get_module()` or `GoalConditionedModule.from_checkpoint(path)`.
-            deterministic: take the most likely action instead of sampling one.
-            seed: of the sampling.
+            module: For example `algorithm.get_module()` or `GoalConditionedModule.from_checkpoint(path)`.
+            deterministic: Take the most likely action instead of sampling one.
+            seed: Seed of the sampling.
         """
         self._module = module
         self._deterministic = deterministic
@@ -32,10 +32,10 @@ class Policy:
         self._state: torch.Tensor | None = None
 
     def reset(self, indices: Iterable[int] | None = None) -> None:
-        """Forgets what happened so far; a recurrent module needs it at each start of an episode.
+        """Forget what happened so far; a recurrent module needs it at each start of an episode.
 
         Args:
-            indices: of the environments whose episode starts; None for all of them.
+            indices: Indices of the environments whose episode starts; None for all of them.
         """
         if indices is None:
             self._state = None
@@ -43,7 +43,7 @@ class Policy:
             self._state[list(indices)] = self._module.get_initial_state()["h"]
 
     def act(self, observations: dict[str, Any]) -> npt.NDArray[np.int64]:
-        """Chooses an action for each of B environments.
+        """Choose an action for each of B environments.
 
         Args:
             observations: `image` uint8 (B, H, W, 3) and `goal` int64 (B, GOAL_LENGTH), numpy or torch. B must stay
@@ -67,6 +67,7 @@ class Policy:
             self._state = output[Columns.STATE_OUT]["h"].clone()
         logits = output[Columns.ACTION_DIST_INPUTS].reshape(count, -1)
         if self._deterministic:
-            return logits.argmax(dim=1).numpy()
+            result: npt.NDArray[np.int64] = logits.argmax(dim=1).numpy()
+            return result
         probabilities = torch.softmax(logits, dim=1)
         return torch.multinomial(probabilities, 1, generator=self._generator).squeeze(1).numpy()

@@ -17,7 +17,7 @@ class DropBootstrapSteps(ConnectorV2):
     """
 
     def __call__(self, *, rl_module: Any, batch: dict[str, Any], episodes: list[Any], **kwargs: Any) -> dict[str, Any]:
-        """Returns the batch with the masked rows of each module's part taken out."""
+        """Return the batch with the masked rows of each module's part taken out."""
         for module_id, part in batch.items():
             mask = part.get(Columns.LOSS_MASK)
             if mask is not None and not rl_module[module_id].is_stateful():
@@ -29,7 +29,7 @@ class BootstrapFreePPOLearner(PPOTorchLearner):
     """RLlib's PPO learner; its train batches hold the sampled steps and nothing else."""
 
     def build(self) -> None:
-        """Builds the learner and puts `DropBootstrapSteps` behind the computation of the advantages."""
+        """Build the learner and put `DropBootstrapSteps` behind the computation of the advantages."""
         super().build()
         if self._learner_connector is not None:
             self._learner_connector.append(DropBootstrapSteps())

@@ -25,17 +25,17 @@ class GoalModuleConfig(StrictConfig):
     """Sizes of `GoalConditionedModule`; `to_model_config` makes RLlib's `model_config` of it.
 
     Attributes:
-        channels: of the convolutions.
-        strides: of the convolutions; each divides the sides of what it is given.
-        goal_dim: size of the goal vector.
-        hidden_dim: size of the features that policy and value read.
+        channels: Channels of the convolutions.
+        strides: Strides of the convolutions; each divides the sides of what it is given.
+        goal_dim: Size of the goal vector.
+        hidden_dim: Size of the features that policy and value read.
         grid: (rows, columns) to which the feature map is averaged before the dense layer; not used with `tap_grid`.
         tap_grid: (rows, columns) of the screen cells that the first rows x columns actions tap, row by row; None if
             actions are not places in the image. With it each cell's logit also comes from the features *at* that
             cell, so what is learned about an icon holds wherever it lies.
-        recurrent: put a GRU between features and heads. Training then works on sequences of `max_seq_len` steps.
-        max_seq_len: length of training sequences, in steps; used if recurrent.
-        training_precision: arithmetic of the image encoder and the dense layer when learning: `fp32`, or `bf16` by
+        recurrent: Put a GRU between features and heads. Training then works on sequences of `max_seq_len` steps.
+        max_seq_len: Length of training sequences, in steps; used if recurrent.
+        training_precision: Arithmetic of the image encoder and the dense layer when learning: `fp32`, or `bf16` by
             autocast, 1.4 to 1.8 times as fast on processors with avx512_bf16 and on GPUs. Weights, heads, losses, and
             all sampling stay in fp32.
     """
@@ -59,7 +59,7 @@ class GoalModuleConfig(StrictConfig):
         return self
 
     def to_model_config(self) -> dict[str, Any]:
-        """Returns the plain dict that RLlib wants."""
+        """Return the plain dict that RLlib wants."""
         return self.model_dump()
 
 
@@ -78,10 +78,10 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI, TargetNetworkAPI, I
     _CHUNK = 512
 
     def setup(self) -> None:
-        """Builds the networks; RLlib calls it once.
+        """Build the networks; RLlib calls it once.
 
         Raises:
-            ConfigError: spaces or sizes that the module cannot work with.
+            ConfigError: Spaces or sizes that the module cannot work with.
         """
         known = GoalModuleConfig.model_fields
         settings = cast(dict[str, Any], self.model_config)
@@ -109,44 +109,45 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI, TargetNetworkAPI, I
         nn.init.zeros_(self.policy_head.bias)
 
     def get_initial_state(self) -> dict[str, Any]:
-        """Returns the state at the start of an episode: `{"h": float32 (hidden_dim,)}`, or {} without recurrence."""
+        """Return the state at the start of an episode: `{"h": float32 (hidden_dim,)}`, or {} without recurrence."""
         return {"h": torch.zeros(self._config.hidden_dim)} if self._config.recurrent else {}
 
     def compute_values(self, batch: dict[str, Any], embeddings: Tensor | None = None) -> Tensor:
-        """Returns the values of observations.
+        """Return the values of observations.
 
         Args:
-            batch: holds the observations, and the state if recurrent.
-            embeddings: what `forward_train` returned for this batch. Without them the values carry no gradient
+            batch: Holds the observations, and the state if recurrent.
+            embeddings: What `forward_train` returned for this batch. Without them the values carry no gradient
                 (RLlib asks so for bootstrapping only).
 
         Returns:
             float32 (B,), or (B, T) if recurrent.
         """
         if embeddings is not None:
-            return self.value_head(embeddings).squeeze(-1)
+            result: Tensor = self.value_head(embeddings).squeeze(-1)
+            return result
         with torch.no_grad():
             values = [self.value_head(self._learned(part)[0]).squeeze(-1) for part in self._chunks(batch)]
         return torch.cat(values)
 
     def make_target_networks(self) -> None:
-        """Makes `target` an equal copy, without gradients; RLlib's learner calls it."""
+        """Make `target` an equal copy, without gradients; RLlib's learner calls it."""
         self.target = None
         self.target = cast(GoalConditionedModule, make_target_network(self))
 
     def get_target_network_pairs(self) -> list[tuple[nn.Module, nn.Module]]:
-        """Returns the pairs (what is followed, what follows)."""
+        """Return the pairs (what is followed, what follows)."""
         return [(self, self.target)] if self.target is not None else []
 
     def forward_target(self, batch: dict[str, Any]) -> dict[str, Any]:
-        """Returns the logits of `target`, float32 (B[, T], actions)."""
+        """Return the logits of `target`, float32 (B[, T], actions)."""
         assert self.target is not None, "make_target_networks first"
         with torch.no_grad():
             logits = self.target._forward_train(batch)[Columns.ACTION_DIST_INPUTS]
         return {TARGET_NETWORK_ACTION_DIST_INPUTS: logits}
 
     def get_non_inference_attributes(self) -> list[str]:
-        """Returns what env runners can do without."""
+        """Return what env runners can do without."""
         return ["target"]
 
     def _forward(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
@@ -161,7 +162,7 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI, TargetNetworkAPI, I
         return {Columns.ACTION_DIST_INPUTS: self._logits(features, taps), Columns.EMBEDDINGS: features}
 
     def _learned(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Returns what `_features` does, in the precision of training, as float32."""
+        """Return what `_features` does, in the precision of training, as float32."""
         if self._config.training_precision == "fp32":
             return self._features(batch)
         with torch.autocast(batch[Columns.OBS]["image"].device.type, torch.bfloat16):
@@ -169,7 +170,7 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI, TargetNetworkAPI, I
         return features.float(), None if taps is None else taps.float(), None if state is None else state.float()
 
     def _features(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Returns features (B[, T], hidden_dim), tap logits (B*T, cells) and the next state (B, hidden_dim)."""
+        """Return features (B[, T], hidden_dim), tap logits (B*T, cells) and the next state (B, hidden_dim)."""
         image, tokens = batch[Columns.OBS]["image"], batch[Columns.OBS]["goal"]
         lead = image.shape[:-3]
         goal = self.goal_encoder(tokens.reshape(-1, tokens.shape[-1]).long())
@@ -183,19 +184,21 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI, TargetNetworkAPI, I
         return features, taps, state.squeeze(0)
 
     def _taps(self, maps: Tensor, goal: Tensor) -> Tensor | None:
-        """Returns how well each cell's features answer the goal's query, (B*T, cells); None without a tap grid."""
+        """Return how well each cell's features answer the goal's query, (B*T, cells); None without a tap grid."""
         if self.tap_keys is None or self.tap_query is None:
             return None
         keys = self.tap_keys(maps).flatten(2)
         query = self.tap_query(goal).unsqueeze(2)
-        return (keys * query).sum(dim=1) / keys.shape[1] ** 0.5
+        result: Tensor | None = (keys * query).sum(dim=1) / keys.shape[1] ** 0.5
+        return result
 
     def _logits(self, features: Tensor, taps: Tensor | None) -> Tensor:
-        logits = self.policy_head(features)
+        logits: Tensor = self.policy_head(features)
         if taps is None:
             return logits
         others = logits.shape[-1] - taps.shape[-1]
-        return logits + nn.functional.pad(taps, (0, others)).reshape(logits.shape)
+        result: Tensor = logits + nn.functional.pad(taps, (0, others)).reshape(logits.shape)
+        return result
 
     def _chunks(self, batch: dict[str, Any]) -> list[dict[str, Any]]:
         image = batch[Columns.OBS]["image"]
@@ -211,7 +214,7 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI, TargetNetworkAPI, I
         return parts
 
     def _checked_actions(self, config: GoalModuleConfig) -> int:
-        """Returns the number of actions if the module can work with the spaces and sizes it was given."""
+        """Return the number of actions if the module can work with the spaces and sizes it was given."""
         spaces = getattr(self.observation_space, "spaces", {})
         if set(spaces) != {"image", "goal"}:
             raise ConfigError(f"the agent needs observations Dict(image, goal), not {self.observation_space}")

@@ -19,7 +19,7 @@ class RLlibRewardVectorEnv(RewardVectorEnv):
     """
 
     def __init__(self, context: Mapping[str, Any]) -> None:
-        """Builds the sub-environments.
+        """Build the sub-environments.
 
         Args:
             context: `env` is a Gymnasium id, best with the module that registers it in front
@@ -27,7 +27,7 @@ class RLlibRewardVectorEnv(RewardVectorEnv):
                 its keyword arguments; `num_envs` is the number of copies; `exploring_starts` may be left out.
 
         Raises:
-            ConfigError: no such env, or arguments that it does not take.
+            ConfigError: No such env, or arguments that it does not take.
         """
         env, kwargs = context["env"], dict(context["env_kwargs"])
         make = env if callable(env) else partial(gym.make, env, disable_env_checker=True)
@@ -38,6 +38,8 @@ class RLlibRewardVectorEnv(RewardVectorEnv):
             raise ConfigError(f"cannot build the env {env!r} with {kwargs}: {error}") from error
 
 
-def _started(make: Callable[..., gym.Env], kwargs: dict[str, Any], starts: ExploringStarts | None) -> gym.Env:
+def _started(
+    make: Callable[..., gym.Env[Any, Any]], kwargs: dict[str, Any], starts: ExploringStarts | None
+) -> gym.Env[Any, Any]:
     env = make(**kwargs)
     return env if starts is None else ExploringStartsEnv(env, starts)

@@ -27,7 +27,7 @@ class MuteBootstrapSteps(ConnectorV2):
     """
 
     def __call__(self, *, rl_module: Any, batch: dict[str, Any], episodes: list[Any], **kwargs: Any) -> dict[str, Any]:
-        """Returns the batch with the behaviour policy's log-probabilities of masked steps replaced."""
+        """Return the batch with the behaviour policy's log-probabilities of masked steps replaced."""
         for part in batch.values():
             mask, logp = part[Columns.LOSS_MASK], part[Columns.ACTION_LOGP]
             part[Columns.ACTION_LOGP] = torch.where(mask, logp, torch.full_like(logp, _CERTAIN))
@@ -42,7 +42,7 @@ class VTraceLearner(IMPALALearner):
     """
 
     def build(self) -> None:
-        """Builds the learner, its thread included."""
+        """Build the learner, its thread included."""
         self._gradient_lock = threading.RLock()
         self._gradient_error: Exception | None = None
         super().build()
@@ -54,10 +54,10 @@ class VTraceLearner(IMPALALearner):
         thread._update_method = _guarded_step
 
     def update(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Hands a batch to the thread that learns, and returns the results that it has by now.
+        """Hand a batch to the thread that learns, and return the results that it has by now.
 
         Raises:
-            Exception: what a gradient step has raised.
+            Exception: What a gradient step has raised.
         """
         if self._gradient_error is None:
             result = super().update(*args, **kwargs)
@@ -66,17 +66,17 @@ class VTraceLearner(IMPALALearner):
         return result
 
     def get_state(self, *args: Any, **kwargs: Any) -> Any:
-        """Returns the state between two gradient steps."""
+        """Return the state between two gradient steps."""
         with self._gradient_lock:
             return super().get_state(*args, **kwargs)
 
     def set_state(self, *args: Any, **kwargs: Any) -> None:
-        """Sets the state between two gradient steps."""
+        """Set the state between two gradient steps."""
         with self._gradient_lock:
             super().set_state(*args, **kwargs)
 
     def save_to_path(self, *args: Any, **kwargs: Any) -> str:
-        """Saves weights and optimizer as they were between two gradient steps."""
+        """Save weights and optimizer as they were between two gradient steps."""
         with self._gradient_lock:
             return super().save_to_path(*args, **kwargs)
 

@@ -26,7 +26,7 @@ def record(
         list[str] | None, typer.Option(help="A known text; may be given again. Default: of shapes.")
     ] = None,
 ) -> None:
-    """Records what the model in FOLDER gives now as what it must give whenever it is loaded."""
+    """Record what the model in FOLDER gives now as what it must give whenever it is loaded."""
     try:
         encoder = load_encoder(str(folder), self_check=False)
         if not isinstance(encoder, CheckpointEncoder) or not folder.is_dir():
@@ -40,7 +40,7 @@ def record(
 
 @app.command()
 def verify(model: Annotated[str, typer.Argument(help="Packaged model, folder or hub id.")]) -> None:
-    """Loads MODEL as a reward service would and says whether it is what it was."""
+    """Load MODEL as a reward service would and say whether it is what it was."""
     try:
         encoder = load_encoder(model)
     except VLMRewardsError as error:

@@ -30,7 +30,7 @@ def build_app(args: RewardAppArgs, encoder: Encoder | None = None) -> serve.Appl
         encoder: Used instead of loading `args.reward.model`, as to emulate an accelerator.
 
     Raises:
-        ConfigError: the task set's file is missing or wrong.
+        ConfigError: The task set's file is missing or wrong.
     """
     limits = args.replicas
     count: dict[str, Any] = {"num_replicas": limits.minimum}

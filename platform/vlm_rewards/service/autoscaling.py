@@ -40,14 +40,14 @@ class FramesWaitingPolicy:
         pinned: int = 1,
         run_ends_after_s: float = 120.0,
     ) -> None:
-        """Makes the policy; Serve does it in the controller.
+        """Make the policy; Serve does it in the controller.
 
         Args:
-            target_frames: frames waiting a replica that scaling aims at.
-            shrink_below: share of `target_frames` that the remaining replicas may have waiting after one is given up.
-            max_busy: share of their time that the remaining replicas may be busy after one is given up.
-            pinned: least number of replicas while a run is on.
-            run_ends_after_s: seconds without a request after which a run counts as over.
+            target_frames: Frames waiting a replica that scaling aims at.
+            shrink_below: Share of `target_frames` that the remaining replicas may have waiting after one is given up.
+            max_busy: Share of their time that the remaining replicas may be busy after one is given up.
+            pinned: Least number of replicas while a run is on.
+            run_ends_after_s: Seconds without a request after which a run counts as over.
         """
         self._target_frames = target_frames
         self._shrink_below = shrink_below
@@ -56,7 +56,7 @@ class FramesWaitingPolicy:
         self._run_ends_after_s = run_ends_after_s
 
     def __call__(self, ctx: Any) -> tuple[int, dict[str, Any]]:
-        """Returns the number of replicas wanted and the state to keep.
+        """Return the number of replicas wanted and the state to keep.
 
         Args:
             ctx: Serve's `AutoscalingContext`.

@@ -21,11 +21,11 @@ class Request:
     """A checked request, or a piece of one.
 
     Attributes:
-        kind: what is asked: one score a frame, all goals' scores for each frame, or embeddings.
+        kind: What is asked: one score a frame, all goals' scores for each frame, or embeddings.
         frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3).
         goal_ids: N for "score", G for "score_all", none for "embed".
-        arrived: when it came, by `time.monotonic`.
-        weight: frames that count against the limit of a batch.
+        arrived: When it came, by `time.monotonic`.
+        weight: Frames that count against the limit of a batch.
     """
 
     kind: Kind
@@ -40,7 +40,7 @@ class Request:
         return count_frames(self.frames)
 
     def pieces(self, most_frames: int) -> "list[Request]":
-        """Cuts it along its first axis into requests of at most so many frames, or of one row if that holds more."""
+        """Cut it along its first axis into requests of at most so many frames, or of one row if that holds more."""
         rows = len(self.frames)
         step = max(1, most_frames * rows // max(self.size, 1)) if rows else 1
         return [
@@ -57,14 +57,14 @@ class Request:
 
 
 def answer_batch(model: RewardModel, requests: Sequence[Request], failed: Callable[[Exception], None]) -> list[Answer]:
-    """Answers each request; embedding is the work that they share: one call for all of one shape.
+    """Answer each request; embedding is the work that they share: one call for all of one shape.
 
     What one request does wrong never spoils another: where the shared call fails, each is embedded alone.
 
     Args:
-        model: answers them.
-        requests: of any kinds and frame sizes.
-        failed: told of each error that is not of this library's, which is no fault of a request.
+        model: Answers them.
+        requests: Requests of any kinds and frame sizes.
+        failed: Told of each error that is not of this library's, which is no fault of a request.
 
     Returns:
         For each request its answer, or the error to raise: one of this library's, since the caller may lack others.

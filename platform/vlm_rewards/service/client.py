@@ -42,10 +42,10 @@ class ClientStats:
 
     Attributes:
         requests: `score`, `score_all` and `embed` calls, answered or not.
-        frames: in the answered ones.
-        retries: attempts beyond the first of each call.
-        failures: calls that raised.
-        latencies_s: seconds from call to answer, retries and pauses included; one entry an answered call.
+        frames: How many frames the answered ones had.
+        retries: Attempts beyond the first of each call.
+        failures: Calls that raised.
+        latencies_s: Seconds from call to answer, retries and pauses included; one entry an answered call.
     """
 
     requests: int = 0
@@ -73,20 +73,20 @@ class RewardClient:
         expected_fingerprint: str | None = None,
         max_in_flight: int = 16,
     ) -> None:
-        """Makes a client; nothing is sent yet.
+        """Make a client; nothing is sent yet.
 
         Args:
-            transport: carries the requests.
-            timeout_s: longest wait in seconds for one attempt.
-            max_retries: most attempts beyond the first; None makes as many as the deadline allows.
-            deadline_s: longest time in seconds for a call with all its retries. RLlib's `sample_timeout_s` (60) should
+            transport: Carries the requests.
+            timeout_s: Longest wait in seconds for one attempt.
+            max_retries: Most attempts beyond the first; None makes as many as the deadline allows.
+            deadline_s: Longest time in seconds for a call with all its retries. RLlib's `sample_timeout_s` (60) should
                 be longer, or a lost replica costs a fragment.
-            expected_fingerprint: of the reward that this run trains on; None takes that of the first answer.
-            max_in_flight: most requests of this client that are unanswered at a time; further calls wait, as far as
+            expected_fingerprint: Fingerprint of the reward to train on; None takes that of the first answer.
+            max_in_flight: Most requests of this client that are unanswered at a time; further calls wait, as far as
                 their deadline allows. It bounds what a fast caller can pile up, and the memory that takes.
 
         Raises:
-            ValueError: a time that is not positive, a negative number of retries, or nothing allowed in flight.
+            ValueError: A time that is not positive, a negative number of retries, or nothing allowed in flight.
         """
         if timeout_s <= 0 or deadline_s <= 0 or (max_retries or 0) < 0 or max_in_flight < 1:
             raise ValueError(
@@ -117,13 +117,13 @@ class RewardClient:
             return ClientStats(**{**vars(self._stats), "latencies_s": list(self._stats.latencies_s)})
 
     def pop_stats(self) -> ClientStats:
-        """Returns the statistics and starts new ones."""
+        """Return the statistics and start new ones."""
         with self._lock:
             stats, self._stats = self._stats, ClientStats()
         return stats
 
     def score(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str]) -> ScoreResult:
-        """Scores each frame against the goal beside it, equation 1.
+        """Score each frame against the goal beside it, equation 1.
 
         Args:
             frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3). Kept as they are until answered: do not write to
@@ -134,13 +134,13 @@ class RewardClient:
             Scores float32 (N,), finite and in the range of the reward's form, and the fingerprint of the reward.
 
         Raises:
-            InvalidFrameError: frames of another dtype or shape.
-            ConfigError: unknown goal, or not one goal a frame.
-            NonFiniteRewardError: the reward came out as NaN or infinite.
-            RewardServiceUnavailableError: no such service, or it stayed away for all retries.
-            RewardTimeoutError: no answer before the deadline.
-            RewardOverloadedError: the service refused for lack of room until the retries ran out.
-            RewardServiceError: an answer that is none, or from another reward than this run's.
+            InvalidFrameError: Frames of another dtype or shape.
+            ConfigError: Unknown goal, or not one goal a frame.
+            NonFiniteRewardError: The reward came out as NaN or infinite.
+            RewardServiceUnavailableError: No such service, or it stayed away for all retries.
+            RewardTimeoutError: No answer before the deadline.
+            RewardOverloadedError: The service refused for lack of room until the retries ran out.
+            RewardServiceError: An answer that is none, or from another reward than this run's.
         """
         check_request(frames, goal_ids)
 
@@ -150,17 +150,17 @@ class RewardClient:
         return self._counted(attempt, frames, lambda result: self._check_scores(result, (len(frames),)))
 
     def score_all(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str]) -> ScoreResult:
-        """Scores each frame against each goal; frames are embedded once.
+        """Score each frame against each goal; frames are embedded once.
 
         Args:
-            frames: as for `score`.
+            frames: As for `score`.
             goal_ids: G ids.
 
         Returns:
             Scores float32 (N, G), column g for `goal_ids[g]`, checked as those of `score` are.
 
         Raises:
-            VLMRewardsError: as for `score`.
+            VLMRewardsError: As for `score`.
         """
         check_all_goals_request(frames, goal_ids)
 
@@ -171,17 +171,17 @@ class RewardClient:
         return self._counted(attempt, frames, lambda result: self._check_scores(result, shape))
 
     def embed(self, frames: npt.NDArray[np.uint8]) -> EmbedResult:
-        """Embeds frames.
+        """Embed frames.
 
         Args:
-            frames: as for `score`.
+            frames: As for `score`.
 
         Returns:
             Embeddings float32 (N, D), finite, and the fingerprint of the encoder: not the reward's, which decides
             nothing here.
 
         Raises:
-            VLMRewardsError: as for `score`.
+            VLMRewardsError: As for `score`.
         """
         check_request_frames(frames)
         return self._counted(
@@ -191,15 +191,15 @@ class RewardClient:
         )
 
     def describe(self) -> RewardDescription:
-        """Returns what the service computes: fingerprint, threshold, image size, goals.
+        """Return what the service computes: fingerprint, threshold, image size, goals.
 
         Raises:
-            RewardServiceError: as for `score`.
+            RewardServiceError: As for `score`.
         """
         return self._call(lambda timeout_s: self._transport.describe(timeout_s))
 
     def _counted(self, attempt: Callable[[float], T], frames: npt.NDArray[np.uint8], check: Callable[[T], None]) -> T:
-        """Sends one request, checks its answer and keeps the statistics."""
+        """Send one request, check its answer and keep the statistics."""
         start = time.monotonic()
         try:
             result = self._call(attempt)
@@ -285,7 +285,7 @@ class RewardClient:
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]
+        RewardClient.__init__(self, **state)
 
 
 def _check_array(values: npt.NDArray[np.float32], shape: tuple[int, ...]) -> None:

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 
 from vlm_rewards.extras import needs_extra
 
@@ -26,7 +27,7 @@ _POLL_S = 0.1
 
 def deploy(
     args: RewardAppArgs, app_name: str = "reward", timeout_s: float = 180.0, encoder: Encoder | None = None
-) -> DeploymentHandle:
+) -> DeploymentHandle[Any]:
     """Deploy or replace an application and wait until it serves. Other applications are left alone.
 
     Starts Serve without its HTTP proxy if it does not run yet; Ray must run.
@@ -41,11 +42,11 @@ def deploy(
         The application's handle; `RewardClient(HandleTransport(app_name))` is the better way to call it.
 
     Raises:
-        ConfigError: arguments that cannot be used, found here or by the first replica.
-        CheckpointError: the model is no usable dual encoder.
-        SelfCheckError: the model's weights are not the recorded ones.
-        RewardServiceError: the replica failed in another way.
-        RewardTimeoutError: it did not start in time, as when the cluster has too few free CPUs.
+        ConfigError: Arguments that cannot be used, found here or by the first replica.
+        CheckpointError: The model is no usable dual encoder.
+        SelfCheckError: The model's weights are not the recorded ones.
+        RewardServiceError: The replica failed in another way.
+        RewardTimeoutError: It did not start in time, as when the cluster has too few free CPUs.
     """
     if not ray.is_initialized():
         raise ConfigError("Ray is not running in this process; call ray.init() before deploying a reward application")

@@ -62,26 +62,26 @@ class RewardDeployment:
         stuck_after_s: float = 120.0,
         encoder: Encoder | None = None,
     ) -> None:
-        """Loads the model, which checks itself, and scores one blank frame to warm it up.
+        """Load the model, which checks itself, and score one blank frame to warm it up.
 
         Args:
-            reward: what to compute.
-            task_set: the goals.
-            max_batch_frames: most frames in one encoder call; a longer request is split.
-            batch_wait_s: time in seconds that a batch waits for more frames after its first request.
-            torch_threads: threads of one forward.
-            cache_mb: memory in MiB for embeddings of frames seen before; 0 keeps none.
-            max_wait_s: a request that would wait longer in seconds than this is refused. One that finds nothing
+            reward: What to compute.
+            task_set: The goals.
+            max_batch_frames: Most frames in one encoder call; a longer request is split.
+            batch_wait_s: Time in seconds that a batch waits for more frames after its first request.
+            torch_threads: Threads of one forward.
+            cache_mb: Memory in MiB for embeddings of frames seen before; 0 keeps none.
+            max_wait_s: A request that would wait longer in seconds than this is refused. One that finds nothing
                 waiting is always taken.
-            max_waiting_mb: memory in MiB that waiting frames may take before further requests are refused.
-            stuck_after_s: seconds in one encoder call after which the replica is unhealthy.
-            encoder: used instead of loading `reward.model`, as to emulate an accelerator. Must be picklable.
+            max_waiting_mb: Memory in MiB that waiting frames may take before further requests are refused.
+            stuck_after_s: Seconds in one encoder call after which the replica is unhealthy.
+            encoder: Used instead of loading `reward.model`, as to emulate an accelerator. Must be picklable.
 
         Raises:
-            ConfigError: settings or goals that cannot be used.
-            CheckpointError: the model is no usable dual encoder.
-            SelfCheckError: the model's weights are not the recorded ones.
-            NonFiniteRewardError: its embeddings are not finite.
+            ConfigError: Settings or goals that cannot be used.
+            CheckpointError: The model is no usable dual encoder.
+            SelfCheckError: The model's weights are not the recorded ones.
+            NonFiniteRewardError: Its embeddings are not finite.
         """
         self._reward = reward
         self._task_set = task_set
@@ -101,60 +101,63 @@ class RewardDeployment:
         self._model = self._executor.submit(_load, reward, task_set, encoder, self._cache, torch_threads).result()
 
     async def score(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], request_id: str = "") -> ScoreResult:
-        """Scores each frame against the goal beside it, equation 1.
+        """Score each frame against the goal beside it, equation 1.
 
         Args:
             frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3).
             goal_ids: N ids.
-            request_id: the caller's name for this request, for the log.
+            request_id: The caller's name for this request, for the log.
 
         Returns:
             float32 (N,) scores in the order sent, and the reward's fingerprint.
 
         Raises:
-            InvalidFrameError: frames of another dtype or shape, or too many for one request.
-            ConfigError: unknown goal, or not one goal a frame.
-            NonFiniteRewardError: a score is not finite.
-            RewardOverloadedError: the replica has no room, or would answer too late.
-            RewardServiceError: the model failed in a way that is not the request's fault.
+            InvalidFrameError: Frames of another dtype or shape, or too many for one request.
+            ConfigError: Unknown goal, or not one goal a frame.
+            NonFiniteRewardError: A score is not finite.
+            RewardOverloadedError: The replica has no room, or would answer too late.
+            RewardServiceError: The model failed in a way that is not the request's fault.
         """
-        return await self._served("score", frames, goal_ids, request_id)
+        result: ScoreResult = await self._served("score", frames, goal_ids, request_id)
+        return result
 
     async def score_all(
         self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], request_id: str = ""
     ) -> ScoreResult:
-        """Scores each frame against each goal; the frames are embedded once.
+        """Score each frame against each goal; the frames are embedded once.
 
         Args:
             frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3).
             goal_ids: G ids.
-            request_id: the caller's name for this request, for the log.
+            request_id: The caller's name for this request, for the log.
 
         Returns:
             float32 (N, G) scores, and the reward's fingerprint.
 
         Raises:
-            VLMRewardsError: as for `score`.
+            VLMRewardsError: As for `score`.
         """
-        return await self._served("score_all", frames, goal_ids, request_id)
+        result: ScoreResult = await self._served("score_all", frames, goal_ids, request_id)
+        return result
 
     async def embed(self, frames: npt.NDArray[np.uint8], request_id: str = "") -> EmbedResult:
-        """Embeds frames.
+        """Embed frames.
 
         Args:
             frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3).
-            request_id: the caller's name for this request, for the log.
+            request_id: The caller's name for this request, for the log.
 
         Returns:
             float32 (N, D) embeddings, and the encoder's fingerprint.
 
         Raises:
-            VLMRewardsError: as for `score`.
+            VLMRewardsError: As for `score`.
         """
-        return await self._served("embed", frames, (), request_id)
+        result: EmbedResult = await self._served("embed", frames, (), request_id)
+        return result
 
     async def _served(self, kind: Kind, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], request_id: str) -> Any:
-        """Counts and logs a request, whatever becomes of it."""
+        """Count and log a request, whatever becomes of it."""
         start = time.monotonic()
         self._requests += 1
         self._metrics.request()
@@ -184,7 +187,7 @@ class RewardDeployment:
             self._model.prompts(goal_id)
 
     async def _admitted(self, request: Request) -> ScoreResult | EmbedResult:
-        """Takes a request in, or refuses it for lack of room or time."""
+        """Take a request in, or refuse it for lack of room or time."""
         meter = self._meter
         size = request.frames.nbytes
         if meter.waiting_frames and meter.wait_s > self._max_wait_s:
@@ -246,16 +249,16 @@ class RewardDeployment:
             self._metrics.cache(self._cache.stats)
 
     async def describe(self) -> RewardDescription:
-        """Returns what a client needs to know of the reward being served."""
+        """Return what a client needs to know of the reward being served."""
         return self._model.describe()
 
     async def replica_info(self) -> ReplicaInfo:
-        """Returns the counters and the process id of the replica that answers."""
+        """Return the counters and the process id of the replica that answers."""
         cached = self._cache.stats if self._cache is not None else CacheStats(0, 0, 0, 0)
         return ReplicaInfo(os.getpid(), self._requests, self._frames, self._batches, cached.hits, cached.misses)
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
-        """Returns this replica's load, for `FramesWaitingPolicy`; Serve asks a few times a second."""
+        """Return this replica's load, for `FramesWaitingPolicy`; Serve asks a few times a second."""
         return {
             autoscaling.WAITING_FRAMES: float(self._meter.waiting_frames),
             autoscaling.BUSY_REPLICAS: self._meter.busy_replicas,
@@ -264,15 +267,15 @@ class RewardDeployment:
         }
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """Changes prompts and thresholds between two batches; the encoder and its weights stay.
+        """Change prompts and thresholds between two batches; the encoder and its weights stay.
 
         Serve calls it with the deployment's `user_config`, at start and whenever that changes.
 
         Args:
-            user_config: fields of `RewardUserConfig`.
+            user_config: Fields of `RewardUserConfig`.
 
         Raises:
-            ConfigError: unknown keys or unusable values; the reward stays as it was.
+            ConfigError: Unknown keys or unusable values; the reward stays as it was.
         """
         config = RewardUserConfig(**user_config).applied_to(self._reward)
         if config == self._model.config:
@@ -284,10 +287,10 @@ class RewardDeployment:
         await self._in_model_thread(rebuild)
 
     async def check_health(self) -> None:
-        """Tells Serve to replace a replica whose model hangs or fails at everything.
+        """Tell Serve to replace a replica whose model hangs or fails at everything.
 
         Raises:
-            RuntimeError: the replica should be replaced.
+            RuntimeError: The replica should be replaced.
         """
         busy_since = self._busy_since
         if busy_since is not None and time.monotonic() - busy_since > self._stuck_after_s:
@@ -300,7 +303,7 @@ class RewardDeployment:
 
 
 def _joined(results: Sequence[ScoreResult | EmbedResult]) -> ScoreResult | EmbedResult:
-    """Puts the answers to the pieces of one request together."""
+    """Put the answers to the pieces of one request together."""
     first = results[0]
     if len(results) == 1:
         return first
@@ -314,7 +317,7 @@ def _joined(results: Sequence[ScoreResult | EmbedResult]) -> ScoreResult | Embed
 def _load(
     reward: RewardConfig, task_set: TaskSet, encoder: Encoder | None, cache: EmbeddingCache | None, torch_threads: int
 ) -> RewardModel:
-    """Runs on the thread that will do all forwards, where torch's thread count must be set."""
+    """Run on the thread that will do all forwards, where torch's thread count must be set."""
     os.environ["OMP_NUM_THREADS"] = str(torch_threads)
     if encoder is None and reward.model != "fake":  # which do without torch
         import torch

@@ -18,16 +18,16 @@ class LoadMeter:
     that have become rare are remembered: they are what tells the two costs apart. Used by one thread.
 
     Attributes:
-        waiting_frames: frames admitted and not yet answered, those in the encoder included.
-        waiting_bytes: memory that they take.
+        waiting_frames: Frames admitted and not yet answered, those in the encoder included.
+        waiting_bytes: Memory that they take.
     """
 
     def __init__(self, max_batch_frames: int, clock: Callable[[], float]) -> None:
-        """Makes a meter that has seen nothing.
+        """Make a meter that has seen nothing.
 
         Args:
-            max_batch_frames: frames of a full batch.
-            clock: seconds, never going back, as `time.monotonic`.
+            max_batch_frames: Frames of a full batch.
+            clock: Seconds, never going back, as `time.monotonic`.
         """
         self.waiting_frames = 0
         self.waiting_bytes = 0
@@ -41,7 +41,7 @@ class LoadMeter:
         self._batches: dict[int, tuple[float, float]] = {}
 
     def arrive(self, frames: int, size: int) -> None:
-        """Notes an admitted request of so many frames and bytes."""
+        """Note an admitted request of so many frames and bytes."""
         self._decay()
         self._last_arrival = self._clock()
         self.waiting_frames += frames
@@ -50,12 +50,12 @@ class LoadMeter:
         self._requests += 1
 
     def leave(self, frames: int, size: int) -> None:
-        """Notes that the request was answered or given up."""
+        """Note that the request was answered or given up."""
         self.waiting_frames -= frames
         self.waiting_bytes -= size
 
     def batch(self, frames: int, seconds: float) -> None:
-        """Notes a batch and what it took."""
+        """Note a batch and what it took."""
         kind = frames.bit_length()
         n, t = self._batches.get(kind, (frames, seconds))
         self._batches[kind] = n + _NEWEST * (frames - n), t + _NEWEST * (seconds - t)
@@ -72,7 +72,8 @@ class LoadMeter:
         slope = sum((frames - n) * (seconds - t) for frames, seconds in means) / spread if spread else math.inf
         slope = min(max(slope, 0.0), min(seconds / frames for frames, seconds in means))
         full_batch_s = t + slope * (self._max_batch_frames - n)
-        return self._max_batch_frames / max(full_batch_s, 1e-9)
+        result: float = self._max_batch_frames / max(full_batch_s, 1e-9)
+        return result
 
     @property
     def wait_s(self) -> float:

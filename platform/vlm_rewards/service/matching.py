@@ -32,7 +32,7 @@ def refuse_another_reward(
         encoder: Of `reward.model`, where the caller has loaded it already.
 
     Raises:
-        ConfigError: it serves another reward; the message names what differs.
+        ConfigError: It serves another reward; the message names what differs.
     """
     differences = _prompt_and_head(description, reward, task_set)
     if fingerprint is None:

@@ -55,10 +55,10 @@ class ReplicaMetrics:
     """The metrics of one replica; its tags are Serve's, so it is made in one."""
 
     def __init__(self, max_batch_frames: int) -> None:
-        """Registers the metrics.
+        """Register the metrics.
 
         Args:
-            max_batch_frames: frames of a full batch.
+            max_batch_frames: Frames of a full batch.
         """
         self._max_batch_frames = max_batch_frames
         self._counters = {name: Counter(name, description=text) for name, text in COUNTERS.items()}
@@ -71,24 +71,24 @@ class ReplicaMetrics:
         self._cached = CacheStats(0, 0, 0, 0)
 
     def request(self) -> None:
-        """Counts a request as it comes."""
+        """Count a request as it comes."""
         self._counters["vlm_rewards_requests"].inc()
 
     def load(self, meter: LoadMeter) -> None:
-        """Notes what waits."""
+        """Note what waits."""
         self._gauges["vlm_rewards_waiting_frames"].set(meter.waiting_frames)
         self._gauges["vlm_rewards_waiting_bytes"].set(meter.waiting_bytes)
 
     def batch(
         self, frames: Sequence[int], waits_s: Sequence[float], seconds: float, scores: Sequence[npt.NDArray[np.float32]]
     ) -> None:
-        """Notes a batch.
+        """Note a batch.
 
         Args:
-            frames: of each of its requests.
-            waits_s: seconds that each request waited.
-            seconds: that the batch took.
-            scores: of the requests that got some.
+            frames: Frames of each of its requests.
+            waits_s: Seconds that each request waited.
+            seconds: That the batch took.
+            scores: Scores of the requests that got any.
         """
         total = sum(frames)
         self._counters["vlm_rewards_batches"].inc()
@@ -109,7 +109,7 @@ class ReplicaMetrics:
                 observe(score)
 
     def cache(self, stats: CacheStats) -> None:
-        """Notes what the cache did since it was last noted, and what it holds."""
+        """Note what the cache did since it was last noted, and what it holds."""
         for name, now, before in (
             ("vlm_rewards_cache_hits", stats.hits, self._cached.hits),
             ("vlm_rewards_cache_misses", stats.misses, self._cached.misses),
@@ -120,18 +120,18 @@ class ReplicaMetrics:
         self._cached = stats
 
     def refused(self, error: VLMRewardsError) -> None:
-        """Counts a request that ends with an error, by its class."""
+        """Count a request that ends with an error, by its class."""
         self._refusals.inc(tags={"error": type(error).__name__})
 
 
 def log_request(level: int, message: str, **fields: Any) -> None:
-    """Writes one line to the replica's log, its fields as JSON keys of their own.
+    """Write one line to the replica's log, its fields as JSON keys of their own.
 
     Serve adds time, application, deployment, replica and its own request id.
 
     Args:
-        level: as `logging.WARNING`.
-        message: what happened, in words.
+        level: As `logging.WARNING`.
+        message: What happened, in words.
         **fields: JSON values; names that `logging` uses itself are not allowed.
     """
     logger.log(level, message, extra=fields)

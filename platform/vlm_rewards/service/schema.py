@@ -27,7 +27,7 @@ class ScoreResult:
     Attributes:
         scores: float32 (N,), each frame's score for the goal beside it, in the order sent; or (N, G), each frame's
             score for each goal. `RewardDescription` says their range and what reward they are.
-        fingerprint: of the reward that computed them: weights, preprocessing, prompts, negatives, tau and beta.
+        fingerprint: Which reward computed them: weights, preprocessing, prompts, negatives, tau and beta.
     """
 
     scores: npt.NDArray[np.float32]
@@ -40,7 +40,7 @@ class EmbedResult:
 
     Attributes:
         embeddings: float32 (N, D), each row of length 1, in the order sent.
-        fingerprint: of the encoder that computed them: weights and preprocessing.
+        fingerprint: Fingerprint of the encoder that computed them: weights and preprocessing.
     """
 
     embeddings: npt.NDArray[np.float32]
@@ -52,12 +52,12 @@ class ReplicaInfo:
     """One replica, for operators and fault tests.
 
     Attributes:
-        pid: process id on its node.
-        requests: answered or refused since the replica started.
-        frames: scored or embedded since the replica started.
-        batches: batches since the replica started; frames / batches is the batch fill.
-        cache_hits: frames that were not encoded, as their embedding was known; 0 without a cache.
-        cache_misses: frames that had to be encoded, counted by the cache; 0 without one.
+        pid: Process id on its node.
+        requests: Answered or refused since the replica started.
+        frames: Scored or embedded since the replica started.
+        batches: Batches since the replica started; frames / batches is the batch fill.
+        cache_hits: Frames that were not encoded, as their embedding was known; 0 without a cache.
+        cache_misses: Frames that had to be encoded, counted by the cache; 0 without one.
     """
 
     pid: int
@@ -74,10 +74,10 @@ class RewardUserConfig(StrictConfig):
     Serve hands it to every replica as `user_config`, without a restart. What is left out stays as deployed.
 
     Attributes:
-        template: the paper's prompt "A" to "D", or a sentence with [TASK].
-        negatives: the other members of the set L of equation 1.
-        tau: temperature of equation 1, above 0.
-        beta: threshold of equation 2, in [0, 1].
+        template: The paper's prompt "A" to "D", or a sentence with [TASK].
+        negatives: The other members of the set L of equation 1.
+        tau: Temperature of equation 1, above 0.
+        beta: Threshold of equation 2, in [0, 1].
     """
 
     template: str | None = None
@@ -86,28 +86,28 @@ class RewardUserConfig(StrictConfig):
     beta: float | None = None
 
     def applied_to(self, config: RewardConfig) -> RewardConfig:
-        """Returns `config` with these changes.
+        """Return `config` with these changes.
 
         Raises:
-            ConfigError: a value is not usable.
+            ConfigError: A value is not usable.
         """
         changes = {name: getattr(self, name) for name in self.model_fields_set if getattr(self, name) is not None}
         return RewardConfig(**{**{name: getattr(config, name) for name in type(config).model_fields}, **changes})
 
 
 def count_frames(frames: npt.NDArray[np.uint8]) -> int:
-    """Returns how many images an array holds: N, or N x T for clips."""
+    """Return how many images an array holds: N, or N x T for clips."""
     return math.prod(frames.shape[:-3])
 
 
 def check_request_frames(frames: npt.NDArray[np.uint8]) -> None:
-    """Refuses frames that no encoder could read, or that are too many for one request.
+    """Refuse frames that no encoder could read, or that are too many for one request.
 
     Args:
         frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3).
 
     Raises:
-        InvalidFrameError: another dtype or shape, or more than `MAX_REQUEST_BYTES`.
+        InvalidFrameError: Another dtype or shape, or more than `MAX_REQUEST_BYTES`.
     """
     check_clips(frames)
     if frames.nbytes > MAX_REQUEST_BYTES:
@@ -118,15 +118,15 @@ def check_request_frames(frames: npt.NDArray[np.uint8]) -> None:
 
 
 def check_request(frames: npt.NDArray[np.uint8], goal_ids: Sequence[str]) -> None:
-    """Refuses a request for one score a frame that no reward model could answer.
+    """Refuse a request for one score a frame that no reward model could answer.
 
     Args:
         frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3).
         goal_ids: N ids.
 
     Raises:
-        InvalidFrameError: frames of another dtype or shape, or too many.
-        ConfigError: not one goal a frame, or a goal id that is no string.
+        InvalidFrameError: Frames of another dtype or shape, or too many.
+        ConfigError: Not one goal a frame, or a goal id that is no string.
     """
     check_request_frames(frames)
     _check_goal_ids(goal_ids)
@@ -135,15 +135,15 @@ def check_request(frames: npt.NDArray[np.uint8], goal_ids: Sequence[str]) -> Non
 
 
 def check_all_goals_request(frames: npt.NDArray[np.uint8], goal_ids: Sequence[str]) -> None:
-    """Refuses a request for every frame's score for every goal that no reward model could answer.
+    """Refuse a request for every frame's score for every goal that no reward model could answer.
 
     Args:
         frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3).
         goal_ids: G ids.
 
     Raises:
-        InvalidFrameError: frames of another dtype or shape, or too many.
-        ConfigError: a goal id that is no string, or more than `MAX_REQUEST_GOALS` of them.
+        InvalidFrameError: Frames of another dtype or shape, or too many.
+        ConfigError: A goal id that is no string, or more than `MAX_REQUEST_GOALS` of them.
     """
     check_request_frames(frames)
     _check_goal_ids(goal_ids)

@@ -58,7 +58,7 @@ class ServedByKind(StrictConfig):
         """Refuse a reward that cannot be served so.
 
         Raises:
-            ConfigError: the message says why.
+            ConfigError: The message says why.
         """
 
     def without_ray(self) -> "ServedByKind":
@@ -77,7 +77,7 @@ class ServedByKind(StrictConfig):
         """Refuse what answers if it is not the reward; what was made from the settings is.
 
         Raises:
-            ConfigError: it is another reward.
+            ConfigError: It is another reward.
         """
 
 
@@ -265,10 +265,10 @@ def connect(
             an application which runs already. One that is deployed loads its own.
 
     Raises:
-        ConfigError: the settings cannot be used, or what runs there is another reward.
-        CheckpointError: the model is no usable dual encoder.
-        SelfCheckError: its weights are not the recorded ones.
-        RewardServiceError: it cannot be served, or does not answer.
+        ConfigError: The settings cannot be used, or what runs there is another reward.
+        CheckpointError: The model is no usable dual encoder.
+        SelfCheckError: Its weights are not the recorded ones.
+        RewardServiceError: It cannot be served, or does not answer.
     """
     served_by.check(reward)
     with served_by.open(reward, task_set, encoder) as transport:

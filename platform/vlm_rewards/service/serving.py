@@ -97,7 +97,7 @@ class RewardAppArgs(ServingArgs):
         """Return the task set itself.
 
         Raises:
-            ConfigError: its file is missing or wrong.
+            ConfigError: Its file is missing or wrong.
         """
         return self.task_set if isinstance(self.task_set, TaskSet) else TaskSet.named_or_from_yaml(self.task_set)
 

@@ -56,6 +56,7 @@ def close_abandoned_runs(client: MlflowClient, experiment_id: str) -> list[str]:
 def process_is_alive(pid: str, started: str) -> bool:
     """Tell whether process `pid` exists and is the one that began at `started`: pids are used again."""
     try:
-        return abs(psutil.Process(int(pid)).create_time() - float(started)) < SAME_START_SECONDS
+        result: bool = abs(psutil.Process(int(pid)).create_time() - float(started)) < SAME_START_SECONDS
+        return result
     except (ValueError, psutil.Error):
         return False

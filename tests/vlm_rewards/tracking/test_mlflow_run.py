@@ -53,6 +53,12 @@ def log_until_something_gives(run):
             run.log_metrics({f"metric_{i}": float(i) for i in range(200)}, step=step)
 
 
+def test_mlflows_page_opens_on_runs_and_says_what_their_metrics_are(store):
+    tags = reader(store).get_experiment_by_name("test").tags
+    assert tags["mlflow.experimentKind"] == "custom_model_development"
+    assert "ground truth" in tags["mlflow.note.content"]
+
+
 def test_params_metrics_tags_and_artifacts_arrive(store, tmp_path):
     picture = tmp_path / "picture.txt"
     picture.write_text("seen")

@@ -40,16 +40,16 @@ _LEANINGS = (0.0, 0.0, 0.15, 0.3, 0.5)
 
 
 def draw_screen(app: App, variant: int, dark: bool, state: AppState, now: datetime, width: int, height: int) -> Canvas:
-    """Draws an app's screen, without status bar and gesture handle.
+    """Draw an app's screen, without status bar and gesture handle.
 
     Args:
-        app: whose screen.
-        variant: which content (see Profile.variants).
-        dark: dark theme.
-        state: what taps and swipes have changed.
-        now: the phone's time; kinds depend on it as their `shows` says.
-        width: final pixels across.
-        height: final pixels down.
+        app: Whose screen.
+        variant: Which content (see Profile.variants).
+        dark: Dark theme.
+        state: What taps and swipes have changed.
+        now: The phone's time; kinds depend on it as their `shows` says.
+        width: Final pixels across.
+        height: Final pixels down.
     """
     kind = kind_of(app)
     # A string seed is digested by SHA-512: the same in every process.
@@ -64,7 +64,7 @@ def draw_screen(app: App, variant: int, dark: bool, state: AppState, now: dateti
 
 
 def tap_in_app(app: App, state: AppState, x: float, y: float) -> AppState:
-    """What a tap at (x, y), in dp, makes of the app's state."""
+    """Return what a tap at (x, y), in dp, makes of the app's state."""
     if y >= NAVIGATION_TOP:
         return state
     tab = tab_at(len(app.screen.get("nav", ())), x, y)
@@ -75,7 +75,7 @@ def tap_in_app(app: App, state: AppState, x: float, y: float) -> AppState:
 
 
 def swipe_in_app(app: App, state: AppState, swipe: Swipe) -> AppState:
-    """What a swipe makes of the app's state; it never leaves the app."""
+    """Return what a swipe makes of the app's state; it never leaves the app."""
     if swipe is Swipe.UP:
         return state._replace(scroll=min(state.scroll + 1, kind_of(app).scrolls))
     if swipe is Swipe.DOWN:

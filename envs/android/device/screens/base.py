@@ -20,9 +20,9 @@ class AppState(NamedTuple):
     """What taps and swipes have changed in an app since it was started.
 
     Attributes:
-        scroll: how many swipes up its content has moved.
-        tab: the entry of its bottom bar that is lit.
-        text: what was typed.
+        scroll: How many swipes up its content has moved.
+        tab: The entry of its bottom bar that is lit.
+        text: What was typed.
     """
 
     scroll: int = 0
@@ -39,7 +39,7 @@ def _banks() -> dict[str, tuple[str, ...]]:
 
 
 def bank(name: str) -> tuple[str, ...]:
-    """The texts of a bank in texts.yaml; raises ConfigError if there is no such bank."""
+    """Return the texts of a bank in texts.yaml; raise ConfigError if there is no such bank."""
     try:
         return _banks()[name]
     except KeyError:
@@ -60,16 +60,16 @@ class ScreenContext:
     rng: random.Random
 
     def param(self, name: str, default: Any = None) -> Any:
-        """A parameter of the app's `screen` entry in apps.yaml."""
+        """Return a parameter of the app's `screen` entry in apps.yaml."""
         return self.app.screen.get(name, default)
 
     def pick(self, name: str) -> str:
-        """One text of a bank."""
+        """Return one text of a bank."""
         texts = bank(name)
         return texts[int(self.rng.random() * len(texts))]
 
     def several(self, name: str, count: int) -> list[str]:
-        """`count` texts of a bank; no text comes twice before all have come once."""
+        """Return `count` texts of a bank; no text comes twice before all have come once."""
         texts = bank(name)
         chosen: list[str] = []
         while len(chosen) < count:
@@ -77,11 +77,11 @@ class ScreenContext:
         return chosen
 
     def below(self, bound: int) -> int:
-        """A whole number from 0 to bound - 1."""
+        """Return a whole number from 0 to bound - 1."""
         return int(self.rng.random() * bound)
 
     def choose(self, options: Sequence[Any]) -> Any:
-        """One of the options."""
+        """Return one of the options."""
         return options[int(self.rng.random() * len(options))]
 
 
@@ -95,12 +95,12 @@ class ScreenKind:
     """One kind of screen.
 
     Attributes:
-        draw: paints it, status bar and gesture handle excluded.
-        scrolls: how many swipes its content moves at most.
-        on_tap: what a tap changes, None if nothing but the bottom bar reacts.
-        shows: what of the phone's clock the picture depends on: "nothing", "date" or "minute".
-        warmth: how far its background takes on the accent, in [0, 1].
-        themed: whether the dark theme is plain to see.
+        draw: Paints it, status bar and gesture handle excluded.
+        scrolls: How many swipes its content moves at most.
+        on_tap: What a tap changes, None if nothing but the bottom bar reacts.
+        shows: What of the phone's clock the picture depends on: "nothing", "date" or "minute".
+        warmth: How far its background takes on the accent, in [0, 1].
+        themed: Whether the dark theme is plain to see.
     """
 
     draw: Draw
@@ -115,7 +115,7 @@ KINDS: dict[str, ScreenKind] = {}
 
 
 def initial_state(app: App) -> AppState:
-    """The state of an app that has just been started; its `tab` parameter says which tab is lit."""
+    """Return the state of an app that has just been started; its `tab` parameter says which tab is lit."""
     return AppState(tab=app.screen.get("tab", 0))
 
 
@@ -128,7 +128,7 @@ def screen_kind(
     warmth: float = 0.3,
     themed: bool = True,
 ) -> Callable[[Draw], Draw]:
-    """Registers the decorated function as the screen kind `name` of apps.yaml."""
+    """Register the decorated function as the screen kind `name` of apps.yaml."""
 
     def register(draw: Draw) -> Draw:
         KINDS[name] = ScreenKind(draw, scrolls, on_tap, shows, warmth, themed)
@@ -138,7 +138,7 @@ def screen_kind(
 
 
 def kind_of(app: App) -> ScreenKind:
-    """The kind of the app's screen; raises ConfigError if apps.yaml names an unknown one."""
+    """Return the kind of the app's screen; raise ConfigError if apps.yaml names an unknown one."""
     try:
         return KINDS[app.screen["kind"]]
     except KeyError:

@@ -14,7 +14,7 @@ _MONTHS = calendar.Calendar(calendar.MONDAY)
 
 @screen_kind("month", shows="date", warmth=0.05)
 def draw_month(canvas: Canvas, context: ScreenContext) -> None:
-    """The current month: a grid of days with events as coloured bars, today in a disc."""
+    """Draw the current month: a grid of days with events as coloured bars, today in a disc."""
     theme, today = context.theme, context.now
     canvas.icon(28, 50, "menu", 24, theme.text)
     canvas.text(58, 50, f"{today:%B}", 24, theme.text, "regular")
@@ -53,7 +53,7 @@ def draw_month(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("dial", shows="minute", warmth=0.6)
 def draw_dial(canvas: Canvas, context: ScreenContext) -> None:
-    """An analogue clock that shows the phone's time, the date, and the time in other cities."""
+    """Draw an analogue clock that shows the phone's time, the date, and the time in other cities."""
     theme, now = context.theme, context.now
     canvas.text(20, 50, "Clock", 22, theme.text)
     canvas.icon(WIDTH - 26, 50, "dots-vertical", 22, theme.faint)

@@ -33,7 +33,7 @@ _DARK: tuple[RGB, ...] = (
 
 @screen_kind("map", scrolls=1)
 def draw_map(canvas: Canvas, context: ScreenContext) -> None:
-    """Streets at a slant, parks, a river, names, a red pin, and the owner's place as a blue dot."""
+    """Draw streets at a slant, parks, a river, names, a red pin, and the owner's place as a blue dot."""
     theme = context.theme
     land, block, street, road, park, water, label = _DARK if theme.dark else _LIGHT
     canvas.rect(0, 0, WIDTH, HEIGHT, land)

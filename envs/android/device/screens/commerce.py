@@ -12,7 +12,7 @@ _GREEN, _RED = (22, 160, 84), (220, 50, 60)
 
 @screen_kind("product", scrolls=1, warmth=0.0)
 def draw_product(canvas: Canvas, context: ScreenContext) -> None:
-    """One article in a shop: a large picture of it, price, stars, sizes and an orange button."""
+    """Draw one article in a shop: a large picture of it, price, stars, sizes and an orange button."""
     theme = context.theme
     name, icon = context.pick("goods").split("|")
     tone = context.choose(VIVID)
@@ -44,7 +44,7 @@ def draw_product(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("menu_card", scrolls=2, warmth=0.0)
 def draw_menu_card(canvas: Canvas, context: ScreenContext) -> None:
-    """Dishes of a restaurant with plates at the right, prices, and a basket below."""
+    """Draw dishes of a restaurant with plates at the right, prices, and a basket below."""
     theme, accent = context.theme, context.app.accent_rgb
     y = 150.0 - 200 * context.state.scroll
     for i, entry in enumerate(context.several("dishes", 8)):
@@ -76,7 +76,7 @@ def draw_menu_card(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("account", scrolls=1, warmth=0.0)
 def draw_account(canvas: Canvas, context: ScreenContext) -> None:
-    """A bank account: a card over a dark head, its balance, and payments in and out."""
+    """Draw a bank account: a card over a dark head, its balance, and payments in and out."""
     theme, accent = context.theme, context.app.accent_rgb
     canvas.rect(0, 0, WIDTH, 156, accent)
     canvas.text(22, 52, f"Hello, {context.pick('people').split()[0]}", 20, WHITE, "medium")
@@ -113,7 +113,7 @@ def draw_account(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("ticker", scrolls=1, warmth=0.0, themed=False)
 def draw_ticker(canvas: Canvas, context: ScreenContext) -> None:
-    """The price of a share as a rising or falling line on black, and a list of others."""
+    """Draw the price of a share as a rising or falling line on black, and a list of others."""
     canvas.rect(0, 0, WIDTH, HEIGHT, (0, 0, 0))
     symbols = context.several("symbols", 7)
     is_up = context.rng.random() < 0.5
@@ -144,7 +144,7 @@ def draw_ticker(canvas: Canvas, context: ScreenContext) -> None:
 
 
 def _walk(context: ScreenContext, count: int, drift: float) -> list[float]:
-    """A random walk scaled into [0, 1], upwards for a positive drift."""
+    """Return a random walk scaled into [0, 1], upwards for a positive drift."""
     value, values = 0.0, []
     for _ in range(count):
         value += context.rng.gauss(drift * 12 / count, 0.7)
@@ -155,7 +155,7 @@ def _walk(context: ScreenContext, count: int, drift: float) -> list[float]:
 
 @screen_kind("budget", scrolls=1, warmth=0.3)
 def draw_budget(canvas: Canvas, context: ScreenContext) -> None:
-    """What was spent in a month as a ring of coloured shares, with its legend."""
+    """Draw what was spent in a month as a ring of coloured shares, with its legend."""
     theme = context.theme
     canvas.icon(30, 52, "chevron-left", 26, theme.faint)
     canvas.text(WIDTH / 2, 52, context.choose(_MONTHS), 20, theme.text, "medium", "center")
@@ -185,7 +185,7 @@ def draw_budget(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("boarding", warmth=0.0, themed=False)
 def draw_boarding(canvas: Canvas, context: ScreenContext) -> None:
-    """A boarding pass on sky blue: two airports, gate and seat, and a bar code."""
+    """Draw a boarding pass on sky blue: two airports, gate and seat, and a bar code."""
     sky = context.choose(((38, 120, 220), (20, 96, 190), (60, 140, 230)))
     fill_gradient(canvas, sky, mix(sky, WHITE, 0.5))
     canvas.icon(30, 52, "arrow-left", 26, WHITE)
@@ -223,7 +223,7 @@ def draw_boarding(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("seats", warmth=0.0, themed=False)
 def draw_seats(canvas: Canvas, context: ScreenContext) -> None:
-    """The seats of a cinema in front of a bright screen: free, taken and chosen ones."""
+    """Draw the seats of a cinema in front of a bright screen: free, taken and chosen ones."""
     canvas.rect(0, 0, WIDTH, HEIGHT, (40, 6, 18))
     canvas.icon(28, 52, "arrow-left", 26, WHITE)
     canvas.text(WIDTH / 2, 52, context.pick("videos"), 18, WHITE, "medium", "center", 250)
@@ -248,7 +248,7 @@ def draw_seats(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("passes", scrolls=1, warmth=0.0)
 def draw_passes(canvas: Canvas, context: ScreenContext) -> None:
-    """Coloured cards of all sorts, each covering the lower part of the one behind it."""
+    """Draw coloured cards of all sorts, each covering the lower part of the one behind it."""
     theme = context.theme
     canvas.text(22, 58, context.app.name, 28, theme.text, "medium")
     canvas.circle(WIDTH - 36, 58, 18, theme.text)
@@ -275,7 +275,7 @@ _MONTHS = (
 
 @screen_kind("parcel", warmth=0.1)
 def draw_parcel(canvas: Canvas, context: ScreenContext) -> None:
-    """A delivery on its way: a van on a road, and its stations as a line of dots."""
+    """Draw a delivery on its way: a van on a road, and its stations as a line of dots."""
     theme, accent = context.theme, context.app.accent_rgb
     canvas.rect(0, 0, WIDTH, 214, mix(accent, WHITE, 0.35))
     canvas.rect(0, 164, WIDTH, 50, (84, 88, 96))

@@ -9,7 +9,7 @@ from envs.android.device.screens.widgets import avatar
 
 @screen_kind("chat", scrolls=1, warmth=0.1)
 def draw_chat(canvas: Canvas, context: ScreenContext) -> None:
-    """A conversation: grey bubbles on the left, coloured ones on the right, a text field below."""
+    """Draw a conversation: grey bubbles on the left, coloured ones on the right, a text field below."""
     theme = context.theme
     who = context.pick("people")
     y = 92.0 - 120 * context.state.scroll
@@ -61,7 +61,7 @@ def draw_chat(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("translate", warmth=0.3)
 def draw_translate(canvas: Canvas, context: ScreenContext) -> None:
-    """A sentence in one language above a coloured panel with its translation."""
+    """Draw a sentence in one language above a coloured panel with its translation."""
     theme = context.theme
     source, target, language = context.pick("translations").split("|")
     pair = ["English", language]

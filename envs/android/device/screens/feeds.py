@@ -9,7 +9,7 @@ from envs.android.device.screens.widgets import avatar, bottom_nav, chips
 
 @screen_kind("feed", scrolls=2, warmth=0.0)
 def draw_feed(canvas: Canvas, context: ScreenContext) -> None:
-    """A feed: style "video" (wide thumbnails with a play sign and a length) or "article" (headlines with pictures)."""
+    """Draw a feed: style "video" (wide thumbnails, a play sign, a length) or "article" (headlines with pictures)."""
     if context.param("style") == "video":
         _videos(canvas, context)
     else:
@@ -73,7 +73,7 @@ def _articles(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("browser", scrolls=2, warmth=0.0)
 def draw_browser(canvas: Canvas, context: ScreenContext) -> None:
-    """A web page under an address bar: an article, a shop or a page of search results."""
+    """Draw a web page under an address bar: an article, a shop or a page of search results."""
     theme = context.theme
     address, name = context.pick("sites").split("|")
     tone = context.choose(VIVID)

@@ -17,7 +17,7 @@ _BOARDS: tuple[tuple[RGB, RGB], ...] = (
 
 @screen_kind("chess", warmth=0.3)
 def draw_chess(canvas: Canvas, context: ScreenContext) -> None:
-    """A chessboard in mid-game between the names of two players."""
+    """Draw a chessboard in mid-game between the names of two players."""
     theme = context.theme
     light, dark = context.choose(_BOARDS)
     top, side = 100.0, WIDTH / 8
@@ -68,7 +68,7 @@ def _piece(canvas: Canvas, cx: float, cy: float, kind: str, is_white: bool) -> N
 
 @screen_kind("sudoku", warmth=0.1)
 def draw_sudoku(canvas: Canvas, context: ScreenContext) -> None:
-    """A grid of nine by nine digits, partly filled, above a row of digits."""
+    """Draw a grid of nine by nine digits, partly filled, above a row of digits."""
     theme = context.theme
     app_bar(canvas, theme, context.app.name, ("lightbulb-outline", "cog"), leading="arrow-left")
     canvas.text(20, 92, context.choose(("Easy", "Medium", "Hard", "Expert")), 14, theme.faint, "medium")
@@ -101,7 +101,7 @@ def draw_sudoku(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("patience", warmth=0.0, themed=False)
 def draw_patience(canvas: Canvas, context: ScreenContext) -> None:
-    """Playing cards in seven columns on green felt."""
+    """Draw playing cards in seven columns on green felt."""
     felt = context.choose(((20, 110, 62), (16, 96, 70), (30, 122, 50)))
     canvas.rect(0, 0, WIDTH, HEIGHT, felt)
     canvas.text(16, 46, f"Score {context.below(90) * 5}", 16, WHITE, "medium")
@@ -163,7 +163,7 @@ _SHAPES = (
 
 @screen_kind("blocks", warmth=0.0, themed=False)
 def draw_blocks(canvas: Canvas, context: ScreenContext) -> None:
-    """A well in which coloured blocks pile up, the next piece and the score beside it."""
+    """Draw a well in which coloured blocks pile up, the next piece and the score beside it."""
     canvas.rect(0, 0, WIDTH, HEIGHT, (22, 20, 54))
     left, top, side, columns, rows = 14.0, 36.0, 24.0, 10, 18
     canvas.rect(left - 4, top - 4, columns * side + 8, rows * side + 8, (120, 110, 210))
@@ -209,7 +209,7 @@ def _answer(state: AppState, x: float, y: float) -> AppState:
 
 @screen_kind("quiz", on_tap=_answer, warmth=0.0, themed=False)
 def draw_quiz(canvas: Canvas, context: ScreenContext) -> None:
-    """A question with four answers on large coloured buttons; one can be chosen."""
+    """Draw a question with four answers on large coloured buttons; one can be chosen."""
     question, *answers = context.pick("questions").split("|")
     fill_gradient(canvas, (90, 40, 160), (60, 20, 110))
     canvas.text(20, 48, f"{1 + context.below(10)} of 10", 16, WHITE, "medium")

@@ -14,7 +14,7 @@ from envs.android.device.screens.widgets import app_bar, fill_gradient
 
 @screen_kind("compass", warmth=0.0, themed=False)
 def draw_compass(canvas: Canvas, context: ScreenContext) -> None:
-    """A brass compass with a red needle on sea green, and the heading in degrees."""
+    """Draw a brass compass with a red needle on sea green, and the heading in degrees."""
     sea = context.choose(((18, 84, 92), (14, 70, 84), (24, 92, 84)))
     fill_gradient(canvas, sea, mix(sea, BLACK, 0.45))
     heading = context.below(360)
@@ -50,7 +50,7 @@ def draw_compass(canvas: Canvas, context: ScreenContext) -> None:
 
 
 def _direction(degrees: float) -> tuple[float, float]:
-    """The unit vector of a bearing, up being north."""
+    """Return the unit vector of a bearing, up being north."""
     angle = math.radians(degrees)
     return math.sin(angle), -math.cos(angle)
 
@@ -60,7 +60,7 @@ _WINDS = ("N", "NE", "E", "SE", "S", "SW", "W", "NW")
 
 @screen_kind("ruler", warmth=0.0, themed=False)
 def draw_ruler(canvas: Canvas, context: ScreenContext) -> None:
-    """Scales in centimetres and inches along both edges, and a measured length."""
+    """Draw scales in centimetres and inches along both edges, and a measured length."""
     canvas.rect(0, 0, WIDTH, HEIGHT, context.choose(((252, 214, 70), (255, 224, 110), (248, 200, 48))))
     ink = (50, 40, 10)
     for i in range(60):
@@ -90,7 +90,7 @@ def _toggle(state: AppState, x: float, y: float) -> AppState:
 
 @screen_kind("lamp", on_tap=_toggle, warmth=0.0, themed=False)
 def draw_lamp(canvas: Canvas, context: ScreenContext) -> None:
-    """An electric torch with its beam (or without), and the button that turns it on."""
+    """Draw an electric torch with its beam (or without), and the button that turns it on."""
     dark = context.choose(((24, 28, 38), (18, 22, 30), (34, 34, 42), (20, 30, 36)))
     canvas.rect(0, 0, WIDTH, HEIGHT, dark)
     is_lit = (context.rng.random() < 0.8) != bool(context.state.text)
@@ -114,7 +114,7 @@ def draw_lamp(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("recorder", warmth=0.2)
 def draw_recorder(canvas: Canvas, context: ScreenContext) -> None:
-    """A sound wave on both sides of a line, the time recorded, and a red button."""
+    """Draw a sound wave on both sides of a line, the time recorded, and a red button."""
     theme = context.theme
     app_bar(canvas, theme, context.app.name, ("format-list-bulleted", "cog"), leading=None)
     seconds = context.below(3600)
@@ -140,7 +140,7 @@ def draw_recorder(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("scanner", warmth=0.0, themed=False)
 def draw_scanner(canvas: Canvas, context: ScreenContext) -> None:
-    """A square black-and-white code in the frame of a camera."""
+    """Draw a square black-and-white code in the frame of a camera."""
     tone = context.choose(((70, 60, 50), (50, 60, 70), (64, 70, 58), (84, 74, 70)))
     fill_gradient(canvas, mix(tone, WHITE, 0.15), mix(tone, BLACK, 0.4))
     left, top, side = 54.0, 128.0, 252.0
@@ -172,7 +172,7 @@ def draw_scanner(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("piano", warmth=0.0, themed=False)
 def draw_piano(canvas: Canvas, context: ScreenContext) -> None:
-    """Black and white piano keys in two rows, some of them pressed."""
+    """Draw black and white piano keys in two rows, some of them pressed."""
     canvas.rect(0, 0, WIDTH, HEIGHT, (44, 28, 24))
     canvas.text(20, 52, context.app.name, 22, (240, 220, 190), "medium")
     for i, name in enumerate(("record-circle", "timer-outline", "cog")):
@@ -193,7 +193,7 @@ def draw_piano(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("radio", warmth=0.0, themed=False)
 def draw_radio(canvas: Canvas, context: ScreenContext) -> None:
-    """A wooden wireless: a lit dial with a red needle, a frequency, presets and a loudspeaker."""
+    """Draw a wooden wireless: a lit dial with a red needle, a frequency, presets and a loudspeaker."""
     wood = context.choose(((122, 72, 38), (138, 84, 46), (104, 60, 36)))
     canvas.rect(0, 0, WIDTH, HEIGHT, wood)
     for i in range(12):
@@ -217,7 +217,7 @@ def draw_radio(canvas: Canvas, context: ScreenContext) -> None:
     for row in range(7):
         for column in range(11):
             canvas.circle(104 + 15.2 * column, 372 + 24 * row, 5, mix(wood, BLACK, 0.65))
-    for x in (50.0, 310.0):
+    for x in (50, 310):
         canvas.circle(x, 446, 36, mix(wood, BLACK, 0.55))
         canvas.circle(x, 446, 27, (206, 176, 110))
         ux, uy = _direction(context.below(360))
@@ -226,7 +226,7 @@ def draw_radio(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("remote", warmth=0.0, themed=False)
 def draw_remote(canvas: Canvas, context: ScreenContext) -> None:
-    """A television remote control: power, a round pad, volume and channel, coloured keys."""
+    """Draw a television remote control: power, a round pad, volume and channel, coloured keys."""
     canvas.rect(
         0, 0, WIDTH, HEIGHT, context.choose(((198, 202, 208), (214, 206, 196), (190, 206, 200), (206, 200, 214)))
     )
@@ -260,7 +260,7 @@ def draw_remote(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("thermostat", warmth=0.0, themed=False)
 def draw_thermostat(canvas: Canvas, context: ScreenContext) -> None:
-    """A room's temperature in a ring of ticks, warm or cool all over."""
+    """Draw a room's temperature in a ring of ticks, warm or cool all over."""
     is_warm = context.rng.random() < 0.7
     top, bottom = ((255, 150, 60), (226, 70, 34)) if is_warm else ((70, 180, 235), (30, 90, 190))
     fill_gradient(canvas, top, bottom)

@@ -35,7 +35,7 @@ def _press_dial(state: AppState, x: float, y: float) -> AppState:
 
 @screen_kind("keypad", on_tap=_press_calculator, warmth=0.5)
 def draw_calculator(canvas: Canvas, context: ScreenContext) -> None:
-    """A calculator: a sum, its result, and twenty keys. Digits can be typed."""
+    """Draw a calculator: a sum, its result, and twenty keys. Digits can be typed."""
     theme = context.theme
     canvas.rrect(0, -30, WIDTH, 214, 26, theme.surface)
     canvas.text(20, 44, context.choose(("DEG", "RAD")), 12, theme.faint, "medium")
@@ -70,7 +70,7 @@ def draw_calculator(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("dialer", on_tap=_press_dial, warmth=0.1)
 def draw_dialer(canvas: Canvas, context: ScreenContext) -> None:
-    """A telephone: a number, the dial pad, and a green call button. Digits can be typed."""
+    """Draw a telephone: a number, the dial pad, and a green call button. Digits can be typed."""
     theme = context.theme
     number = f"0{20 + context.below(80)} {1000 + context.below(9000)} {100 + context.below(900)}"
     named = context.rng.random() < 0.4

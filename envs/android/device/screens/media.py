@@ -10,7 +10,7 @@ from envs.android.device.screens.widgets import fill_gradient
 
 @screen_kind("player", warmth=0.4, themed=False)
 def draw_player(canvas: Canvas, context: ScreenContext) -> None:
-    """A song: large album art, its name, the position in it, and the playback controls."""
+    """Draw a song: large album art, its name, the position in it, and the playback controls."""
     tone = mix(context.choose(VIVID), context.app.accent_rgb, 0.4)
     deep = mix(tone, BLACK, 0.85 if context.theme.dark else 0.6)
     fill_gradient(canvas, mix(tone, BLACK, 0.5 if context.theme.dark else 0.15), deep)
@@ -50,7 +50,7 @@ def draw_player(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("viewfinder", warmth=0.0, themed=False)
 def draw_viewfinder(canvas: Canvas, context: ScreenContext) -> None:
-    """A camera: the scene between black bars, a focus frame, the modes and the shutter button."""
+    """Draw a camera: the scene between black bars, a focus frame, the modes and the shutter button."""
     canvas.rect(0, 0, WIDTH, HEIGHT, BLACK)
     top, tall = 56.0, 366.0
     canvas.picture(0, top, WIDTH, tall, context.below(96))
@@ -83,7 +83,7 @@ def draw_viewfinder(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("weather", warmth=0.0, themed=False)
 def draw_weather(canvas: Canvas, context: ScreenContext) -> None:
-    """The weather: a sky, the temperature, the next hours and the week."""
+    """Draw the weather: a sky, the temperature, the next hours and the week."""
     skies = [sky.split("|") for sky in context.several("skies", 6)]
     icon, condition, high, low, coldest = skies[0]
     dim = 0.45 if context.theme.dark else 0.0

@@ -12,7 +12,7 @@ _SCROLL = 150.0
 
 @screen_kind("table", scrolls=1, warmth=0.0)
 def draw_table(canvas: Canvas, context: ScreenContext) -> None:
-    """A spreadsheet. Entries of the bank `title` read "name|column,...|row,..."."""
+    """Draw a spreadsheet. Entries of the bank `title` read "name|column,...|row,..."."""
     theme = context.theme
     title, heads, labels = (context.pick("sheets")).split("|")
     columns, rows = heads.split(","), labels.split(",")
@@ -79,7 +79,7 @@ def draw_table(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("document", scrolls=2, warmth=0.0)
 def draw_document(canvas: Canvas, context: ScreenContext) -> None:
-    """A page of a word processor; its title comes from the bank `title`."""
+    """Draw a page of a word processor; its title comes from the bank `title`."""
     theme = context.theme
     desk = (232, 234, 237) if not theme.dark else (14, 14, 16)
     page = WHITE if not theme.dark else (38, 39, 42)
@@ -117,7 +117,7 @@ def draw_document(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("slides", scrolls=1, warmth=0.0)
 def draw_slides(canvas: Canvas, context: ScreenContext) -> None:
-    """A slide deck. Entries of the bank `title` read "name|slide,..."."""
+    """Draw a slide deck. Entries of the bank `title` read "name|slide,..."."""
     theme = context.theme
     canvas.rect(0, 0, WIDTH, HEIGHT, (240, 240, 242) if not theme.dark else (24, 24, 26))
     name, titles = context.pick(context.param("title")).split("|")

@@ -14,7 +14,7 @@ from envs.android.device.screens.widgets import fill_gradient
 def _blob(
     context: ScreenContext, cx: float, cy: float, radius: float, bumps: tuple[float, ...]
 ) -> list[tuple[float, float]]:
-    """A closed wavy line around (cx, cy); equal `bumps` give lines that do not cross."""
+    """Return a closed wavy line around (cx, cy); equal `bumps` give lines that do not cross."""
     points = []
     for i in range(36):
         angle = math.tau * i / 36
@@ -25,7 +25,7 @@ def _blob(
 
 @screen_kind("contours", scrolls=1, warmth=0.0, themed=False)
 def draw_contours(canvas: Canvas, context: ScreenContext) -> None:
-    """A hiking map: woods, contour lines, a dashed red trail, and its profile of heights."""
+    """Draw a hiking map: woods, contour lines, a dashed red trail, and its profile of heights."""
     canvas.rect(0, 0, WIDTH, HEIGHT, (206, 226, 178))
     for _ in range(4):
         x, y = context.rng.uniform(0, WIDTH), context.rng.uniform(40, 400)
@@ -60,7 +60,7 @@ def draw_contours(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("stars", warmth=0.0, themed=False)
 def draw_stars(canvas: Canvas, context: ScreenContext) -> None:
-    """Constellations as joined stars with names on a dark sky over a black horizon."""
+    """Draw constellations as joined stars with names on a dark sky over a black horizon."""
     fill_gradient(canvas, (2, 4, 22), (18, 44, 92))
     for _ in range(110):
         x, y = context.rng.uniform(0, WIDTH), context.rng.uniform(24, 500)
@@ -90,7 +90,7 @@ def draw_stars(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("metro", warmth=0.0)
 def draw_metro(canvas: Canvas, context: ScreenContext) -> None:
-    """A map of underground lines: thick coloured lines with bends, and stations as white rings."""
+    """Draw a map of underground lines: thick coloured lines with bends, and stations as white rings."""
     theme = context.theme
     canvas.rect(0, 0, WIDTH, HEIGHT, (24, 28, 36) if theme.dark else WHITE)
     hues = context.rng.sample(VIVID, 6)
@@ -125,7 +125,7 @@ def draw_metro(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("rain", warmth=0.0, themed=False)
 def draw_rain(canvas: Canvas, context: ScreenContext) -> None:
-    """Showers as blobs from blue to red over a grey coast, and a bar of times."""
+    """Draw showers as blobs from blue to red over a grey coast, and a bar of times."""
     canvas.rect(0, 0, WIDTH, HEIGHT, (92, 112, 128))
     bumps = tuple(context.rng.uniform(0, 6) for _ in range(4))
     coast = _blob(context, 150 + context.below(100), 250 + context.below(80), 190, bumps)
@@ -166,7 +166,7 @@ def draw_rain(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("globe", warmth=0.0, themed=False)
 def draw_globe(canvas: Canvas, context: ScreenContext) -> None:
-    """The earth from space: a blue ball with green land, white clouds and an atmosphere."""
+    """Draw the earth from space: a blue ball with green land, white clouds and an atmosphere."""
     canvas.rect(0, 0, WIDTH, HEIGHT, (0, 0, 6))
     for _ in range(50):
         canvas.circle(
@@ -209,7 +209,7 @@ def _inside(point: tuple[float, float], cx: float, cy: float, radius: float) -> 
 
 @screen_kind("pitch", warmth=0.0, themed=False)
 def draw_pitch(canvas: Canvas, context: ScreenContext) -> None:
-    """A football pitch with two teams as numbered shirts, and the score above."""
+    """Draw a football pitch with two teams as numbered shirts, and the score above."""
     canvas.rect(0, 0, WIDTH, HEIGHT, (20, 60, 34))
     home, away = context.rng.sample(VIVID, 2)
     cities = context.several("cities", 2)
@@ -244,7 +244,7 @@ def draw_pitch(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("garden", scrolls=1, warmth=0.0, themed=False)
 def draw_garden(canvas: Canvas, context: ScreenContext) -> None:
-    """Plants in clay pots on wooden shelves, each with its name."""
+    """Draw plants in clay pots on wooden shelves, each with its name."""
     wall = context.choose(((236, 244, 226), (244, 238, 222), (226, 240, 236)))
     canvas.rect(0, 0, WIDTH, HEIGHT, wall)
     canvas.text(20, 54, context.app.name, 25, (40, 84, 50), "medium")

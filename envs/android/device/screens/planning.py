@@ -13,7 +13,7 @@ from envs.android.device.screens.widgets import fill_gradient, floating_button
 
 @screen_kind("checklist", scrolls=1, warmth=0.0)
 def draw_checklist(canvas: Canvas, context: ScreenContext) -> None:
-    """Errands with round boxes under a coloured head; those done are ticked and struck through."""
+    """Draw errands with round boxes under a coloured head; those done are ticked and struck through."""
     theme, accent = context.theme, context.app.accent_rgb
     count = 11
     names = context.several("errands", count)
@@ -47,7 +47,7 @@ _PRIORITIES: tuple[RGB, ...] = ((229, 57, 53), (255, 160, 0), (66, 133, 244))
 
 @screen_kind("kanban", scrolls=1, warmth=0.0, themed=False)
 def draw_kanban(canvas: Canvas, context: ScreenContext) -> None:
-    """White cards with coloured labels in columns side by side."""
+    """Draw white cards with coloured labels in columns side by side."""
     tone = context.choose(((0, 121, 145), (0, 110, 120), (20, 100, 160)))
     fill_gradient(canvas, tone, mix(tone, (90, 40, 140), 0.5))
     canvas.icon(28, 50, "menu", 26, WHITE)
@@ -110,7 +110,7 @@ _ELEMENTS = _elements()
 
 @screen_kind("elements", warmth=0.0)
 def draw_elements(canvas: Canvas, context: ScreenContext) -> None:
-    """The periodic table in colours, one element of it written large."""
+    """Draw the periodic table in colours, one element of it written large."""
     theme = context.theme
     canvas.text(20, 54, context.app.name, 24, theme.text, "medium")
     canvas.icon(WIDTH - 30, 54, "magnify", 24, theme.faint)
@@ -136,7 +136,7 @@ def draw_elements(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("functions", warmth=0.0, themed=False)
 def draw_functions(canvas: Canvas, context: ScreenContext) -> None:
-    """Curves of functions in a coordinate system on squared paper, with their formulas."""
+    """Draw curves of functions in a coordinate system on squared paper, with their formulas."""
     paper, grid, ink = (222, 238, 252), (150, 190, 228), (20, 40, 70)
     canvas.rect(0, 0, WIDTH, 424, paper)
     cx, cy, unit = 180.0 + context.below(60) - 30, 220.0 + context.below(60) - 30, 36.0
@@ -172,7 +172,7 @@ def _mute(state: AppState, x: float, y: float) -> AppState:
 
 @screen_kind("video_call", on_tap=_mute, warmth=0.0, themed=False)
 def draw_video_call(canvas: Canvas, context: ScreenContext) -> None:
-    """Six faces in tiles with names, and a bar with a red button to hang up."""
+    """Draw six faces in tiles with names, and a bar with a red button to hang up."""
     canvas.rect(0, 0, WIDTH, HEIGHT, (32, 33, 38))
     canvas.text(
         WIDTH / 2,

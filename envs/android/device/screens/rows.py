@@ -11,7 +11,7 @@ _SCROLL_ROWS = 4
 
 @screen_kind("rows", scrolls=2, warmth=0.2)
 def draw_rows(canvas: Canvas, context: ScreenContext) -> None:
-    """A list.
+    """Draw a list.
 
     Parameters in apps.yaml: header (search, bar or title), title, hint, section, leading (avatar or icon), pitch,
     primary / secondary / third (banks of texts), trailing (time or none), sorted, letters, fab, nav.
@@ -78,7 +78,7 @@ def _header(canvas: Canvas, context: ScreenContext) -> float:
 
 
 def _settings_rows(canvas: Canvas, context: ScreenContext, y: float, pitch: float) -> None:
-    """Rows of a bank whose entries read "icon|title|summary", in the bank's own order."""
+    """Draw rows of a bank whose entries read "icon|title|summary", in the bank's own order."""
     theme = context.theme
     entries = bank(context.param("primary"))
     shift = context.state.scroll * _SCROLL_ROWS

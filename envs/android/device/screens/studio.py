@@ -12,7 +12,7 @@ from envs.android.device.screens.widgets import app_bar, keyboard
 
 @screen_kind("terminal", scrolls=1, warmth=0.0, themed=False)
 def draw_terminal(canvas: Canvas, context: ScreenContext) -> None:
-    """Lines of green text on black above an on-screen keyboard."""
+    """Draw lines of green text on black above an on-screen keyboard."""
     canvas.rect(0, 0, WIDTH, HEIGHT, (4, 8, 4))
     green, bright = context.choose((((0, 190, 60), (120, 255, 150)), ((40, 200, 90), (160, 255, 180))))
     y = 42.0
@@ -31,7 +31,7 @@ def draw_terminal(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("code", scrolls=2, warmth=0.0, themed=False)
 def draw_code(canvas: Canvas, context: ScreenContext) -> None:
-    """Numbered lines of coloured program text on dark blue, with files as tabs."""
+    """Draw numbered lines of coloured program text on dark blue, with files as tabs."""
     canvas.rect(0, 0, WIDTH, HEIGHT, (24, 30, 56))
     colors: tuple[RGB, ...] = (
         *((198, 120, 221), (97, 175, 239), (152, 195, 121), (229, 192, 123)),
@@ -69,16 +69,16 @@ def draw_code(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("sketch", warmth=0.0, themed=False)
 def draw_sketch(canvas: Canvas, context: ScreenContext) -> None:
-    """White paper with strokes and spots of colour, brushes and a palette below."""
+    """Draw white paper with strokes and spots of colour, brushes and a palette below."""
     canvas.rect(0, 0, WIDTH, HEIGHT, (206, 210, 216))
     canvas.rect(14, 76, 332, 388, WHITE)
     for _ in range(3):
-        x, y, r = 70 + context.below(220), 130 + context.below(280), 20 + context.below(34)
-        canvas.circle(x, y, r, mix(context.choose(VIVID), WHITE, 0.25))
+        left, top, r = 70 + context.below(220), 130 + context.below(280), 20 + context.below(34)
+        canvas.circle(left, top, r, mix(context.choose(VIVID), WHITE, 0.25))
     for _ in range(6):
-        x, y = 50 + context.below(260), 110 + context.below(320)
+        x, y = 50.0 + context.below(260), 110.0 + context.below(320)
         phase, turn = context.rng.uniform(0, 6), context.rng.uniform(0.2, 0.7)
-        points = [(float(x), float(y))]
+        points = [(x, y)]
         for i in range(14):
             x = min(334, max(26, x + 22 * math.cos(phase + turn * i)))
             y = min(452, max(88, y + 22 * math.sin(phase + turn * i)))
@@ -97,7 +97,7 @@ def draw_sketch(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("retouch", warmth=0.0, themed=False)
 def draw_retouch(canvas: Canvas, context: ScreenContext) -> None:
-    """A photograph in a crop frame, filters as small copies, and three sliders."""
+    """Draw a photograph in a crop frame, filters as small copies, and three sliders."""
     canvas.rect(0, 0, WIDTH, HEIGHT, (62, 62, 68))
     number = context.below(96)
     canvas.icon(30, 52, "close", 26, WHITE)
@@ -132,7 +132,7 @@ def draw_retouch(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("film", warmth=0.0, themed=False)
 def draw_film(canvas: Canvas, context: ScreenContext) -> None:
-    """A preview above a time line with tracks of pictures, sound and titles."""
+    """Draw a preview above a time line with tracks of pictures, sound and titles."""
     canvas.rect(0, 0, WIDTH, HEIGHT, (18, 18, 22))
     canvas.icon(28, 50, "close", 24, WHITE)
     canvas.rrect(WIDTH - 100, 34, 84, 32, 16, (124, 77, 255))
@@ -167,7 +167,7 @@ def draw_film(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("comic", warmth=0.0, themed=False)
 def draw_comic(canvas: Canvas, context: ScreenContext) -> None:
-    """A page of panels in flat colours with speech balloons and black frames."""
+    """Draw a page of panels in flat colours with speech balloons and black frames."""
     canvas.rect(0, 0, WIDTH, HEIGHT, WHITE)
     split = 120.0 + context.below(120)
     low = 120.0 + context.below(120)
@@ -207,7 +207,7 @@ def draw_comic(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("page", scrolls=2, warmth=0.0, themed=False)
 def draw_page(canvas: Canvas, context: ScreenContext) -> None:
-    """A page of a novel on sepia paper with a large initial, and how far one has read."""
+    """Draw a page of a novel on sepia paper with a large initial, and how far one has read."""
     paper = (58, 46, 34) if context.theme.dark else (244, 226, 190)
     ink = (222, 200, 164) if context.theme.dark else (74, 52, 32)
     canvas.rect(0, 0, WIDTH, HEIGHT, paper)
@@ -228,7 +228,7 @@ def draw_page(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("recipe", scrolls=1, warmth=0.0)
 def draw_recipe(canvas: Canvas, context: ScreenContext) -> None:
-    """A dish on a round plate, its ingredients with quantities, and numbered steps."""
+    """Draw a dish on a round plate, its ingredients with quantities, and numbered steps."""
     theme = context.theme
     accent = context.app.accent_rgb
     canvas.rect(0, 0, WIDTH, 200, mix(accent, BLACK, 0.4) if theme.dark else mix(accent, WHITE, 0.55))

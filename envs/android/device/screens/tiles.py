@@ -19,7 +19,7 @@ _NOTE_COLORS = (
 
 @screen_kind("gallery", scrolls=2, warmth=0.0)
 def draw_gallery(canvas: Canvas, context: ScreenContext) -> None:
-    """Photographs in a grid under dates."""
+    """Draw photographs in a grid under dates."""
     theme = context.theme
     columns = 3 + context.below(2)
     side = (WIDTH - 2.0 * (columns - 1)) / columns
@@ -44,7 +44,7 @@ def draw_gallery(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("cards", scrolls=1, warmth=0.25)
 def draw_cards(canvas: Canvas, context: ScreenContext) -> None:
-    """Cards in two columns: style "folders" (folders above file previews) or "notes" (coloured notes)."""
+    """Draw cards in two columns: style "folders" (folders above file previews) or "notes" (coloured notes)."""
     if context.param("style") == "notes":
         _notes(canvas, context)
     else:
@@ -129,7 +129,7 @@ def _notes(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("store", scrolls=1, warmth=0.0)
 def draw_store(canvas: Canvas, context: ScreenContext) -> None:
-    """An app store: a banner, then apps as rounded tiles with genres and stars."""
+    """Draw an app store: a banner, then apps as rounded tiles with genres and stars."""
     theme = context.theme
     y = 86.0 - 150 * context.state.scroll
     for i, text in enumerate(("For you", "Top charts", "Children", "New")):
@@ -185,7 +185,7 @@ def _stars(canvas: Canvas, context: ScreenContext, x: float, y: float) -> None:
 
 @screen_kind("storage", scrolls=1, warmth=0.0)
 def draw_storage(canvas: Canvas, context: ScreenContext) -> None:
-    """A file manager: coloured categories, storage in use as a ring, recent files."""
+    """Draw a file manager: coloured categories, storage in use as a ring, recent files."""
     theme = context.theme
     y = 84.0 - 110 * context.state.scroll
     canvas.rrect(14, y, WIDTH - 28, 118, 20, theme.tint)

@@ -12,7 +12,7 @@ from envs.android.device.screens.widgets import app_bar, fill_gradient
 
 @screen_kind("rings", warmth=0.0)
 def draw_rings(canvas: Canvas, context: ScreenContext) -> None:
-    """Three rings of the day's training, its figures, and bars of the week."""
+    """Draw three rings of the day's training, its figures, and bars of the week."""
     theme = context.theme
     canvas.text(22, 56, "Today", 28, theme.text, "medium")
     colors: tuple[RGB, ...] = ((250, 17, 79), (146, 232, 42), (30, 200, 240))
@@ -26,7 +26,7 @@ def draw_rings(canvas: Canvas, context: ScreenContext) -> None:
         ("Stand", f"{context.below(14)} h"),
     )
     for i, (label, value) in enumerate(facts):
-        x = 64 + 116 * i
+        x = 64.0 + 116 * i
         canvas.text(x, 360, label, 14, theme.faint, "regular", "center")
         canvas.text(x, 384, value, 19, mix(colors[i], theme.text, 0.25), "medium", "center")
     canvas.rrect(14, 408, WIDTH - 28, 140, 18, theme.surface)
@@ -40,7 +40,7 @@ def draw_rings(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("heartbeat", warmth=0.0, themed=False)
 def draw_heartbeat(canvas: Canvas, context: ScreenContext) -> None:
-    """A heartbeat traced on pink squared paper, and the pulse in large figures."""
+    """Draw a heartbeat traced on pink squared paper, and the pulse in large figures."""
     paper = (255, 226, 228)
     canvas.rect(0, 0, WIDTH, HEIGHT, paper)
     for i in range(37):
@@ -83,7 +83,7 @@ def draw_heartbeat(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("night", warmth=0.0, themed=False)
 def draw_night(canvas: Canvas, context: ScreenContext) -> None:
-    """A night's sleep: a moon among stars, and its phases as lilac steps."""
+    """Draw a night's sleep: a moon among stars, and its phases as lilac steps."""
     fill_gradient(canvas, (34, 22, 84), (80, 52, 140))
     for _ in range(40):
         canvas.circle(
@@ -118,7 +118,7 @@ def draw_night(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("breathing", warmth=0.0, themed=False)
 def draw_breathing(canvas: Canvas, context: ScreenContext) -> None:
-    """Soft circles inside one another on a pastel ground: a breathing exercise."""
+    """Draw soft circles inside one another on a pastel ground: a breathing exercise."""
     pairs = (((255, 214, 200), (210, 190, 250)), ((200, 240, 224), (170, 200, 250)), ((255, 236, 190), (250, 190, 210)))
     top, bottom = context.choose(pairs)
     fill_gradient(canvas, top, bottom)
@@ -144,7 +144,7 @@ def _drink(state: AppState, x: float, y: float) -> AppState:
 
 @screen_kind("drinking", on_tap=_drink, warmth=0.0, themed=False)
 def draw_drinking(canvas: Canvas, context: ScreenContext) -> None:
-    """How much one has drunk today, as water that fills the screen up to a wave."""
+    """Draw how much one has drunk today, as water that fills the screen up to a wave."""
     canvas.rect(0, 0, WIDTH, HEIGHT, (232, 247, 253))
     share = min(0.2 + 0.6 * context.rng.random() + 0.05 * context.state.scroll, 0.95)
     level = 90 + (1 - share) * 400
@@ -169,7 +169,7 @@ def draw_drinking(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("bike_computer", warmth=0.0, themed=False)
 def draw_bike_computer(canvas: Canvas, context: ScreenContext) -> None:
-    """A ride in large figures on black and yellow fields."""
+    """Draw a ride in large figures on black and yellow fields."""
     yellow = (255, 234, 0)
     canvas.rect(0, 0, WIDTH, HEIGHT, (12, 12, 12))
     canvas.rect(0, 28, WIDTH, 184, yellow)
@@ -199,7 +199,7 @@ def draw_bike_computer(canvas: Canvas, context: ScreenContext) -> None:
 
 @screen_kind("streaks", scrolls=1, warmth=0.0)
 def draw_streaks(canvas: Canvas, context: ScreenContext) -> None:
-    """Habits as cards, each with the past weeks as small squares, filled where it was kept up."""
+    """Draw habits as cards, each with the past weeks as small squares, filled where it was kept up."""
     theme = context.theme
     hues = context.rng.sample(VIVID, 5)
     for i, (name, hue) in enumerate(zip(context.several("habits", 5), hues, strict=True)):

@@ -16,7 +16,7 @@ BAR_BOTTOM = 24.0 + BAR_HEIGHT
 
 
 def search_field(canvas: Canvas, theme: Theme, hint: str, y: float = 30.0, initial: str = "") -> float:
-    """A rounded search field with a menu icon and, where given, the owner's initial. Returns its lower edge."""
+    """Return a rounded search field with a menu icon and, where given, the owner's initial. Return its lower edge."""
     canvas.rrect(12, y, WIDTH - 24, 44, 22, theme.raised)
     canvas.icon(36, y + 22, "menu", 22, theme.faint)
     canvas.text(62, y + 22, hint, 15, theme.faint)
@@ -33,7 +33,7 @@ def app_bar(
     color: RGB | None = None,
     leading: str | None = "menu",
 ) -> float:
-    """A bar with a title under the status bar, coloured up to the screen's top where asked. Returns its lower edge."""
+    """Draw a bar with a title under the status bar, coloured up to the top where asked; return its lower edge."""
     ink = theme.text
     if color is not None:
         canvas.rect(0, 0, WIDTH, BAR_BOTTOM, color)
@@ -51,7 +51,7 @@ def app_bar(
 
 
 def bottom_nav(canvas: Canvas, context: ScreenContext) -> None:
-    """The bar of tabs at the bottom, from the app's `nav` parameter; draws nothing without one."""
+    """Draw the bar of tabs at the bottom, from the app's `nav` parameter; draw nothing without one."""
     entries = context.param("nav", ())
     if not entries:
         return
@@ -69,14 +69,14 @@ def bottom_nav(canvas: Canvas, context: ScreenContext) -> None:
 
 
 def tab_at(entries: int, x: float, y: float) -> int | None:
-    """The entry of a bottom bar under the point (dp)."""
+    """Return the entry of a bottom bar under the point (dp)."""
     if not entries or not NAV_TOP <= y < NAVIGATION_TOP:
         return None
     return min(int(x / (WIDTH / entries)), entries - 1)
 
 
 def floating_button(canvas: Canvas, context: ScreenContext) -> None:
-    """The round or labelled button above the lower right corner, from the app's `fab` parameter, if any."""
+    """Draw the round or labelled button above the lower right corner, from the app's `fab` parameter, if any."""
     fab = context.param("fab")
     if not fab:
         return
@@ -92,14 +92,14 @@ def floating_button(canvas: Canvas, context: ScreenContext) -> None:
 
 
 def avatar(canvas: Canvas, cx: float, cy: float, radius: float, name: str) -> None:
-    """A coloured disc with the initial of a name; a name always has the same colour."""
+    """Draw a coloured disc with the initial of a name; a name always has the same colour."""
     color = VIVID[sum(map(ord, name)) % len(VIVID)]
     canvas.circle(cx, cy, radius, color)
     canvas.text(cx, cy, name[:1].upper(), radius * 1.05, WHITE, "medium", "center")
 
 
 def chips(canvas: Canvas, theme: Theme, y: float, labels: Sequence[str], lit: int | None = 0) -> None:
-    """A row of pill-shaped filters from y down, 28 dp high."""
+    """Draw a row of pill-shaped filters from y down, 28 dp high."""
     x = 14.0
     for i, label in enumerate(labels):
         w = 22 + 7.2 * len(label)
@@ -109,12 +109,12 @@ def chips(canvas: Canvas, theme: Theme, y: float, labels: Sequence[str], lit: in
 
 
 def fill_gradient(canvas: Canvas, top: RGB, bottom: RGB) -> None:
-    """Fills the whole screen from `top` down to `bottom`."""
+    """Fill the whole screen from `top` down to `bottom`."""
     canvas.image.paste(gradient(*canvas.image.size, top, bottom))
 
 
 def keyboard(canvas: Canvas, theme: Theme, y: float) -> None:
-    """An on-screen keyboard from y down to the gesture handle."""
+    """Draw an on-screen keyboard from y down to the gesture handle."""
     canvas.rect(0, y, WIDTH, HEIGHT - y, theme.raised)
     pitch = (NAVIGATION_TOP - y - 4) / 4
     for row, letters in enumerate(("qwertyuiop", "asdfghjkl", "zxcvbnm")):

@@ -20,14 +20,14 @@ class RewardAgreement(StrictConfig):
     """One reward on one set of recorded frames.
 
     Attributes:
-        reward: what it is, such as the name of the preset that trains on it.
+        reward: What it is, such as the name of the preset that trains on it.
         key: `RewardConfig.agreement_key` of its template, negatives, temperature, threshold and form.
-        dataset: name of the recorded dataset.
-        frames: number of frames.
-        rewarded: frames to which fp32 gives a reward.
-        differing: frames to which the precision gives another reward than fp32 does.
-        average_precision: of the precision's scores, in [0, 1].
-        fp32_average_precision: of fp32's scores, in [0, 1].
+        dataset: Name of the recorded dataset.
+        frames: Number of frames.
+        rewarded: Frames to which fp32 gives a reward.
+        differing: Frames to which the precision gives another reward than fp32 does.
+        average_precision: Average precision of this precision's scores, in [0, 1].
+        fp32_average_precision: Average precision of fp32's scores, in [0, 1].
     """
 
     reward: str
@@ -56,9 +56,9 @@ class PrecisionAgreement(StrictConfig):
 
     Attributes:
         runtime: `torch` or `openvino`.
-        precision: of the image tower.
+        precision: Precision of the image tower.
         graph: hex sha256 of the quantised image tower that was tried; empty where there is none.
-        rewards: what was found.
+        rewards: What was found.
     """
 
     runtime: Literal["torch", "openvino"]
@@ -72,7 +72,7 @@ class PrecisionAgreement(StrictConfig):
         return all(reward.passed for reward in self.rewards)
 
     def passed_for(self, key: str) -> bool:
-        """Whether a reward agrees: by what was found for that very one, else as all that were tried.
+        """Return whether a reward agrees: by what was found for that very one, else as all that were tried.
 
         Args:
             key: `RewardConfig.agreement_key`; empty where the reward is not known.
@@ -86,7 +86,7 @@ class AgreementRecord(StrictConfig):
 
     Attributes:
         parts: hex sha256 by part of the checkpoint that was tried.
-        precisions: one entry a runtime and precision.
+        precisions: One entry a runtime and precision.
     """
 
     parts: dict[str, str]
@@ -94,10 +94,10 @@ class AgreementRecord(StrictConfig):
 
     @classmethod
     def read(cls, folder: Path) -> "AgreementRecord | None":
-        """Returns the record of a checkpoint folder, or None if it has none.
+        """Return the record of a checkpoint folder, or None if it has none.
 
         Raises:
-            SelfCheckError: the record is damaged.
+            SelfCheckError: The record is damaged.
         """
         path = folder / AGREEMENT_NAME
         if not path.is_file():
@@ -108,11 +108,11 @@ class AgreementRecord(StrictConfig):
             raise SelfCheckError(f"{path} is damaged ({error}); restore it from where the model came from") from error
 
     def write(self, folder: Path) -> None:
-        """Writes the record into a checkpoint folder."""
+        """Write the record into a checkpoint folder."""
         (folder / AGREEMENT_NAME).write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
     def with_agreement(self, found: PrecisionAgreement) -> "AgreementRecord":
-        """Returns the record with a precision's entry added, or put in place of its former one."""
+        """Return the record with a precision's entry added, or put in place of its former one."""
         kept = [
             entry for entry in self.precisions if (entry.runtime, entry.precision) != (found.runtime, found.precision)
         ]
@@ -122,11 +122,11 @@ class AgreementRecord(StrictConfig):
     def passed(
         self, runtime: str, parts: Mapping[str, str], graph: str = "", reward: str = ""
     ) -> tuple[Literal["bf16", "int8"], ...]:
-        """Returns the precisions whose rewards agree with fp32's.
+        """Return the precisions whose rewards agree with fp32's.
 
         Args:
-            runtime: that will compute.
-            parts: of the checkpoint in use; a record of another one says nothing about it.
+            runtime: That will compute.
+            parts: Parts of the checkpoint in use; a record of another one says nothing about it.
             graph: hex sha256 of the quantised image tower in use; empty where there is none.
             reward: `RewardConfig.agreement_key` of the reward in use; empty where it is not known.
         """

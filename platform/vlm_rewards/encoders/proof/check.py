@@ -28,17 +28,17 @@ SANITY_TEXTS = (
 
 
 def check_encoder(encoder: Checkable, folder: Path | None) -> None:
-    """Lets an encoder prove that it is what it was.
+    """Let an encoder prove that it is what it was.
 
     With a record (`self_check.json`): every part must hash as recorded, and every known cosine must come out again.
     Without: embeddings of known images and texts must be finite, of length 1, and differ from one another.
 
     Args:
-        encoder: as loaded.
-        folder: its checkpoint folder; None for a hub model.
+        encoder: As loaded.
+        folder: Its checkpoint folder; None for a hub model.
 
     Raises:
-        SelfCheckError: says what differs.
+        SelfCheckError: Says what differs.
     """
     record = SelfCheckRecord.read(folder) if folder else None
     if record is None or folder is None:
@@ -66,7 +66,7 @@ def check_encoder(encoder: Checkable, folder: Path | None) -> None:
 
 
 def sanity_frames(height: int, width: int) -> list[npt.NDArray[np.uint8]]:
-    """Draws known images, each uint8 (height, width, 3): a square, a circle, stripes and a gradient."""
+    """Draw known images, each uint8 (height, width, 3): a square, a circle, stripes and a gradient."""
     rows, columns = np.mgrid[0:height, 0:width]
     y, x = (rows + 0.5) / height - 0.5, (columns + 0.5) / width - 0.5
     square = (np.abs(y) < 0.25) & (np.abs(x) < 0.25)

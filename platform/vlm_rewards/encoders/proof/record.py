@@ -38,9 +38,9 @@ class SelfCheckRecord(StrictConfig):
 
     Attributes:
         parts: hex sha256 of weights, architecture, preprocessing and tokenizer.
-        images: file names of PNGs in the folder `self_check`.
-        texts: the texts they are compared with.
-        similarities: cosine of each image (row) with each text (column), computed in fp32.
+        images: File names of PNGs in the folder `self_check`.
+        texts: The texts they are compared with.
+        similarities: Cosine of each image (row) with each text (column), computed in fp32.
     """
 
     parts: dict[str, str]
@@ -50,10 +50,10 @@ class SelfCheckRecord(StrictConfig):
 
     @classmethod
     def read(cls, folder: Path) -> "SelfCheckRecord | None":
-        """Returns the record of a checkpoint folder, or None if it has none.
+        """Return the record of a checkpoint folder, or None if it has none.
 
         Raises:
-            SelfCheckError: the record is damaged.
+            SelfCheckError: The record is damaged.
         """
         path = folder / RECORD_NAME
         if not path.is_file():
@@ -67,10 +67,10 @@ class SelfCheckRecord(StrictConfig):
         return record
 
     def frames(self, folder: Path) -> list[npt.NDArray[np.uint8]]:
-        """Reads the known images, each uint8 (H, W, 3).
+        """Read the known images, each uint8 (H, W, 3).
 
         Raises:
-            SelfCheckError: an image is missing or unreadable.
+            SelfCheckError: An image is missing or unreadable.
         """
         frames = []
         for name in self.images:
@@ -86,7 +86,7 @@ class SelfCheckRecord(StrictConfig):
 def similarities(
     encoder: Checkable, frames: Sequence[npt.NDArray[np.uint8]], texts: Sequence[str]
 ) -> npt.NDArray[np.float64]:
-    """Returns float64 (images, texts): cosines, each image embedded alone so that the batch cannot matter."""
+    """Return float64 (images, texts): cosines, each image embedded alone so that the batch cannot matter."""
     images = np.concatenate([encoder.embed_images(frame[None]) for frame in frames])
     return images.astype(np.float64) @ encoder.embed_texts(list(texts)).astype(np.float64).T
 
@@ -94,16 +94,16 @@ def similarities(
 def write_record(
     folder: Path, encoder: Checkable, frames: Sequence[npt.NDArray[np.uint8]], texts: Sequence[str]
 ) -> SelfCheckRecord:
-    """Records what `encoder` gives now as what its folder must give from now on.
+    """Record what `encoder` gives now as what its folder must give from now on.
 
     Args:
-        folder: the checkpoint folder that `encoder` was loaded from.
-        encoder: in fp32.
-        frames: a few known images, each uint8 (H, W, 3).
-        texts: a few known texts.
+        folder: The checkpoint folder that `encoder` was loaded from.
+        encoder: The encoder in fp32.
+        frames: A few known images, each uint8 (H, W, 3).
+        texts: A few known texts.
 
     Raises:
-        ConfigError: another precision than fp32, or nothing to record.
+        ConfigError: Another precision than fp32, or nothing to record.
     """
     if encoder.precision != "fp32" or not len(frames) or not len(texts):
         raise ConfigError("a self-check record needs precision 'fp32', at least one image and at least one text")

@@ -17,19 +17,19 @@ def compare_scores(
     labels: npt.NDArray[np.bool_],
     beta: float,
 ) -> RewardAgreement:
-    """Compares two scorings of the same frames.
+    """Compare two scorings of the same frames.
 
     Args:
-        reward: what it is called in the record.
-        key: its `RewardConfig.agreement_key`.
-        dataset: whose frames these are.
+        reward: What it is called in the record.
+        key: Its `RewardConfig.agreement_key`.
+        dataset: Whose frames these are.
         fp32_scores: float32 (N,), p(goal) of equation 1 in fp32.
         scores: float32 (N,), the same in another precision.
         labels: bool (N,), whether the goal is reached.
-        beta: threshold of equation 2, in [0, 1].
+        beta: Threshold of equation 2, in [0, 1].
 
     Raises:
-        ConfigError: the scores are not of the same frames, or labels have no positive or no negative.
+        ConfigError: The scores are not of the same frames, or labels have no positive or no negative.
     """
     if not len(fp32_scores) == len(scores) == len(labels):
         raise ConfigError(f"{len(fp32_scores)}, {len(scores)} and {len(labels)} scores and labels; give one a frame")

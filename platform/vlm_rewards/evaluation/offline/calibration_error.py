@@ -23,8 +23,8 @@ class CalibrationError:
     frequency: npt.NDArray[np.float64]
 
 
-def expected_calibration_error(scores: npt.NDArray, labels: npt.NDArray, bins: int = 15) -> CalibrationError:
-    """Gap between the probability that a model states and how often it is right (Naeini et al. 2015).
+def expected_calibration_error(scores: np.ndarray, labels: np.ndarray, bins: int = 15) -> CalibrationError:
+    """Return the gap between the probability that a model states and how often it is right (Naeini et al. 2015).
 
     Args:
         scores: float (N,), probabilities in [0, 1].

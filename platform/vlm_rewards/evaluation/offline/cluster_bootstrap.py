@@ -22,7 +22,7 @@ class Interval:
 
 
 def resampled_counts(clusters: int, resamples: int, seed: int) -> npt.NDArray[np.int32]:
-    """How often each cluster is drawn in each resample of as many clusters, with replacement.
+    """Return how often each cluster is drawn in each resample of as many clusters, with replacement.
 
     Returns:
         int32 (resamples, clusters); each row sums to `clusters`.
@@ -31,14 +31,14 @@ def resampled_counts(clusters: int, resamples: int, seed: int) -> npt.NDArray[np
     return rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=resamples).astype(np.int32)
 
 
-def cluster_index(clusters: npt.NDArray) -> tuple[npt.NDArray[np.int64], int]:
+def cluster_index(clusters: np.ndarray) -> tuple[npt.NDArray[np.int64], int]:
     """Return the cluster of each row as int64 (N,) from 0, and their number."""
     values, index = np.unique(np.asarray(clusters), return_inverse=True)
     return index.astype(np.int64), len(values)
 
 
-def percentile_interval(values: npt.NDArray, confidence: float = 0.95) -> Interval:
-    """The percentile interval of a statistic's resamples; undefined ones (NaN) are left out."""
+def percentile_interval(values: np.ndarray, confidence: float = 0.95) -> Interval:
+    """Return the percentile interval of a statistic's resamples; undefined ones (NaN) are left out."""
     values = np.asarray(values, np.float64)
     values = values[np.isfinite(values)]
     if not len(values):
@@ -49,9 +49,9 @@ def percentile_interval(values: npt.NDArray, confidence: float = 0.95) -> Interv
 
 
 def bootstrap_average_precision(
-    scores: npt.NDArray, labels: npt.NDArray, clusters: npt.NDArray, resamples: int = 1000, seed: int = 0
+    scores: np.ndarray, labels: np.ndarray, clusters: np.ndarray, resamples: int = 1000, seed: int = 0
 ) -> npt.NDArray[np.float64]:
-    """Average precision in each resample of whole clusters.
+    """Return the average precision in each resample of whole clusters.
 
     The scores are sorted once; a resample only changes the weights of the sorted rows.
 
@@ -87,9 +87,9 @@ def bootstrap_average_precision(
 
 
 def bootstrap_precision_recall(
-    rewarded: npt.NDArray, labels: npt.NDArray, clusters: npt.NDArray, resamples: int = 1000, seed: int = 0
+    rewarded: np.ndarray, labels: np.ndarray, clusters: np.ndarray, resamples: int = 1000, seed: int = 0
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Precision and recall in each resample of whole clusters, for one or many thresholds at once.
+    """Return the precision and recall in each resample of whole clusters, for one or many thresholds at once.
 
     Args:
         rewarded: bool (N,) or (N, B), whether the reward fires in each state, under each of B thresholds.

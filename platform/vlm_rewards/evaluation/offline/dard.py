@@ -1,18 +1,17 @@
 """DARD distance between two rewards (Wulfe et al. 2022, "Dynamics-Aware Comparison of Learned Reward Functions")."""
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.neighbors import NearestNeighbors
 
 from vlm_rewards.evaluation.offline.epic import pearson_distance
 
 
 def dard_distance(
-    first: npt.NDArray,
-    second: npt.NDArray,
-    features: npt.NDArray,
-    trajectory: npt.NDArray,
-    goals: npt.NDArray,
+    first: np.ndarray,
+    second: np.ndarray,
+    features: np.ndarray,
+    trajectory: np.ndarray,
+    goals: np.ndarray,
     neighbours: int = 10,
 ) -> float:
     """Return the DARD distance of two goal-conditioned rewards of the state reached, on recorded transitions.

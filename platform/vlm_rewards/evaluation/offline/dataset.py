@@ -33,8 +33,8 @@ class States:
     Attributes:
         trajectory: int64 (N,).
         step: int64 (N,), from 0 within its trajectory.
-        family: object (N,), such as `find`.
-        goal_id: object (N,), the goal of the episode.
+        family: Object (N,), such as `find`.
+        goal_id: Object (N,), the goal of the episode.
         home: int64 (N,), seed of the home, or of the screens' content; None where the dataset has none.
         goal_achieved: bool (N,), ground truth: the goal holds in this state.
     """
@@ -49,7 +49,7 @@ class States:
     def __len__(self) -> int:
         return len(self.trajectory)
 
-    def where(self, rows: npt.NDArray) -> States:
+    def where(self, rows: np.ndarray) -> States:
         """Return the states of a mask or of row numbers."""
         home = None if self.home is None else self.home[rows]
         return States(
@@ -176,7 +176,7 @@ class LabelledDataset:
                     "recall mean nothing; use more trajectories (--limit), or leave the family out (--family)"
                 )
 
-    def batches(self, size: int) -> Iterator[dict[str, npt.NDArray]]:
+    def batches(self, size: int) -> Iterator[dict[str, np.ndarray]]:
         """Yield the chosen states with their frames as the files have them, in order, at most `size` at a time.
 
         Yields:
@@ -201,7 +201,7 @@ def read_manifest(folder: str | Path) -> dict[str, Any]:
         ConfigError: There is none, or it cannot be read.
     """
     try:
-        manifest = json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
+        manifest: dict[str, Any] = json.loads((Path(folder) / MANIFEST).read_text(encoding="utf-8"))
         dict(manifest["files"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{folder} holds no dataset; make one with python -m experiments.collect") from error

@@ -15,7 +15,7 @@ from vlm_rewards.errors import RewardServiceError
 from vlm_rewards.evaluation.offline.dataset import States
 
 
-def state_keys(trajectory: npt.NDArray, step: npt.NDArray) -> npt.NDArray[np.int64]:
+def state_keys(trajectory: np.ndarray, step: np.ndarray) -> npt.NDArray[np.int64]:
     """Return one number a state, int64 (N,), that orders states by trajectory and step."""
     return np.asarray(trajectory, np.int64) << 32 | np.asarray(step, np.int64)
 
@@ -34,7 +34,7 @@ class EmbeddingStore:
     def __init__(
         self, parent: Path, encoder_fingerprint: str, dataset_files: dict[str, str], rows_per_file: int = 4096
     ) -> None:
-        """Open or makes a store.
+        """Open or make a store.
 
         Args:
             parent: Folder of all stores.

@@ -7,13 +7,13 @@ import numpy.typing as npt
 
 
 def canonical_rewards(
-    rewards: npt.NDArray,
+    rewards: np.ndarray,
     mean_from_next: npt.ArrayLike,
     mean_from_state: npt.ArrayLike,
     mean: npt.ArrayLike,
     discount: float,
 ) -> npt.NDArray[np.float64]:
-    """Canonically shaped rewards, definition 4.1: equal for any two rewards that differ by potential shaping alone.
+    """Return canonically shaped rewards, definition 4.1: equal for any two that differ by potential shaping alone.
 
     C(R)(s, a, s') = R(s, a, s') + E[discount * R(s', A, S') - R(s, A, S') - discount * R(S, A, S')], with S, A and S'
     drawn independently from the coverage distribution.
@@ -29,11 +29,14 @@ def canonical_rewards(
         float64 (N,).
     """
     rewards, mean = np.asarray(rewards, np.float64), np.asarray(mean, np.float64)
-    return rewards + discount * np.asarray(mean_from_next) - np.asarray(mean_from_state) - discount * mean
+    result: npt.NDArray[np.float64] = (
+        rewards + discount * np.asarray(mean_from_next) - np.asarray(mean_from_state) - discount * mean
+    )
+    return result
 
 
-def pearson_distance(first: npt.NDArray, second: npt.NDArray) -> float:
-    """Distance sqrt((1 - correlation) / 2) of two random variables, definition 4.3.
+def pearson_distance(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the distance sqrt((1 - correlation) / 2) of two random variables, definition 4.3.
 
     Args:
         first: (N,).
@@ -51,8 +54,8 @@ def pearson_distance(first: npt.NDArray, second: npt.NDArray) -> float:
     return math.sqrt(max(0.0, (1 - float(first @ second) / scale) / 2))
 
 
-def epic_distance(first: npt.NDArray, second: npt.NDArray, goals: npt.NDArray, discount: float = 0.99) -> float:
-    """EPIC distance of two goal-conditioned rewards of the state reached, on the coverage of a dataset.
+def epic_distance(first: np.ndarray, second: np.ndarray, goals: np.ndarray, discount: float = 0.99) -> float:
+    """Return the EPIC distance of two goal-conditioned rewards of the state reached, on the coverage of a dataset.
 
     A goal stays fixed for an episode, so each is a task of its own: shaping, and with it the canonical form, is per
     goal. S, A and S' are those of the goal's transitions in the dataset. Rewards of the state reached alone, as the

@@ -31,7 +31,7 @@ class GoalTrajectoryConfusion:
     gap: float
 
 
-def goal_trajectory_confusion(scores: npt.NDArray, own: npt.NDArray, goals: Sequence[str]) -> GoalTrajectoryConfusion:
+def goal_trajectory_confusion(scores: np.ndarray, own: np.ndarray, goals: Sequence[str]) -> GoalTrajectoryConfusion:
     """Return the confusion of trajectories that reached their own goal.
 
     Other goals may hold in the same state, and are then paid rightly: the matrix shows what is paid, not what is wrong.

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
 from vlm_rewards.evaluation.offline.calibration_error import expected_calibration_error
 from vlm_rewards.evaluation.offline.cluster_bootstrap import (
@@ -127,13 +126,13 @@ class OfflineMeasures:
 
 
 def measure(
-    scores: npt.NDArray,
+    scores: np.ndarray,
     states: States,
     beta: float,
     resamples: int = 1000,
     seed: int = 0,
     dense: bool = False,
-    embeddings: npt.NDArray | None = None,
+    embeddings: np.ndarray | None = None,
     confusions: Sequence[GoalTrajectoryConfusion] = (),
 ) -> OfflineMeasures:
     """Measure one reward.

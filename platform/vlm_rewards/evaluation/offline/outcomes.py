@@ -19,10 +19,10 @@ class Outcomes:
 
     best: npt.NDArray[np.float64]
     succeeded: npt.NDArray[np.bool_]
-    goal: npt.NDArray
+    goal: np.ndarray
 
 
-def outcomes(scores: npt.NDArray, labels: npt.NDArray, trajectory: npt.NDArray, goals: npt.NDArray) -> Outcomes:
+def outcomes(scores: np.ndarray, labels: np.ndarray, trajectory: np.ndarray, goals: np.ndarray) -> Outcomes:
     """Return the outcome of each trajectory.
 
     Args:

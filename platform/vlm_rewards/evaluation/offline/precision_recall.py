@@ -40,7 +40,7 @@ class PrecisionRecallCurve:
         return PrecisionRecallCurve(self.betas[rows], self.precision[rows], self.recall[rows])
 
 
-def check_labelled(scores: npt.NDArray, labels: npt.NDArray) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+def check_labelled(scores: np.ndarray, labels: np.ndarray) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """Return scores and labels as float32 (N,) and bool (N,).
 
     Raises:
@@ -58,8 +58,8 @@ def check_labelled(scores: npt.NDArray, labels: npt.NDArray) -> tuple[npt.NDArra
     return scores, labels
 
 
-def precision_recall_curve(scores: npt.NDArray, labels: npt.NDArray) -> PrecisionRecallCurve:
-    """Precision and recall of `score > beta` for every beta that makes a difference.
+def precision_recall_curve(scores: np.ndarray, labels: np.ndarray) -> PrecisionRecallCurve:
+    """Return the precision and recall of `score > beta` for every beta that makes a difference.
 
     Args:
         scores: float32 (N,), of any head; larger means more likely achieved.
@@ -76,8 +76,8 @@ def precision_recall_curve(scores: npt.NDArray, labels: npt.NDArray) -> Precisio
     return PrecisionRecallCurve(betas, precision[:-1], recall[:-1])
 
 
-def average_precision(scores: npt.NDArray, labels: npt.NDArray) -> float:
-    """Area under the precision-recall curve, in [0, 1]: the sum of precision times gain in recall over thresholds.
+def average_precision(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Return the area under the precision-recall curve, in [0, 1]: the sum of precision times gain in recall.
 
     A model without any skill has the share of positive labels.
 
@@ -92,8 +92,8 @@ def average_precision(scores: npt.NDArray, labels: npt.NDArray) -> float:
     return float(metrics.average_precision_score(labels, scores))
 
 
-def precision_and_recall(rewards: npt.NDArray, labels: npt.NDArray) -> tuple[float, float]:
-    """Precision and recall of given rewards.
+def precision_and_recall(rewards: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """Return the precision and recall of given rewards.
 
     Args:
         rewards: (N,), positive where the state is rewarded.
@@ -107,7 +107,7 @@ def precision_and_recall(rewards: npt.NDArray, labels: npt.NDArray) -> tuple[flo
     return hits / fired.sum() if fired.any() else np.nan, hits / labels.sum() if labels.any() else np.nan
 
 
-def negative_predictive_value(rewards: npt.NDArray, labels: npt.NDArray) -> float:
+def negative_predictive_value(rewards: np.ndarray, labels: np.ndarray) -> float:
     """Return how often a state without a reward has not reached its goal (Altman and Bland 1994).
 
     Where it is low, an agent that succeeds is left unpaid; where few states reach their goal it is high for any reward,

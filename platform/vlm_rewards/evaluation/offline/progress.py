@@ -10,7 +10,7 @@ from scipy import stats
 _FEWEST_STATES = 2
 
 
-def value_order_correlation(scores: npt.NDArray, labels: npt.NDArray, trajectory: npt.NDArray) -> float:
+def value_order_correlation(scores: np.ndarray, labels: np.ndarray, trajectory: np.ndarray) -> float:
     """Return the value-order correlation (VOC): Spearman's rank correlation of score and time (Ma et al. 2024, GVL).
 
     It is taken within each trajectory that reaches its goal, from its first state to the first in which the goal
@@ -28,7 +28,7 @@ def value_order_correlation(scores: npt.NDArray, labels: npt.NDArray, trajectory
     return _mean_order(scores, labels, trajectory, lambda values, time: stats.spearmanr(values, time).statistic)
 
 
-def time_kendall_tau(scores: npt.NDArray, labels: npt.NDArray, trajectory: npt.NDArray) -> float:
+def time_kendall_tau(scores: np.ndarray, labels: np.ndarray, trajectory: np.ndarray) -> float:
     """Return Kendall's tau-b of score and time, within and over trajectories as `value_order_correlation` takes it.
 
     It asks of each pair of states whether the later one scores higher (Dwibedi et al. 2019, TCC, ask the same of pairs
@@ -45,7 +45,7 @@ def time_kendall_tau(scores: npt.NDArray, labels: npt.NDArray, trajectory: npt.N
     return _mean_order(scores, labels, trajectory, lambda values, time: stats.kendalltau(values, time).statistic)
 
 
-def discounted_values(labels: npt.NDArray, trajectory: npt.NDArray, discount: float = 0.99) -> npt.NDArray[np.float64]:
+def discounted_values(labels: np.ndarray, trajectory: np.ndarray, discount: float = 0.99) -> npt.NDArray[np.float64]:
     """Return what the rest of each state's trajectory is worth: `discount ** k` where the goal holds k steps later.
 
     One sample a state of the value of the policy that recorded it: exact for a scripted policy in a deterministic
@@ -70,7 +70,7 @@ def discounted_values(labels: npt.NDArray, trajectory: npt.NDArray, discount: fl
 
 
 def value_correlation(
-    scores: npt.NDArray, labels: npt.NDArray, trajectory: npt.NDArray, goals: npt.NDArray
+    scores: np.ndarray, labels: np.ndarray, trajectory: np.ndarray, goals: np.ndarray
 ) -> tuple[float, float]:
     """Return how well the score ranks states by `discounted_values`: Spearman's rho and Kendall's tau-b.
 
@@ -106,7 +106,7 @@ def value_correlation(
 
 
 def _mean_order(
-    scores: npt.NDArray, labels: npt.NDArray, trajectory: npt.NDArray, statistic: Callable[..., float]
+    scores: np.ndarray, labels: np.ndarray, trajectory: np.ndarray, statistic: Callable[..., float]
 ) -> float:
     scores, labels = np.asarray(scores), np.asarray(labels, bool)
     found = []
@@ -118,7 +118,7 @@ def _mean_order(
     return float(np.mean(found)) if found else np.nan
 
 
-def _correlation(statistic: Callable[..., float], first: npt.NDArray, second: npt.NDArray) -> float:
+def _correlation(statistic: Callable[..., float], first: np.ndarray, second: np.ndarray) -> float:
     """Return a correlation, 0 where one side never changes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", stats.ConstantInputWarning)
@@ -126,7 +126,7 @@ def _correlation(statistic: Callable[..., float], first: npt.NDArray, second: np
     return value if np.isfinite(value) else 0.0
 
 
-def _spans(trajectory: npt.NDArray) -> Iterator[tuple[int, int]]:
+def _spans(trajectory: np.ndarray) -> Iterator[tuple[int, int]]:
     """Yield the first row of each trajectory and the one after its last."""
     ends = [*(np.flatnonzero(np.diff(trajectory)) + 1).tolist(), len(trajectory)]
     yield from zip([0, *ends[:-1]], ends, strict=True)

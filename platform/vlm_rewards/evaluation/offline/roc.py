@@ -25,8 +25,8 @@ class RocCurve:
     area: float
 
 
-def roc_curve(scores: npt.NDArray, labels: npt.NDArray) -> RocCurve:
-    """The curve of these scores.
+def roc_curve(scores: np.ndarray, labels: np.ndarray) -> RocCurve:
+    """Return the curve of these scores.
 
     Args:
         scores: float32 (N,), of any head.

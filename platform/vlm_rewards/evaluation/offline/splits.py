@@ -115,6 +115,6 @@ def _from_file(path: Path, states: States) -> TrajectorySplit:
 
 
 def _share(seed: int, unit: int) -> float:
-    """A number in [0, 1) from seed and unit alone: a dataset that grows keeps its split."""
+    """Return a number in [0, 1) from seed and unit alone: a dataset that grows keeps its split."""
     digest = hashlib.sha256(f"{seed}|{unit}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / 2**64

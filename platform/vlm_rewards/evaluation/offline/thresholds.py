@@ -32,16 +32,16 @@ class ThresholdChoice:
 
 
 def choose_threshold(
-    scores: npt.NDArray,
-    labels: npt.NDArray,
-    clusters: npt.NDArray,
+    scores: np.ndarray,
+    labels: np.ndarray,
+    clusters: np.ndarray,
     precision: float,
     confidence: float = 0.9,
     candidates: int = 200,
     resamples: int = 500,
     seed: int = 0,
 ) -> ThresholdChoice:
-    """The threshold of most recall whose precision is high enough.
+    """Return the threshold of most recall whose precision is high enough.
 
     False positives hurt an agent most: it learns to stay where they are. The best point of a curve is chosen among
     many, which flatters its precision; asking for a lower confidence bound instead of the point itself makes up for
@@ -77,7 +77,7 @@ def choose_threshold(
     return ThresholdChoice(float(betas[best]), float(point), float(bounds[best]), float(recall), bool(good.any()))
 
 
-def _between(betas: npt.NDArray[np.float32], scores: npt.NDArray) -> npt.NDArray[np.float32]:
+def _between(betas: npt.NDArray[np.float32], scores: np.ndarray) -> npt.NDArray[np.float32]:
     """Move each threshold halfway to the next lower score, clear of the scores on either side."""
     distinct = np.unique(np.asarray(scores, np.float32))
     below = np.searchsorted(distinct, betas, side="right") - 1
@@ -87,9 +87,9 @@ def _between(betas: npt.NDArray[np.float32], scores: npt.NDArray) -> npt.NDArray
 
 
 def softmax_scores(
-    images: npt.NDArray, goal_texts: dict[str, npt.NDArray], goal_ids: npt.NDArray, taus: Sequence[float]
+    images: np.ndarray, goal_texts: dict[str, np.ndarray], goal_ids: np.ndarray, taus: Sequence[float]
 ) -> npt.NDArray[np.float32]:
-    """Equation 1 for many temperatures at once, from one pass over the similarities.
+    """Return the scores of equation 1 for many temperatures at once, from one pass over the similarities.
 
     Args:
         images: float32 (N, D), embeddings of length 1.

@@ -36,7 +36,7 @@ class Estimate:
     kind: str
 
 
-def over_seeds(values: npt.NDArray[np.float64]) -> tuple[npt.NDArray, npt.NDArray, npt.NDArray, str]:
+def over_seeds(values: npt.NDArray[np.float64]) -> tuple[np.ndarray, np.ndarray, np.ndarray, str]:
     """Return the value over seeds, the ends of its interval, and what they are.
 
     From three seeds on it is the interquartile mean with its 95 % bootstrap interval. Two seeds have their mean and

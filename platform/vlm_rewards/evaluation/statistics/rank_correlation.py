@@ -74,7 +74,7 @@ def rank_correlation(
 
 
 def _bootstrap(
-    by_trial: npt.NDArray[np.float64], groups: Sequence[npt.NDArray], resamples: int, rng: np.random.Generator
+    by_trial: npt.NDArray[np.float64], groups: Sequence[np.ndarray], resamples: int, rng: np.random.Generator
 ) -> tuple[float, float]:
     if max(map(len, groups)) < 2:
         return np.nan, np.nan
@@ -112,15 +112,17 @@ def _permutation_test(
     return rho, float(found.pvalue), exact
 
 
-def _ranks(values: npt.NDArray) -> npt.NDArray[np.float64]:
+def _ranks(values: np.ndarray) -> npt.NDArray[np.float64]:
     """Return ranks along the last axis, ties sharing their mean rank."""
     from scipy import stats
 
-    return stats.rankdata(values, axis=-1)
+    result: npt.NDArray[np.float64] = stats.rankdata(values, axis=-1)
+    return result
 
 
 def _correlations(x: npt.NDArray[np.float64], rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return Pearson's correlation of x (N,) with each of `rows` (M, N); NaN where one of them is constant."""
     x, rows = x - x.mean(), rows - rows.mean(-1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return rows @ x / np.sqrt((x @ x) * (rows * rows).sum(-1))
+        result: npt.NDArray[np.float64] = rows @ x / np.sqrt((x @ x) * (rows * rows).sum(-1))
+        return result

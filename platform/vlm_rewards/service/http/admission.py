@@ -17,23 +17,23 @@ class Admission:
     """Counts requests at work and the bytes they hold; shared by the event loop and the threads that work for it.
 
     Attributes:
-        limits: as given.
-        requests: at work now, those included whose caller has left and whose last step still runs.
-        bytes: held by them now.
+        limits: As given.
+        requests: Requests at work now, those included whose caller has left and whose last step still runs.
+        bytes: Held by them now.
     """
 
     def __init__(self, limits: HttpLimits) -> None:
-        """Starts with nothing at work."""
+        """Start with nothing at work."""
         self.limits = limits
         self.requests = 0
         self.bytes = 0
         self.lock = threading.Lock()
 
     def enter(self) -> "Share":
-        """Returns a request's share, to be used as a context manager.
+        """Return a request's share, to be used as a context manager.
 
         Raises:
-            HttpError: too many requests are at work.
+            HttpError: Too many requests are at work.
         """
         with self.lock:
             if self.requests >= self.limits.max_requests:
@@ -51,18 +51,18 @@ class Share:
     """
 
     def __init__(self, admission: Admission) -> None:
-        """Holds a place and no bytes yet."""
+        """Hold a place and no bytes yet."""
         self._admission = admission
         self._bytes = 0
         self._workers = 0
         self._closed = False
 
     def hold(self, size: int) -> None:
-        """Adds `size` bytes.
+        """Add `size` bytes.
 
         Raises:
-            AbandonedError: the request has ended.
-            HttpError: all requests together would hold too many.
+            AbandonedError: The request has ended.
+            HttpError: All requests together would hold too many.
         """
         admission = self._admission
         with admission.lock:
@@ -73,7 +73,7 @@ class Share:
             self._bytes += size
 
     def give_back(self, size: int) -> None:
-        """Takes `size` bytes off, at most what is held."""
+        """Take `size` bytes off, at most what is held."""
         with self._admission.lock:
             size = min(size, self._bytes)
             self._admission.bytes -= size
@@ -81,11 +81,11 @@ class Share:
 
     @contextmanager
     def held(self, size: int) -> Iterator[None]:
-        """Holds `size` bytes for a while.
+        """Hold `size` bytes for a while.
 
         Raises:
-            AbandonedError: the request has ended.
-            HttpError: all requests together would hold too many.
+            AbandonedError: The request has ended.
+            HttpError: All requests together would hold too many.
         """
         self.hold(size)
         try:
@@ -95,10 +95,10 @@ class Share:
 
     @contextmanager
     def working(self) -> Iterator[None]:
-        """Keeps the place and the bytes while a thread works for the request, even if the request ends before it.
+        """Keep the place and the bytes while a thread works for the request, even if the request ends before it.
 
         Raises:
-            AbandonedError: the request has ended; the work should not begin.
+            AbandonedError: The request has ended; the work should not begin.
         """
         with self._admission.lock:
             self._check()
@@ -111,16 +111,16 @@ class Share:
                 self._settle()
 
     def check(self) -> None:
-        """Ends work that nobody waits for.
+        """End work that nobody waits for.
 
         Raises:
-            AbandonedError: the request has ended.
+            AbandonedError: The request has ended.
         """
         with self._admission.lock:
             self._check()
 
     def close(self) -> None:
-        """Ends the request; harmless when repeated."""
+        """End the request; harmless when repeated."""
         with self._admission.lock:
             if not self._closed:
                 self._closed = True

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-import numpy.typing as npt
+import numpy as np
 
 from vlm_rewards.extras import needs_extra
 
@@ -20,19 +20,19 @@ _NUMBER_BYTES = 24
 
 
 def json_answer(
-    values: Mapping[str, Any], arrays: Mapping[str, npt.NDArray], headers: Mapping[str, str], share: Share
+    values: Mapping[str, Any], arrays: Mapping[str, np.ndarray], headers: Mapping[str, str], share: Share
 ) -> Response:
-    """Returns the answer.
+    """Return the answer.
 
     Args:
         values: JSON values by key.
-        arrays: of one or two axes, by key; finite.
-        headers: to send beside it.
-        share: takes the text while it is made.
+        arrays: Arrays of one or two axes, by key; finite.
+        headers: To send beside it.
+        share: Takes the text while it is made.
 
     Raises:
-        AbandonedError: the request has ended.
-        HttpError: no room for the text.
+        AbandonedError: The request has ended.
+        HttpError: No room for the text.
     """
     share.hold(2 * _NUMBER_BYTES * sum(array.size for array in arrays.values()))
     with share.working():
@@ -42,7 +42,7 @@ def json_answer(
     return Response(content, media_type=JSON, headers=dict(headers))
 
 
-def _text(array: npt.NDArray, share: Share) -> str:
+def _text(array: np.ndarray, share: Share) -> str:
     if array.ndim < 2:
         return json.dumps(array.tolist(), allow_nan=False, separators=(",", ":"))
     rows = []

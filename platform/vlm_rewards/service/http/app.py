@@ -48,13 +48,13 @@ def create_app(
     tokens: BearerTokens | None = None,
     labels_answers: bool = True,
 ) -> FastAPI:
-    """Makes the application.
+    """Make the application.
 
     Args:
-        backend: the models.
-        limits: of requests; the usual ones if None.
-        tokens: who may call; callers on this machine alone if None.
-        labels_answers: whether to put `X-Request-ID` into answers; False where the server does so, as Serve's proxy.
+        backend: The models.
+        limits: Limits of requests; the usual ones if None.
+        tokens: Who may call; callers on this machine alone if None.
+        labels_answers: Whether to put `X-Request-ID` into answers; False where the server does so, as Serve's proxy.
 
     Returns:
         An ASGI application for `LocalServer`, any ASGI server, or a Ray Serve ingress. Its `state.admission` says what
@@ -129,7 +129,7 @@ def create_app(
         openapi_extra=_body(messages.ScoreRequest, _SCORE_EXAMPLES, "frames", "goals` or `goal_per_image"),
     )
     async def score(request: Request, timeout_s: Timeout = None) -> Response:
-        """Scores every image against every goal, or each against its own, and says what reward that is.
+        """Score every image against every goal, or each against its own, and say what reward that is.
 
         As safetensors: a tensor `frames`, uint8 (N, H, W, 3), and `model` with `goals` or `goal_per_image` as JSON
         in the metadata. The answer has the form of the request.
@@ -155,7 +155,7 @@ def create_app(
         openapi_extra=_body(messages.EmbedRequest, _EMBED_EXAMPLES, "frames", "model"),
     )
     async def embed(request: Request, timeout_s: Timeout = None) -> Response:
-        """Returns the unit vectors from which scores are made; the fingerprint is the encoder's."""
+        """Return the unit vectors from which scores are made; the fingerprint is the encoder's."""
 
         async def answer(work: Work, share: Share, left_s: float) -> Any:
             parts = [await backend.embed(work.parameters.model, frames, left_s, share) for _, frames in work.groups]
@@ -172,7 +172,7 @@ def create_app(
         responses=_errors("unauthorized", "headers_too_large", "internal", "unavailable", "timeout"),
     )
     async def models() -> JSONResponse:
-        """Names, fingerprints, image sizes and goals. A model that does not answer now is left out."""
+        """Name, fingerprints, image sizes and goals. A model that does not answer now is left out."""
         names = await backend.models(limits.timeout_s)
         described = await asyncio.gather(
             *(backend.describe(name, limits.timeout_s) for name in names), return_exceptions=True
@@ -202,7 +202,7 @@ def create_app(
         ),
     )
     async def model_info(model: str, timeout_s: Timeout = None) -> JSONResponse:
-        """What the model computes now: fingerprint, image size, goals, and how scores become rewards."""
+        """Return what the model computes now: fingerprint, image size, goals, and how scores become rewards."""
         limits.check_texts("model", [model])
         description = await backend.describe(model, min(timeout_s or limits.timeout_s, limits.timeout_s))
         return JSONResponse(
@@ -217,7 +217,7 @@ def create_app(
         responses=_errors("headers_too_large", "internal"),
     )
     async def healthz() -> JSONResponse:
-        """Always 200 while the process answers."""
+        """Answer 200 while the process lives."""
         return JSONResponse({"status": "ok"})
 
     @app.get(
@@ -227,7 +227,7 @@ def create_app(
         responses=_errors("headers_too_large", "internal", "unavailable", "timeout"),
     )
     async def readyz() -> JSONResponse:
-        """200 when at least one model runs."""
+        """Answer 200 when at least one model runs."""
         if not await backend.models(limits.timeout_s):
             raise RewardServiceUnavailableError("no reward model runs here; deploy one")
         return JSONResponse({"status": "ok"})
@@ -301,7 +301,7 @@ _EMBED_EXAMPLES = {"one image": {"model": "reward-pocket", "images": [messages.E
 
 
 def _body(model: type[messages.Message], examples: dict[str, Any], tensor: str, metadata: str) -> dict[str, Any]:
-    """The request body's part of the document; FastAPI reads no body here, since it would read all of it."""
+    """Return the request body's part of the document; FastAPI reads no body here, since it would read all of it."""
     described = f"safetensors: `{tensor}` uint8 (N, H, W, 3); metadata: JSON in `model` and in `{metadata}`"
     return {
         "requestBody": {
@@ -326,7 +326,7 @@ def _answer(arrays: str) -> dict[str, Any]:
 
 
 def _errors(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """The documented errors: the codes of each status."""
+    """Return the documented errors: the codes of each status."""
     by_status: dict[int | str, list[str]] = {}
     for code in codes:
         by_status.setdefault(KINDS[code].status, []).append(code)

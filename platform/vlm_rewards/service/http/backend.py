@@ -35,13 +35,13 @@ class TransportBackend:
     """
 
     def __init__(self, find: Callable[[], Mapping[str, Transport]], threads: int = 64, refresh_s: float = 1.0) -> None:
-        """Makes a backend; nothing is looked up yet.
+        """Make a backend; nothing is looked up yet.
 
         Args:
-            find: returns the models that run now. Called on a thread, at most every `refresh_s`; it should return the
+            find: Returns the models that run now. Called on a thread, at most every `refresh_s`; it should return the
                 same transports again, since they hold connections.
-            threads: requests at work at the same time; more wait.
-            refresh_s: seconds for which an answer of `find` is good.
+            threads: Requests at work at the same time; more wait.
+            refresh_s: Seconds for which an answer of `find` is good.
         """
         self._find = find
         self._refresh_s = refresh_s
@@ -54,20 +54,20 @@ class TransportBackend:
         self._descriptions: dict[str, RewardDescription] = {}
 
     async def models(self, timeout_s: float) -> list[str]:
-        """Returns the names of the models that run.
+        """Return the names of the models that run.
 
         Raises:
-            RewardTimeoutError: they could not be asked for in time.
-            RewardServiceError: or not at all.
+            RewardTimeoutError: They could not be asked for in time.
+            RewardServiceError: Or not at all.
         """
         return sorted(await self._found(timeout_s))
 
     async def describe(self, model: str, timeout_s: float) -> RewardDescription:
-        """Returns what a model computes now.
+        """Return what a model computes now.
 
         Raises:
-            HttpError: unknown model.
-            RewardServiceError: it does not answer.
+            HttpError: Unknown model.
+            RewardServiceError: It does not answer.
         """
         transport = await self._transport(model, timeout_s)
         description = await self._call(timeout_s, lambda: transport.describe(timeout_s))
@@ -75,10 +75,10 @@ class TransportBackend:
         return description
 
     async def description_of(self, model: str, fingerprint: str, timeout_s: float) -> RewardDescription:
-        """Returns the description of the very reward that gave an answer.
+        """Return the description of the very reward that gave an answer.
 
         Raises:
-            RewardServiceUnavailableError: the reward has been changed since.
+            RewardServiceUnavailableError: The reward has been changed since.
         """
         description = self._descriptions.get(model)
         for _ in range(_DESCRIPTIONS):
@@ -90,19 +90,19 @@ class TransportBackend:
     async def score(
         self, model: str, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float, share: Share
     ) -> ScoreResult:
-        """Scores each frame against its own goal; see `Transport.score`. `share` is that of the request."""
+        """Score each frame against its own goal; see `Transport.score`. `share` is that of the request."""
         transport = await self._transport(model, timeout_s)
         return await self._call(timeout_s, lambda: transport.score(frames, goal_ids, timeout_s), share)
 
     async def score_all(
         self, model: str, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float, share: Share
     ) -> ScoreResult:
-        """Scores each frame against each goal; see `Transport.score_all`."""
+        """Score each frame against each goal; see `Transport.score_all`."""
         transport = await self._transport(model, timeout_s)
         return await self._call(timeout_s, lambda: transport.score_all(frames, goal_ids, timeout_s), share)
 
     async def embed(self, model: str, frames: npt.NDArray[np.uint8], timeout_s: float, share: Share) -> EmbedResult:
-        """Embeds frames; see `Transport.embed`."""
+        """Embed frames; see `Transport.embed`."""
         transport = await self._transport(model, timeout_s)
         return await self._call(timeout_s, lambda: transport.embed(frames, timeout_s), share)
 

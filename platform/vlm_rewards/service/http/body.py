@@ -26,7 +26,7 @@ _WINDOW = 2**20
 
 
 def media_type(request: Request) -> str:
-    """Returns the body's form, JSON or `wire.MEDIA_TYPE`, before any of it is read.
+    """Return the body's form, JSON or `wire.MEDIA_TYPE`, before any of it is read.
 
     Raises:
         HttpError: 415, another form, or a compressed body.
@@ -44,13 +44,13 @@ def media_type(request: Request) -> str:
 
 
 async def read_body(request: Request, limits: HttpLimits, share: Share, timeout_s: float | None) -> bytearray:
-    """Reads the body; never holds more of it than a request may have.
+    """Read the body; never holds more of it than a request may have.
 
     Args:
-        request: whose body nobody has read.
-        limits: of bytes and seconds.
-        share: takes the bytes as they come.
-        timeout_s: the caller's patience in seconds, if shorter than the limit; None is none of its own.
+        request: Whose body nobody has read.
+        limits: Limits of bytes and seconds.
+        share: Takes the bytes as they come.
+        timeout_s: The caller's patience in seconds, if shorter than the limit; None is none of its own.
 
     Raises:
         HttpError: 413 too large, 408 too slow, 400 cut off, 503 no room beside the other requests' bodies.
@@ -76,10 +76,10 @@ async def read_body(request: Request, limits: HttpLimits, share: Share, timeout_
 
 
 def read_json(body: bytearray, limits: HttpLimits, share: Share) -> Any:
-    """Parses a body whose bytes `share` holds.
+    """Parse a body whose bytes `share` holds.
 
     Raises:
-        AbandonedError: the request has ended.
+        AbandonedError: The request has ended.
         HttpError: 400 no JSON, 413 more values than any good request has, 503 no room for what it becomes.
     """
     values = _count(body, b",[{", limits.max_json_values)
@@ -103,7 +103,7 @@ def read_json(body: bytearray, limits: HttpLimits, share: Share) -> Any:
 
 
 def _count(body: bytearray, marks: bytes, most: int) -> int:
-    """Counts bytes that are one of `marks`, no further than it takes to see that they are more than `most`."""
+    """Count bytes that are one of `marks`, no further than it takes to see that they are more than `most`."""
     found = 0
     for start in range(0, len(body), _WINDOW):
         found += sum(body.count(mark, start, start + _WINDOW) for mark in marks)

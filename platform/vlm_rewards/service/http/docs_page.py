@@ -3,6 +3,7 @@
 Tokens are typed into it, so it runs and loads nothing that this gateway does not serve itself.
 """
 
+from collections.abc import Awaitable, Callable
 from functools import cache
 from importlib import resources
 
@@ -47,7 +48,7 @@ _POLICY = {
 
 
 def add_docs_page(app: FastAPI) -> None:
-    """Adds `/docs` and its files, which are open to everybody, to an application made without FastAPI's own."""
+    """Add `/docs` and its files, which are open to everybody, to an application made without FastAPI's own."""
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
@@ -61,7 +62,7 @@ def add_docs_page(app: FastAPI) -> None:
         app.add_api_route(f"/docs/{name}", _endpoint(name), include_in_schema=False)
 
 
-def _endpoint(name: str):  # type: ignore[no-untyped-def]
+def _endpoint(name: str) -> Callable[[], Awaitable[Response]]:
     async def asset() -> Response:
         headers = {**_POLICY, "Cache-Control": "max-age=86400"}
         return Response(_asset(name), media_type=_ASSETS[name], headers=headers)

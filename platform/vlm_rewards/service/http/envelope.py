@@ -36,12 +36,12 @@ class Envelope:
     """
 
     def __init__(self, app: ASGIApp, labels_answers: bool = True, max_header_bytes: int = 2**15) -> None:
-        """Wraps an application.
+        """Wrap an application.
 
         Args:
-            app: the application.
-            labels_answers: whether to put `X-Request-ID` into answers; False behind a server that does so itself.
-            max_header_bytes: of all headers of one request, names included.
+            app: The application.
+            labels_answers: Whether to put `X-Request-ID` into answers; False behind a server that does so itself.
+            max_header_bytes: Most bytes in all headers of one request, names included.
         """
         self._app = app
         self._labels_answers = labels_answers
@@ -53,7 +53,7 @@ class Envelope:
         receive: Callable[[], Awaitable[Message]],
         send: Callable[[Message], Awaitable[None]],
     ) -> None:
-        """Handles one request."""
+        """Handle one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -117,5 +117,6 @@ class Envelope:
 def _request_id(scope: MutableMapping[str, Any]) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _REQUEST_ID.fullmatch(value.decode("latin-1")):
-            return value.decode("ascii")
+            result: str = value.decode("ascii")
+            return result
     return uuid.uuid4().hex

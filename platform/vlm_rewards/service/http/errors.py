@@ -77,20 +77,20 @@ class HttpError(Exception):
 
     Attributes:
         status: HTTP status.
-        code: one of `KINDS`.
-        message: a sentence that says what is wrong.
-        fix: one that says what to do.
-        headers: to send beside it.
+        code: One of `KINDS`.
+        message: A sentence that says what is wrong.
+        fix: One that says what to do.
+        headers: To send beside it.
     """
 
     def __init__(self, code: str, message: str, fix: str = "", headers: dict[str, str] | None = None) -> None:
-        """Makes the answer.
+        """Make the answer.
 
         Args:
-            code: one of `KINDS`, which has the status.
-            message: what is wrong.
-            fix: what to do; that of the code if empty.
-            headers: to send beside it.
+            code: One of `KINDS`, which has the status.
+            message: What is wrong.
+            fix: What to do; that of the code if empty.
+            headers: To send beside it.
         """
         super().__init__(message)
         kind = KINDS[code]
@@ -109,7 +109,7 @@ class HttpError(Exception):
 
 
 def http_error(error: VLMRewardsError) -> HttpError:
-    """Returns the answer to a request that ended with an error of this library.
+    """Return the answer to a request that ended with an error of this library.
 
     Their messages are one line, `what is wrong; what to do`.
     """
@@ -119,12 +119,12 @@ def http_error(error: VLMRewardsError) -> HttpError:
 
 
 def library_error(status: int, body: object, on_the_way: str = "") -> VLMRewardsError:
-    """Returns the error that an HTTP answer stands for: the reverse of `http_error`.
+    """Return the error that an HTTP answer stands for: the reverse of `http_error`.
 
     Args:
         status: 300 or above.
-        body: decoded JSON, whatever it is; None if it was none.
-        on_the_way: what stands between, where that is known, for answers that are not a gateway's.
+        body: Decoded JSON, whatever it is; None if it was none.
+        on_the_way: What stands between, where that is known, for answers that are not a gateway's.
     """
     error = body.get("error") if isinstance(body, dict) else None
     if not isinstance(error, dict) or not isinstance(error.get("message"), str):
@@ -139,7 +139,7 @@ def library_error(status: int, body: object, on_the_way: str = "") -> VLMRewards
 
 
 def _short(text: str) -> str:
-    """Returns printable text on one line, cut where it is too long."""
+    """Return printable text on one line, cut where it is too long."""
     text = text[: 4 * _MOST_TEXT]
     line = re.sub(r"\s+", " ", "".join(char if char.isprintable() else " " for char in text)).strip()
     return line if len(line) <= _MOST_TEXT else line[: _MOST_TEXT - 3] + "..."

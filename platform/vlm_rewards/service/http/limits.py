@@ -12,23 +12,23 @@ class HttpLimits(StrictConfig):
     """Limits of the gateway; whatever is above one is refused before it costs anything.
 
     Attributes:
-        max_body_bytes: of one request.
-        max_images: in one request.
-        max_pixels_per_image: height times width; checked before an image is decompressed.
-        max_progressive_pixels: height times width of a JPEG with several scans, whose decoder keeps all of it twice.
-        max_pixel_passes: height times width times scans of a JPEG; each scan is another pass over the image.
-        max_pixels: of all images of one request.
-        min_side: least height and width in pixels.
-        max_side: most height and width in pixels.
-        max_goals: in one request that scores all images against all goals.
-        max_scores: images times goals of such a request.
-        max_text_chars: of a model's name or a goal.
-        max_json_values: commas and brackets in a JSON body, which bound what it can become when it is parsed.
-        max_header_bytes: of all headers of one request.
-        max_requests: at work at the same time; more are refused with 503.
-        max_bytes: of bodies and decoded images held at the same time; more are refused with 503.
-        body_timeout_s: seconds in which a body must have come in.
-        timeout_s: seconds for an answer; a caller may ask for less with the header X-Timeout-S.
+        max_body_bytes: Largest body of one request, bytes.
+        max_images: Most images in one request.
+        max_pixels_per_image: Height times width; checked before an image is decompressed.
+        max_progressive_pixels: Height times width of a JPEG with several scans, whose decoder keeps all of it twice.
+        max_pixel_passes: Height times width times scans of a JPEG; each scan is another pass over the image.
+        max_pixels: Most pixels in all images of one request.
+        min_side: Least height and width in pixels.
+        max_side: Most height and width in pixels.
+        max_goals: Most goals in one request that scores all images against all goals.
+        max_scores: Images times goals of such a request.
+        max_text_chars: Most characters of a model's name or a goal.
+        max_json_values: Commas and brackets in a JSON body, which bound what it can become when it is parsed.
+        max_header_bytes: Most bytes in all headers of one request.
+        max_requests: Most requests at work at the same time; more are refused with 503.
+        max_bytes: Most bytes of bodies and decoded images held at the same time; more are refused with 503.
+        body_timeout_s: Seconds in which a body must have come in.
+        timeout_s: Seconds for an answer; a caller may ask for less with the header X-Timeout-S.
     """
 
     max_body_bytes: int = Field(default=32 * 2**20, ge=1)
@@ -50,13 +50,13 @@ class HttpLimits(StrictConfig):
     timeout_s: float = Field(default=30.0, gt=0)
 
     def check_sizes(self, sizes: Sequence[tuple[int, int]]) -> None:
-        """Refuses images before any of them is decompressed.
+        """Refuse images before any of them is decompressed.
 
         Args:
             sizes: (height, width) of each in pixels.
 
         Raises:
-            HttpError: too many, too large or too small.
+            HttpError: Too many, too large or too small.
         """
         if len(sizes) > self.max_images:
             raise HttpError("too_large", f"{len(sizes)} images; one request may hold {self.max_images}")
@@ -79,16 +79,16 @@ class HttpLimits(StrictConfig):
             raise HttpError("too_large", f"{total} pixels; the images of one request may have {self.max_pixels}")
 
     def check_scans(self, index: int, height: int, width: int, scans: int) -> None:
-        """Refuses a JPEG whose scans would take too much memory or time.
+        """Refuse a JPEG whose scans would take too much memory or time.
 
         Args:
-            index: of the image.
-            height: in pixels.
-            width: in pixels.
+            index: Index of the image.
+            height: Height in pixels.
+            width: Width in pixels.
             scans: 1 unless it is progressive, or its colours are stored one after another.
 
         Raises:
-            HttpError: they would.
+            HttpError: They would.
         """
         pixels = height * width
         if scans > 1 and (pixels > self.max_progressive_pixels or pixels * scans > self.max_pixel_passes):
@@ -100,10 +100,10 @@ class HttpLimits(StrictConfig):
             )
 
     def check_texts(self, what: str, texts: Iterable[str]) -> None:
-        """Refuses texts that are empty or too long.
+        """Refuse texts that are empty or too long.
 
         Raises:
-            HttpError: one of them is.
+            HttpError: One of them is.
         """
         for text in texts:
             if not text.strip():
@@ -114,10 +114,10 @@ class HttpLimits(StrictConfig):
                 )
 
     def check_grid(self, images: int, goals: int) -> None:
-        """Refuses more goals, or more scores, than one request may ask for.
+        """Refuse more goals, or more scores, than one request may ask for.
 
         Raises:
-            HttpError: it does.
+            HttpError: It does.
         """
         if goals > self.max_goals:
             raise HttpError("too_large", f"{goals} goals", f"send at most {self.max_goals} in one request")

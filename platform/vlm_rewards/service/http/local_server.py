@@ -20,18 +20,18 @@ class LocalServer:
     """Serves an ASGI application on a loopback port until it is closed.
 
     Attributes:
-        url: such as `http://127.0.0.1:40321`.
+        url: Such as `http://127.0.0.1:40321`.
     """
 
     def __init__(self, app: Any, port: int = 0) -> None:
-        """Binds the port; `start` or `with` serves.
+        """Bind the port; `start` or `with` serves.
 
         Args:
-            app: such as `create_app` gives.
-            port: on 127.0.0.1; 0 takes a free one.
+            app: Such as `create_app` gives.
+            port: Port on 127.0.0.1; 0 takes a free one.
 
         Raises:
-            ConfigError: the port is taken.
+            ConfigError: The port is taken.
         """
         self._socket = socket.socket()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -48,10 +48,10 @@ class LocalServer:
         )
 
     def start(self) -> Self:
-        """Starts serving and returns when requests are answered.
+        """Start serving and return when requests are answered.
 
         Raises:
-            RewardTimeoutError: the application did not start.
+            RewardTimeoutError: The application did not start.
         """
         self._thread.start()
         deadline = time.monotonic() + _START_TIMEOUT_S
@@ -62,7 +62,7 @@ class LocalServer:
         return self
 
     def close(self) -> None:
-        """Stops serving; requests at work have two seconds to end."""
+        """Stop serving; requests at work have two seconds to end."""
         self._server.should_exit = True
         if self._thread.ident is not None:
             self._thread.join(timeout=10)

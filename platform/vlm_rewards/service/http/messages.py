@@ -22,7 +22,7 @@ class Message(BaseModel):
 
     @classmethod
     def parsed(cls, values: Any) -> Self:
-        """Checks values that were read from a body. What is wrong first is what the caller is told.
+        """Check values that were read from a body. What is wrong first is what the caller is told.
 
         Raises:
             HttpError: `invalid_request`: they do not fit.
@@ -47,7 +47,7 @@ class Message(BaseModel):
 
 
 def _first_wrong(values: Any) -> Any:
-    """Refuses a list at its first member that is no text: pydantic's errors for a million would take a gigabyte."""
+    """Refuse a list at its first member that is no text: pydantic's errors for a million would take a gigabyte."""
     if isinstance(values, list):
         for index, value in enumerate(values):
             if not isinstance(value, str):
@@ -62,16 +62,16 @@ class EmbedParameters(Message):
     """What to do with images.
 
     Attributes:
-        model: name of a model of `GET /v1/models`.
+        model: Name of a model of `GET /v1/models`.
     """
 
     model: str = Field(description="Name of a model of GET /v1/models.", examples=["reward-pocket"])
 
     def check(self, images: int, limits: HttpLimits) -> None:
-        """Refuses what is beyond the limits.
+        """Refuse what is beyond the limits.
 
         Raises:
-            HttpError: it is.
+            HttpError: It is.
         """
         limits.check_texts("model", [self.model])
 
@@ -80,8 +80,8 @@ class ScoreParameters(EmbedParameters):
     """What to score images against.
 
     Attributes:
-        goals: every image is scored against every one of them.
-        goal_per_image: as many as images; each image is scored against its own.
+        goals: Every image is scored against every one of them.
+        goal_per_image: As many as images; each image is scored against its own.
     """
 
     goals: Texts | None = Field(
@@ -98,10 +98,10 @@ class ScoreParameters(EmbedParameters):
         return self
 
     def check(self, images: int, limits: HttpLimits) -> None:
-        """Refuses what is beyond the limits, or not one goal an image.
+        """Refuse what is beyond the limits, or not one goal an image.
 
         Raises:
-            HttpError: it is.
+            HttpError: It is.
         """
         super().check(images, limits)
         if self.goals is not None:
@@ -119,7 +119,7 @@ class ImageMessage(Message):
     """Images as files.
 
     Attributes:
-        images: base64 of PNG or JPEG files.
+        images: Base64 of PNG or JPEG files.
     """
 
     images: Texts = Field(min_length=1, description="Base64 of PNG or JPEG files, or data URLs of them.")
@@ -137,11 +137,11 @@ class ScoreResponse(BaseModel):
     """Answer of `POST /v1/score`.
 
     Attributes:
-        model: as asked for.
-        fingerprint: of the reward; equal fingerprints give equal rewards.
-        goals: as asked for, in the order of the columns; the goals of the images where each has its own.
+        model: As asked for.
+        fingerprint: Fingerprint of the reward; equal fingerprints give equal rewards.
+        goals: As asked for, in the order of the columns; the goals of the images where each has its own.
         scores: (N, G) for `goals`, (N,) for `goal_per_image`.
-        rewards: of the same shape, what the reward's form makes of the scores.
+        rewards: Rewards of the same shape, what the reward's form makes of the scores.
     """
 
     model: str
@@ -155,8 +155,8 @@ class EmbedResponse(BaseModel):
     """Answer of `POST /v1/embed`.
 
     Attributes:
-        model: as asked for.
-        fingerprint: of the encoder, which alone decides an embedding.
+        model: As asked for.
+        fingerprint: Fingerprint of the encoder, which alone decides an embedding.
         embeddings: (N, D), each row of length 1.
     """
 
@@ -169,7 +169,7 @@ class ModelInfo(RewardDescription):
     """One model of `GET /v1/models`.
 
     Attributes:
-        name: by which requests ask for it.
+        name: Name by which requests ask for it.
     """
 
     name: str
@@ -179,7 +179,7 @@ class ModelList(BaseModel):
     """Answer of `GET /v1/models`.
 
     Attributes:
-        models: those that answer now.
+        models: Those that answer now.
     """
 
     models: list[ModelInfo]
@@ -199,9 +199,9 @@ class ErrorDetail(BaseModel):
     """What is wrong.
 
     Attributes:
-        code: for programs; part of the API.
-        message: what is wrong.
-        fix: what to do.
+        code: Code for programs; part of the API.
+        message: What is wrong.
+        fix: What to do.
     """
 
     code: str

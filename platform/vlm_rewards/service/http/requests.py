@@ -27,9 +27,9 @@ class Work:
     """A request that has passed all checks which need no model.
 
     Attributes:
-        parameters: what to do.
-        groups: frames uint8 (n, H, W, 3) of one size each, with their places in the request; at least one group.
-        count: images of the request.
+        parameters: What to do.
+        groups: Frames uint8 (n, H, W, 3) of one size each, with their places in the request; at least one group.
+        count: Images of the request.
     """
 
     parameters: Any
@@ -37,17 +37,17 @@ class Work:
     count: int
 
     def joined(self, parts: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
-        """Puts the groups' answers, (n, ...) each, into the order of the request."""
+        """Put the groups' answers, (n, ...) each, into the order of the request."""
         answer = np.empty((self.count, *parts[0].shape[1:]), np.float32)
         for (places, _), part in zip(self.groups, parts, strict=True):
             answer[places] = part
         return answer
 
     def one_fingerprint(self, fingerprints: Iterable[str]) -> str:
-        """Returns the fingerprint of all groups' answers.
+        """Return the fingerprint of all groups' answers.
 
         Raises:
-            RewardServiceUnavailableError: the reward changed between two of them.
+            RewardServiceUnavailableError: The reward changed between two of them.
         """
         distinct = set(fingerprints)
         if len(distinct) > 1:
@@ -59,24 +59,24 @@ Reading = Generator[None, None, Work]
 
 
 def score_work(is_json: bool, body: bytearray, limits: HttpLimits, share: Share) -> Reading:
-    """Reads a request to score; see `_work`."""
+    """Read a request to score; see `_work`."""
     return _work(is_json, body, limits, share, ScoreRequest, ScoreParameters)
 
 
 def embed_work(is_json: bool, body: bytearray, limits: HttpLimits, share: Share) -> Reading:
-    """Reads a request to embed; see `_work`."""
+    """Read a request to embed; see `_work`."""
     return _work(is_json, body, limits, share, EmbedRequest, EmbedParameters)
 
 
 async def scored(backend: TransportBackend, work: Work, share: Share, timeout_s: float) -> ScoreResult:
-    """Scores the groups side by side.
+    """Score the groups side by side.
 
     Returns:
         Scores (N, G) where the request names goals for all, (N,) where each image has its own.
 
     Raises:
-        HttpError: unknown model.
-        VLMRewardsError: as the transport's.
+        HttpError: Unknown model.
+        VLMRewardsError: As the transport's.
     """
     parameters = work.parameters
     if parameters.goals is not None:
@@ -101,11 +101,11 @@ def _work(
     message: type[ScoreRequest] | type[EmbedRequest],
     parameters: type[EmbedParameters],
 ) -> Reading:
-    """Reads a body, whose bytes `share` holds, in steps between which the reader can be left.
+    """Read a body, whose bytes `share` holds, in steps between which the reader can be left.
 
     Raises:
-        AbandonedError: the request has ended.
-        HttpError: it is not what its content type says, or beyond a limit.
+        AbandonedError: The request has ended.
+        HttpError: It is not what its content type says, or beyond a limit.
     """
     if is_json:
         values = read_json(body, limits, share)

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Coroutine, Generator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from vlm_rewards.extras import needs_extra
 
@@ -32,23 +32,23 @@ class Steps:
     """Drives generators on a few threads, a turn each, so that no request holds a thread for long."""
 
     def __init__(self, threads: int = 2) -> None:
-        """Makes the threads' pool; they start when needed.
+        """Make the threads' pool; they start when needed.
 
         Args:
-            threads: most at work at the same time.
+            threads: Most at work at the same time.
         """
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="reward-gateway-read")
 
     async def finish(self, steps: Generator[None, None, T], share: Share, timeout_s: float) -> T:
-        """Runs a generator to its end and returns its value.
+        """Run a generator to its end and return its value.
 
         Args:
-            steps: each step is short. What it raises is raised here.
-            share: of the request that waits for it; once it is closed no further step begins.
-            timeout_s: seconds for all steps, and for the turns of others between them.
+            steps: Each step is short. What it raises is raised here.
+            share: Share of the request that waits for it; once it is closed no further step begins.
+            timeout_s: Seconds for all steps, and for the turns of others between them.
 
         Raises:
-            RewardTimeoutError: it did not end in time.
+            RewardTimeoutError: It did not end in time.
         """
         loop = asyncio.get_running_loop()
         try:
@@ -56,7 +56,7 @@ class Steps:
                 while True:
                     done, value = await loop.run_in_executor(self._pool, _turn, steps, share)
                     if done:
-                        return value
+                        return cast(T, value)
         except TimeoutError as error:
             raise RewardTimeoutError(
                 f"the request was not read in {timeout_s:.3g} s; send fewer or smaller images, or raise the timeout"
@@ -64,7 +64,7 @@ class Steps:
 
 
 def _turn(steps: Generator[None, None, T], share: Share) -> tuple[bool, Any]:
-    """Returns whether the generator has ended, and its value."""
+    """Return whether the generator has ended, and its value."""
     with share.working():
         end = time.monotonic() + _TURN_S
         while time.monotonic() < end:
@@ -77,16 +77,16 @@ def _turn(steps: Generator[None, None, T], share: Share) -> tuple[bool, Any]:
 
 
 async def while_connected(request: Request, work: Coroutine[Any, Any, T], timeout_s: float) -> T:
-    """Waits for work as long as there is somebody to answer.
+    """Wait for work as long as there is somebody to answer.
 
     Args:
-        request: whose body has been read.
-        work: cancelled if its caller leaves, or it does not end in time.
-        timeout_s: seconds by which it should have ended by itself.
+        request: Whose body has been read.
+        work: Cancelled if its caller leaves, or it does not end in time.
+        timeout_s: Seconds by which it should have ended by itself.
 
     Raises:
-        ClientGoneError: the caller has left.
-        RewardTimeoutError: it did not end in time.
+        ClientGoneError: The caller has left.
+        RewardTimeoutError: It did not end in time.
     """
     task = asyncio.ensure_future(work)
     gone = asyncio.ensure_future(_disconnect(request))

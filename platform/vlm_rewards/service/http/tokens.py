@@ -23,13 +23,13 @@ class BearerTokens:
     """Checks bearer tokens; with none configured it lets callers on this machine in and nobody else."""
 
     def __init__(self, tokens: Iterable[str] = ()) -> None:
-        """Keeps the tokens' hashes.
+        """Keep the tokens' hashes.
 
         Args:
-            tokens: any of which opens the door; each of at least 16 printable ASCII characters without spaces.
+            tokens: Any of which opens the door; each of at least 16 printable ASCII characters without spaces.
 
         Raises:
-            ConfigError: a token that is too short, or that no header can carry.
+            ConfigError: A token that is too short, or that no header can carry.
         """
         tokens = tuple(tokens)
         for token in tokens:
@@ -42,10 +42,10 @@ class BearerTokens:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> "BearerTokens":
-        """Reads VLM_REWARDS_TOKENS, separated by commas, or the file VLM_REWARDS_TOKEN_FILE, one a line.
+        """Read VLM_REWARDS_TOKENS, separated by commas, or the file VLM_REWARDS_TOKEN_FILE, one a line.
 
         Raises:
-            ConfigError: the file cannot be read, or a token is not usable.
+            ConfigError: The file cannot be read, or a token is not usable.
         """
         environment = os.environ if environment is None else environment
         tokens = [token.strip() for token in environment.get(TOKENS_VARIABLE, "").split(",")]
@@ -68,7 +68,7 @@ class BearerTokens:
         return bool(self._digests)
 
     def announce(self) -> None:
-        """Says in the log who may call."""
+        """Say in the log who may call."""
         if self.configured:
             logger.info("the reward gateway asks for one of %d bearer tokens", len(self._digests))
         else:
@@ -80,12 +80,12 @@ class BearerTokens:
             )
 
     def check(self, token: str | None, host: str | None, asked_for: Sequence[str] = ()) -> None:
-        """Lets a request pass.
+        """Let a request pass.
 
         Args:
-            token: as sent, without "Bearer"; None if none was.
-            host: the caller's address; None if it is not known.
-            asked_for: the request's `Host` headers. Without tokens they must name this machine: a page in a browser
+            token: As sent, without "Bearer"; None if none was.
+            host: The caller's address; None if it is not known.
+            asked_for: The request's `Host` headers. Without tokens they must name this machine: a page in a browser
                 here can make its own name point here, and would else read and send what it likes.
 
         Raises:
@@ -126,7 +126,7 @@ def _digest(token: str) -> bytes:
 
 
 def _names_this_machine(host: str) -> bool:
-    """Tells whether a `Host` header, with or without a port, is `localhost` or a loopback address."""
+    """Tell whether a `Host` header, with or without a port, is `localhost` or a loopback address."""
     name = host.strip().lower()
     if name.startswith("["):
         name = name[1:].partition("]")[0]

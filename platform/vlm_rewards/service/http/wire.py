@@ -5,7 +5,6 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
@@ -20,22 +19,22 @@ _LONGEST_HEADER = 2**20
 class Packed(NamedTuple):
     """Arrays by name, and what goes with them as JSON values."""
 
-    arrays: dict[str, npt.NDArray]
+    arrays: dict[str, np.ndarray]
     values: dict[str, Any]
 
 
-def pack(arrays: dict[str, npt.NDArray], values: dict[str, Any]) -> bytes:
-    """Returns a safetensors file with each of `values` as JSON in its metadata."""
+def pack(arrays: dict[str, np.ndarray], values: dict[str, Any]) -> bytes:
+    """Return a safetensors file with each of `values` as JSON in its metadata."""
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     return save(contiguous, {name: json.dumps(value) for name, value in values.items()})
 
 
 def unpack(body: bytes | bytearray, names: Collection[str] | None = None) -> Packed:
-    """Reads what `pack` wrote, from a stranger.
+    """Read what `pack` wrote, from a stranger.
 
     Args:
-        body: a safetensors file.
-        names: of the arrays it must have, no more and no fewer; None takes any.
+        body: A safetensors file.
+        names: Names of the arrays it must have, no more and no fewer; None takes any.
 
     Raises:
         HttpError: `invalid_body`: it is no safetensors file, or its metadata is not JSON; `invalid_frames`: other

@@ -16,9 +16,10 @@ with needs_extra("serve"):
     import ray
     from ray import serve
     from ray.exceptions import RayError, RayTaskError
+    from ray.serve._private.common import ReplicaState
     from ray.serve.exceptions import BackPressureError, RayServeException
     from ray.serve.handle import DeploymentHandle
-    from ray.serve.schema import ApplicationStatus, ReplicaState
+    from ray.serve.schema import ApplicationStatus
 
 from vlm_rewards.errors import (
     RewardOverloadedError,
@@ -51,39 +52,44 @@ class HandleTransport:
     """
 
     def __init__(self, app_name: str = "reward") -> None:
-        """Names the application.
+        """Name the application.
 
         Args:
-            app_name: as deployed.
+            app_name: As deployed.
         """
         self.app_name = app_name
         self._lock = threading.Lock()
         # By method and whether its arguments go by reference; `handle.options` makes a new object at each call.
-        self._methods: dict[tuple[str, bool], DeploymentHandle] | None = None
+        self._methods: dict[tuple[str, bool], DeploymentHandle[Any]] | None = None
 
     def connect(self, timeout_s: float) -> None:
-        """Finds the application; see `Transport.connect`."""
+        """Find the application; see `Transport.connect`."""
         self._method("score", False, timeout_s)
 
     def score(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float) -> ScoreResult:
-        """Scores frames; see `Transport.score`."""
-        return self._call("score", timeout_s, frames, list(goal_ids))
+        """Score frames; see `Transport.score`."""
+        result: ScoreResult = self._call("score", timeout_s, frames, list(goal_ids))
+        return result
 
     def score_all(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float) -> ScoreResult:
-        """Scores each frame against each goal; see `Transport.score_all`."""
-        return self._call("score_all", timeout_s, frames, list(goal_ids))
+        """Score each frame against each goal; see `Transport.score_all`."""
+        result: ScoreResult = self._call("score_all", timeout_s, frames, list(goal_ids))
+        return result
 
     def embed(self, frames: npt.NDArray[np.uint8], timeout_s: float) -> EmbedResult:
-        """Embeds frames; see `Transport.embed`."""
-        return self._call("embed", timeout_s, frames)
+        """Embed frames; see `Transport.embed`."""
+        result: EmbedResult = self._call("embed", timeout_s, frames)
+        return result
 
     def describe(self, timeout_s: float) -> RewardDescription:
-        """Asks one replica for its description; see `Transport.describe`."""
-        return self._call("describe", timeout_s)
+        """Ask one replica for its description; see `Transport.describe`."""
+        result: RewardDescription = self._call("describe", timeout_s)
+        return result
 
     def replica_info(self, timeout_s: float) -> ReplicaInfo:
-        """Asks one replica for its counters."""
-        return self._call("replica_info", timeout_s)
+        """Ask one replica for its counters."""
+        result: ReplicaInfo = self._call("replica_info", timeout_s)
+        return result
 
     def _call(self, method: str, timeout_s: float, *arguments: Any) -> Any:
         by_reference = any(getattr(argument, "nbytes", 0) > _MOST_BYTES_BY_VALUE for argument in arguments)
@@ -101,7 +107,7 @@ class HandleTransport:
             ) from error
         except TimeoutError as error:
             if response is not None:
-                response.cancel()
+                response.cancel()  # type: ignore[no-untyped-call]  # Serve leaves it open
             raise RewardTimeoutError(
                 f"no answer from reward application {self.app_name!r} in {timeout_s:.3g} s ({self._state(error)}); "
                 "add replicas, raise timeout_s, or look at `serve status`"
@@ -119,14 +125,14 @@ class HandleTransport:
                 f"{self._state(error)}); send it again"
             ) from error
 
-    def _method(self, name: str, by_reference: bool, timeout_s: float) -> DeploymentHandle:
+    def _method(self, name: str, by_reference: bool, timeout_s: float) -> DeploymentHandle[Any]:
         methods = self._methods
         if methods is None:
             with self._lock:
                 methods = self._methods = self._methods or self._look_up(timeout_s)
         return methods[name, by_reference]
 
-    def _look_up(self, timeout_s: float) -> dict[tuple[str, bool], DeploymentHandle]:
+    def _look_up(self, timeout_s: float) -> dict[tuple[str, bool], DeploymentHandle[Any]]:
         if not ray.is_initialized():
             # `serve` would start or join some cluster on its own.
             raise RewardServiceUnavailableError(
@@ -151,10 +157,10 @@ class HandleTransport:
         }
 
     def _state(self, error: BaseException) -> str:
-        """Says how the application is, for the message about `error`.
+        """Say how the application is, for the message about `error`.
 
         Raises:
-            RewardServiceError: it cannot start, so it will not answer a retry either.
+            RewardServiceError: It cannot start, so it will not answer a retry either.
         """
         try:
             status = _within(_STATUS_TIMEOUT_S, serve.status).applications.get(self.app_name)
@@ -172,11 +178,11 @@ class HandleTransport:
             ) from error
         return f"it is {status.status.value}"
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, Any]:
         return {"app_name": self.app_name}
 
-    def __setstate__(self, state: dict) -> None:
-        self.__init__(**state)  # type: ignore[misc]
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        HandleTransport.__init__(self, **state)
 
 
 def _one_line(error: BaseException) -> str:
@@ -184,7 +190,7 @@ def _one_line(error: BaseException) -> str:
 
 
 def _within(timeout_s: float, work: Callable[[], T]) -> T:
-    """Bounds controller calls, which have no timeout of their own.
+    """Bound controller calls, which have no timeout of their own.
 
     Raises:
         TimeoutError: `work` goes on in the background.

@@ -53,16 +53,16 @@ class HttpTransport:
     def __init__(
         self, base_url: str, model: str, token: str | None = None, token_variable: str = TOKEN_VARIABLE
     ) -> None:
-        """Names the service.
+        """Name the service.
 
         Args:
-            base_url: of the gateway, such as `http://127.0.0.1:8765`.
-            model: as `GET /v1/models` lists it.
-            token: bearer token; None takes that of the environment of whichever process calls.
-            token_variable: the environment variable that may hold one.
+            base_url: URL of the gateway, such as `http://127.0.0.1:8765`.
+            model: As `GET /v1/models` lists it.
+            token: Bearer token; None takes that of the environment of whichever process calls.
+            token_variable: The environment variable that may hold one.
 
         Raises:
-            ConfigError: no http address.
+            ConfigError: No http address.
         """
         try:
             url = httpx2.URL(base_url)
@@ -79,25 +79,25 @@ class HttpTransport:
         self._client: httpx2.Client | None = None
 
     def connect(self, timeout_s: float) -> None:
-        """Asks for the model; see `Transport.connect`."""
+        """Ask for the model; see `Transport.connect`."""
         self.describe(timeout_s)
 
     def score(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float) -> ScoreResult:
-        """Scores frames; see `Transport.score`."""
+        """Score frames; see `Transport.score`."""
         return self._score(frames, {"goal_per_image": list(goal_ids)}, len(frames), timeout_s)
 
     def score_all(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float) -> ScoreResult:
-        """Scores frames against all goals; see `Transport.score_all`."""
+        """Score frames against all goals; see `Transport.score_all`."""
         return self._score(frames, {"goals": list(goal_ids)}, len(frames) * len(goal_ids), timeout_s)
 
     def embed(self, frames: npt.NDArray[np.uint8], timeout_s: float) -> EmbedResult:
-        """Embeds frames; see `Transport.embed`."""
+        """Embed frames; see `Transport.embed`."""
         body = self._post("/v1/embed", frames, {}, count_frames(frames) * _LONGEST_EMBEDDING, timeout_s)
         arrays, values = self._unpacked(body, "embeddings")
         return EmbedResult(arrays["embeddings"], values["fingerprint"])
 
     def describe(self, timeout_s: float) -> RewardDescription:
-        """Asks for the model's description; see `Transport.describe`."""
+        """Ask for the model's description; see `Transport.describe`."""
         body = self._request("GET", "/v1/models/" + quote(self.model, safe=""), timeout_s)
         try:
             values = dict(json.loads(body))
@@ -107,7 +107,7 @@ class HttpTransport:
             raise self._foreign(error) from error
 
     def close(self) -> None:
-        """Closes the connections; the next call opens new ones."""
+        """Close the connections; the next call opens new ones."""
         with self._lock:
             client, self._client = self._client, None
         if client is not None:
@@ -126,7 +126,7 @@ class HttpTransport:
         content = pack({"frames": frames}, {"model": self.model, **values})
         return self._request("POST", path, timeout_s, content, _LONGEST_TEXT + _NUMBER_BYTES * numbers)
 
-    def _unpacked(self, body: bytes, array: str) -> tuple[dict[str, npt.NDArray], dict[str, Any]]:
+    def _unpacked(self, body: bytes, array: str) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         try:
             packed = unpack(body)
         except HttpError as error:
@@ -198,7 +198,7 @@ class HttpTransport:
         return client
 
     def _on_the_way(self) -> str:
-        """Names the proxy that the environment puts between, as the tail of an error message; empty without one."""
+        """Name the proxy that the environment puts between, as the tail of an error message; empty without one."""
         if _is_loopback(self._host) or urllib.request.proxy_bypass(self._host):
             return ""
         proxies = urllib.request.getproxies()
@@ -226,7 +226,7 @@ class HttpTransport:
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)  # type: ignore[misc]
+        HttpTransport.__init__(self, **state)
 
 
 def _one_line(error: BaseException) -> str:

@@ -19,71 +19,71 @@ class Transport(Protocol):
     """
 
     def connect(self, timeout_s: float) -> None:
-        """Finds the service; called before the first request, and harmless afterwards.
+        """Find the service; called before the first request, and harmless afterwards.
 
         Raises:
-            RewardServiceUnavailableError: there is no such service.
-            RewardTimeoutError: it could not be asked in time.
+            RewardServiceUnavailableError: There is no such service.
+            RewardTimeoutError: It could not be asked in time.
         """
         ...
 
     def score(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float) -> ScoreResult:
-        """Scores frames.
+        """Score frames.
 
         Args:
             frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3).
             goal_ids: N ids.
-            timeout_s: seconds to wait for the answer.
+            timeout_s: Seconds to wait for the answer.
 
         Returns:
             The service's answer as it came.
 
         Raises:
-            InvalidFrameError: frames of another dtype or shape.
-            ConfigError: unknown goal, or not one goal a frame.
-            NonFiniteRewardError: a score is not finite.
-            RewardServiceUnavailableError: the service, or the replica that held the request, is gone.
-            RewardTimeoutError: no answer in time.
-            RewardOverloadedError: the service refused for lack of room.
-            RewardServiceError: the service failed at this request.
+            InvalidFrameError: Frames of another dtype or shape.
+            ConfigError: Unknown goal, or not one goal a frame.
+            NonFiniteRewardError: A score is not finite.
+            RewardServiceUnavailableError: The service, or the replica that held the request, is gone.
+            RewardTimeoutError: No answer in time.
+            RewardOverloadedError: The service refused for lack of room.
+            RewardServiceError: The service failed at this request.
         """
         ...
 
     def score_all(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float) -> ScoreResult:
-        """Scores each frame against each goal; the frames are embedded once.
+        """Score each frame against each goal; the frames are embedded once.
 
         Args:
             frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3).
             goal_ids: G ids.
-            timeout_s: seconds to wait for the answer.
+            timeout_s: Seconds to wait for the answer.
 
         Returns:
             The service's answer as it came, scores (N, G).
 
         Raises:
-            RewardServiceError: as for `score`, and the other errors named there.
+            RewardServiceError: As for `score`, and the other errors named there.
         """
         ...
 
     def embed(self, frames: npt.NDArray[np.uint8], timeout_s: float) -> EmbedResult:
-        """Embeds frames.
+        """Embed frames.
 
         Args:
             frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3).
-            timeout_s: seconds to wait for the answer.
+            timeout_s: Seconds to wait for the answer.
 
         Returns:
             The service's answer as it came.
 
         Raises:
-            RewardServiceError: as for `score`, and the other errors named there.
+            RewardServiceError: As for `score`, and the other errors named there.
         """
         ...
 
     def describe(self, timeout_s: float) -> RewardDescription:
-        """Returns what the service computes.
+        """Return what the service computes.
 
         Raises:
-            RewardServiceError: as for `score`.
+            RewardServiceError: As for `score`.
         """
         ...

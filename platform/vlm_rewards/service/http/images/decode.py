@@ -20,22 +20,22 @@ Group = tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]
 
 
 def decode_images(texts: list[str], limits: HttpLimits, share: Share) -> Generator[None, None, list[Group]]:
-    """Decodes images; all of them are measured before the first is decompressed.
+    """Decode images; all of them are measured before the first is decompressed.
 
     Each step of this generator is one image's, and yields: whoever drives it can stop there, and turn to others.
 
     Args:
-        texts: base64 of PNG or JPEG files, or data URLs of them, whose bytes `share` holds. The list is emptied on the
+        texts: Base64 of PNG or JPEG files, or data URLs of them, whose bytes `share` holds. The list is emptied on the
             way, so that an image's text goes before its pixels come.
-        limits: of pixels, scans and images.
-        share: takes what the images become.
+        limits: Limits of pixels, scans and images.
+        share: Takes what the images become.
 
     Returns:
         Images uint8 (n, H, W, 3) RGB of one size each, with their places in `texts`.
 
     Raises:
-        AbandonedError: the request has ended.
-        HttpError: an image that is none, is cut off, is not what its data URL says, or is beyond a limit.
+        AbandonedError: The request has ended.
+        HttpError: An image that is none, is cut off, is not what its data URL says, or is beyond a limit.
     """
     count = len(texts)
     if count > limits.max_images:
@@ -79,7 +79,7 @@ def _scanned(index: int, text: str) -> PictureFile:
             "send a whole PNG or JPEG file, or the pixels as application/x-safetensors",
         )
     try:
-        file = scan(data)
+        file: PictureFile = scan(data)
     except DamagedError as error:
         raise _refused(index, str(error), error) from error
     if declared and file.form != declared:
@@ -90,7 +90,7 @@ def _scanned(index: int, text: str) -> PictureFile:
 
 
 def _decode(index: int, file: PictureFile, frame: npt.NDArray[np.uint8], share: Share) -> None:
-    """Writes a file's pixels into `frame`, uint8 of the file's shape."""
+    """Write a file's pixels into `frame`, uint8 of the file's shape."""
     try:
         with Image.open(_Watched(file.data, share), formats=(file.form,)) as image:
             if image.size != (file.width, file.height):
@@ -106,7 +106,7 @@ def _decode(index: int, file: PictureFile, frame: npt.NDArray[np.uint8], share: 
 
 
 def _ends_blank(image: Image.Image) -> bool:
-    """Whether the rows that are decoded last, interlaced or not, hold nothing but zeros."""
+    """Return whether the rows that are decoded last, interlaced or not, hold nothing but zeros."""
     rows = np.asarray(image.crop((0, image.height - 2, *image.size)))
     return not rows[0].any() or not rows[1].any()
 

@@ -7,11 +7,11 @@ class DamagedError(Exception):
     """A file that is none, or is cut, damaged or of a kind that is not read; the text says which.
 
     Attributes:
-        fix: what the caller can do; empty where sending the whole file is all.
+        fix: What the caller can do; empty where sending the whole file is all.
     """
 
     def __init__(self, reason: str, fix: str = "") -> None:
-        """Says what is wrong and, where it is not obvious, what to do."""
+        """Say what is wrong and, where it is not obvious, what to do."""
         super().__init__(reason)
         self.fix = fix
 
@@ -22,13 +22,13 @@ class PictureFile:
 
     Attributes:
         form: `PNG` or `JPEG`.
-        height: in pixels, as stored.
-        width: in pixels, as stored.
-        data: the file without anything else.
+        height: Height in pixels, as stored.
+        width: Width in pixels, as stored.
+        data: The file without anything else.
         orientation: Exif's, 1 to 8: how the stored picture is to be turned.
-        scans: passes over the picture that decoding takes; 1 unless it is a JPEG with several.
-        bits: of one sample.
-        transparent: a PNG's tRNS chunk: one colour that is transparent, or the palette's alphas; None without one.
+        scans: Passes over the picture that decoding takes; 1 unless it is a JPEG with several.
+        bits: Bits of one sample.
+        transparent: A PNG's tRNS chunk: one colour that is transparent, or the palette's alphas; None without one.
     """
 
     form: str

@@ -24,16 +24,16 @@ _PLAIN = "save it as a usual JPEG or PNG in RGB, such as Pillow's image.convert(
 
 
 def scan(data: bytes) -> PictureFile:
-    """Reads a JPEG's markers and keeps the segments that decide its pixels.
+    """Read a JPEG's markers and keep the segments that decide its pixels.
 
     Of a file with several pictures, as MPO files of phones are, that is the first. Colour profiles are left out: values
     are read as sRGB.
 
     Args:
-        data: begins with `SIGNATURE`.
+        data: Begins with `SIGNATURE`.
 
     Raises:
-        DamagedError: cut off, damaged, or of a kind whose colours or samples are not read here.
+        DamagedError: Cut off, damaged, or of a kind whose colours or samples are not read here.
     """
     view = memoryview(data)
     kept: list[bytes | memoryview] = [data[:2]]
@@ -92,12 +92,12 @@ def scan(data: bytes) -> PictureFile:
 
 
 def _decides_colours(marker: int, body: memoryview) -> bool:
-    """Tells JFIF's and Adobe's segments, by which decoders know how colours are stored."""
+    """Tell JFIF's and Adobe's segments, by which decoders know how colours are stored."""
     return (marker == 0xE0 and bytes(body[:5]) == b"JFIF\0") or (marker == 0xEE and bytes(body[:5]) == b"Adobe")
 
 
 def _end_of_pixels(data: bytes, position: int) -> int:
-    """Returns where the scan that begins at `position` ends: at the next marker."""
+    """Return where the scan that begins at `position` ends: at the next marker."""
     while position < len(data):
         # One byte more than the step, so that a marker across two windows is seen.
         found = _AFTER_DATA.search(data, position, position + _WINDOW + 1)

@@ -1,5 +1,7 @@
 """How a camera was held: Exif's tag, and a picture turned by it."""
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 
@@ -11,21 +13,22 @@ _MOST_ENTRIES = 512
 
 
 def exif_orientation(exif: bytes) -> int:
-    """Returns the orientation that Exif data name.
+    """Return the orientation that Exif data name.
 
     Args:
-        exif: a TIFF header and what follows, as in a JPEG's APP1 segment or a PNG's eXIf chunk.
+        exif: A TIFF header and what follows, as in a JPEG's APP1 segment or a PNG's eXIf chunk.
 
     Returns:
         1 to 8; 1, as stored, where the data are damaged or do not say.
     """
     exif = exif.removeprefix(b"Exif\0\0")
-    order = {b"II*\0": "little", b"MM\0*": "big"}.get(exif[:4])
-    if order is None:
+    orders: dict[bytes, Literal["little", "big"]] = {b"II*\0": "little", b"MM\0*": "big"}
+    if exif[:4] not in orders:
         return 1
+    order = orders[exif[:4]]
 
     def number(position: int, size: int) -> int:
-        return int.from_bytes(exif[position : position + size], order)  # type: ignore[arg-type]
+        return int.from_bytes(exif[position : position + size], order)
 
     directory = number(4, 4)
     for index in range(min(number(directory, 2), _MOST_ENTRIES)):
@@ -39,7 +42,7 @@ def exif_orientation(exif: bytes) -> int:
 
 
 def stored_view(shown: npt.NDArray[np.uint8], orientation: int) -> npt.NDArray[np.uint8]:
-    """Returns a view of a picture as shown through which it is written as stored.
+    """Return a view of a picture as shown through which it is written as stored.
 
     Args:
         shown: (H, W, 3), of the turned size.

@@ -1,5 +1,7 @@
 """From what Pillow decodes to RGB, by value."""
 
+from collections.abc import Callable
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
@@ -12,18 +14,18 @@ _OPAQUE = 255
 
 
 def fill(target: npt.NDArray[np.uint8], image: Image.Image, file: PictureFile) -> None:
-    """Writes a decoded image as RGB.
+    """Write a decoded image as RGB.
 
     Deep samples keep their upper eight bits. Grey is repeated. What is transparent is laid over white, as viewers show
     it, and palettes are looked up.
 
     Args:
         target: (H, W, 3) as stored.
-        image: loaded.
-        file: it is from.
+        image: Loaded.
+        file: It is from.
 
     Raises:
-        DamagedError: an index beyond the palette, or a kind of pixel that is not known.
+        DamagedError: An index beyond the palette, or a kind of pixel that is not known.
     """
     convert = _converter(image, file)
     height, width = target.shape[:2]
@@ -33,8 +35,11 @@ def fill(target: npt.NDArray[np.uint8], image: Image.Image, file: PictureFile) -
         target[top:bottom] = convert(np.asarray(image.crop((0, top, width, bottom))))
 
 
-def _converter(image: Image.Image, file: PictureFile):  # type: ignore[no-untyped-def]
-    """Returns a function from a strip in the image's mode to uint8 (h, W, 3)."""
+StripConverter = Callable[[np.ndarray], npt.NDArray[np.uint8]]
+
+
+def _converter(image: Image.Image, file: PictureFile) -> StripConverter:
+    """Return a function from a strip in the image's mode to uint8 (h, W, 3)."""
     if image.mode == "P":
         return _palette(image, file)
     if image.mode in ("LA", "RGBA"):
@@ -45,7 +50,7 @@ def _converter(image: Image.Image, file: PictureFile):  # type: ignore[no-untype
     raise DamagedError(f"its pixels are of mode {image.mode}", "save it as a usual PNG or JPEG in RGB")
 
 
-def _plain(strip: npt.NDArray, key: npt.NDArray[np.uint16] | None) -> npt.NDArray[np.uint8]:
+def _plain(strip: np.ndarray, key: npt.NDArray[np.uint16] | None) -> npt.NDArray[np.uint8]:
     strip = strip if strip.ndim == 3 else strip[..., None]
     shown = strip
     if strip.dtype == np.uint16:
@@ -60,7 +65,7 @@ def _plain(strip: npt.NDArray, key: npt.NDArray[np.uint16] | None) -> npt.NDArra
 
 
 def _transparent_colour(file: PictureFile, channels: int) -> npt.NDArray[np.uint16] | None:
-    """Returns the one transparent colour as the decoder gives it, which scales small greys up to eight bits."""
+    """Return the one transparent colour as the decoder gives it, which scales small greys up to eight bits."""
     if file.transparent is None:
         return None
     if len(file.transparent) != 2 * channels:
@@ -69,7 +74,7 @@ def _transparent_colour(file: PictureFile, channels: int) -> npt.NDArray[np.uint
     return (samples * 255 // (2**file.bits - 1) if file.bits < 8 else samples).astype(np.uint16)
 
 
-def _palette(image: Image.Image, file: PictureFile):  # type: ignore[no-untyped-def]
+def _palette(image: Image.Image, file: PictureFile) -> StripConverter:
     colours = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
     alphas = np.full((len(colours), 1), _OPAQUE, np.uint8)
     given = np.frombuffer(file.transparent or b"", np.uint8)[: len(colours)]

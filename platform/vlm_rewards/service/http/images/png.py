@@ -21,15 +21,15 @@ _REQUIRED = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 
 
 def scan(data: bytes) -> PictureFile:
-    """Reads a PNG's chunks and keeps those that decide its pixels.
+    """Read a PNG's chunks and keep those that decide its pixels.
 
     Of an animation that is its still picture. gAMA, sRGB and iCCP are left out: values are read as sRGB.
 
     Args:
-        data: begins with `SIGNATURE`.
+        data: Begins with `SIGNATURE`.
 
     Raises:
-        DamagedError: cut off, a checksum that is wrong, or no PNG that the standard describes.
+        DamagedError: Cut off, a checksum that is wrong, or no PNG that the standard describes.
     """
     view = memoryview(data)
     kept: list[bytes | memoryview] = [SIGNATURE]
@@ -82,11 +82,11 @@ def scan(data: bytes) -> PictureFile:
 
 
 def has_all_rows(file: PictureFile, check: Callable[[], None]) -> bool:
-    """Tells whether a PNG's compressed data hold all its rows. Pillow leaves black what is missing, and says nothing.
+    """Tell whether a PNG's compressed data hold all its rows. Pillow leaves black what is missing, and says nothing.
 
     Args:
-        file: as `scan` gives it.
-        check: called now and then; whatever it raises ends this.
+        file: As `scan` gives it.
+        check: Called now and then; whatever it raises ends this.
     """
     width, height, bits, colour, _, _, interlaced = struct.unpack(">IIBBBBB", file.data[16:29])
     needed = 0

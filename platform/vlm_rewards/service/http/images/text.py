@@ -25,17 +25,17 @@ _ESCAPES = (("%2B", "+"), ("%2b", "+"), ("%2F", "/"), ("%2f", "/"), ("%3D", "=")
 
 
 def file_of(index: int, text: str) -> tuple[bytes, str | None]:
-    """Decodes one image's text.
+    """Decode one image's text.
 
     Args:
-        index: of the image in its request.
-        text: base64, or a data URL of it with any parameters.
+        index: Index of the image in its request.
+        text: Base64, or a data URL of it with any parameters.
 
     Returns:
         The file, and the format that a data URL says it has; None where none does.
 
     Raises:
-        HttpError: no base64, or a data URL of something else than PNG or JPEG.
+        HttpError: No base64, or a data URL of something else than PNG or JPEG.
     """
     declared = None
     if text[:5].lower() == "data:":
