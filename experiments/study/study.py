@@ -247,13 +247,15 @@ class Study:
         path = f"{storage}/{self.folder.path.name}"
         trainable = tune.with_resources(tune.with_parameters(run_trial, environment=driver_environment()), _resources)
         if tune.Tuner.can_restore(path):
+            if Path(path).is_dir() and not _trials_can_be_read(Path(path)):
+                raise _damaged(path, "the state of its trials cannot be read")
             try:
                 tuner = tune.Tuner.restore(path, trainable=trainable, resume_unfinished=True, resume_errored=True)
             except Exception as error:  # whatever a damaged pickle raises
-                raise _damaged(path, error) from error
+                raise _damaged(path, type(error).__name__) from error
         elif Path(path).is_dir() and any(Path(path).iterdir()):
             # Tune would begin all trials anew.
-            raise _damaged(path, None)
+            raise _damaged(path, "tuner.pkl is missing")
         else:
             tuner = tune.Tuner(
                 trainable,
@@ -291,8 +293,16 @@ class Study:
         )
 
 
-def _damaged(path: str, error: Exception | None) -> ConfigError:
-    why = type(error).__name__ if error is not None else "tuner.pkl is missing"
+def _trials_can_be_read(folder: Path) -> bool:
+    """Tell whether Tune will find its trials in a folder of its own: where it does not, it takes up none of them."""
+    states = sorted(folder.glob("experiment_state-*.json"))
+    try:
+        return bool(json.loads(states[-1].read_text(encoding="utf-8"))["trial_data"])
+    except (IndexError, KeyError, TypeError, ValueError, OSError):
+        return False
+
+
+def _damaged(path: str, why: str) -> ConfigError:
     return ConfigError(
         f"what Tune knows of the study, in {path}, is damaged ({why}): bring the folder back from a copy, or "
         "delete it to begin the trials anew"
