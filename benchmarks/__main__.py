@@ -29,6 +29,7 @@ from benchmarks import (
     service_rows,
     soak_rows,
     speed_rows,
+    tracking_rows,
 )
 from benchmarks.row import REGISTRY, Row
 from benchmarks.table import as_text, machine, store
@@ -44,6 +45,7 @@ MODULES = (
     hostile_rows,
     soak_rows,
     speed_rows,
+    tracking_rows,
 )
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Literal
@@ -28,7 +29,7 @@ from envs.playhouse.renderer import MAX_SIZE, Renderer
 from envs.playhouse.scene import Scene
 from envs.playhouse.task_sets import held_out_pairs, load_task_set
 from vlm_rewards.environment.goal_tokens import GOAL_LENGTH, VOCAB_SIZE, tokenize
-from vlm_rewards.errors import ConfigError, VLMRewardsError
+from vlm_rewards.errors import ConfigError, NotCopyableError, VLMRewardsError
 from vlm_rewards.goals import TaskSet
 
 # MuJoCo would append its warnings to a file in the working folder.
@@ -143,6 +144,21 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
     def goal_id(self) -> str:
         """Goal of the present episode."""
         return self._episode.goal.id
+
+    def lift_time_limit(self) -> None:
+        """End no episode for its length: something outside does."""
+        self._limit = sys.maxsize
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Refuse to be copied.
+
+        Raises:
+            NotCopyableError: Always.
+        """
+        raise NotCopyableError(
+            "a home with its GL context can be neither copied nor pickled: make another with gymnasium.make and the "
+            "same seed, and hand functions that make environments to other processes"
+        )
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None

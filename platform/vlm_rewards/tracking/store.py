@@ -23,6 +23,8 @@ from vlm_rewards.errors import TrackingError
 
 # A new store announces each step of its schema's migration.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+# Each retry of each request to a server that is away; that it is away is said by us, once.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 SQLITE_PREFIX = "sqlite:///"
 MINIMUM_FREE_BYTES = 64 * 1024 * 1024
