@@ -80,7 +80,7 @@ def replay_in_words(config: TrainConfig, goals: TrainingGoals | None) -> str | N
         return None
     env = make_env(config.environment.id, **config.environment.options)
     try:
-        shape = cast(Dict, env.observation_space)["image"].shape
+        shape = cast(Dict, env.observation_space)["image"].shape or ()
     finally:
         env.close()
     return check_fits(replay_bytes(config.algorithm.replay_settings, shape, goals))
