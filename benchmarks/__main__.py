@@ -28,6 +28,7 @@ from benchmarks import (
     scaling_rows,
     service_rows,
     soak_rows,
+    speed_rows,
     tracking_rows,
 )
 from benchmarks.row import REGISTRY, Row
@@ -43,6 +44,7 @@ MODULES = (
     fault_rows,
     hostile_rows,
     soak_rows,
+    speed_rows,
     tracking_rows,
 )
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"

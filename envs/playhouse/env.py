@@ -110,6 +110,7 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
         self.task_set: TaskSet = load_task_set(self.preset, family, pack)
         categories = {name: pack.get(name) or CATEGORIES[name] for name in names}
         self._goals = [goal.id for goal in self.task_set.split(split)]
+        self._known_goals = frozenset(goal.id for goal in self.task_set.all_goals)
         if goal_id is not None:
             goal = PlayhouseGoal.from_id(goal_id, categories)
             if goal.family != family:
@@ -193,6 +194,28 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
     def reward_frame(self) -> np.ndarray:
         """Return the present state as the reward model sees it: uint8 (h, w, 3), drawn anew at `reward_size`."""
         return self._eye(self._sizes[1])
+
+    def achieved_goals(self) -> list[str]:
+        """Return the ids of all goals of the task set that hold in the present state: ground truth.
+
+        Raises:
+            ConfigError: Of Pick and Place, whose truth is kept for the two things of the episode's goal alone.
+        """
+        if self.family == "pick_place":
+            raise ConfigError(
+                "the playhouse knows of one goal an episode whether it holds in Pick and Place, not of all"
+            )
+        pairs = {
+            (thing.category, thing.colour)
+            for slot, thing in enumerate(self.scene.things)
+            if self.truth.holds(self.family, slot, None)
+        }
+        goals = [PlayhouseGoal(self.family, pair).id for pair in sorted(pairs)]
+        return [goal_id for goal_id in goals if goal_id in self._known_goals]
+
+    def not_yet_captions(self, goal_id: str) -> tuple[str, ...]:
+        """Return captions of views in which a goal's thing is there but the goal does not hold; they teach the eye."""
+        return PlayhouseGoal.from_id(goal_id, self._categories).not_yet_captions()
 
     def render(self) -> np.ndarray:  # type: ignore[override]  # Gymnasium leaves the type open
         """Return a picture for people, uint8 (480, 800, 3): the agent's view, the home from above, and the goal."""

@@ -161,6 +161,30 @@ class RewardVectorEnv(VectorEnv[Any, Any, Any]):
         """
         return [self.envs[self._checked(index)].get_wrapper_attr("goal_id") for index in indices]
 
+    def achieved_goals(self, indices: Sequence[int]) -> list[list[str]]:
+        """Return which goals hold in the current states of some sub-environments: ground truth.
+
+        Args:
+            indices: Of n sub-environments, in [0, num_envs).
+
+        Returns:
+            n lists of goal ids.
+
+        Raises:
+            IndexError: No such sub-environment.
+            ConfigError: The sub-environments cannot say.
+        """
+        found = []
+        for index in indices:
+            env = self.envs[self._checked(index)]
+            if not env.has_wrapper_attr("achieved_goals"):
+                raise ConfigError(
+                    f"{env} has no achieved_goals(), so its own reward can score no other goals; "
+                    "leave algorithm.hindsight out, or train on a reward model"
+                )
+            found.append(list(env.get_wrapper_attr("achieved_goals")()))
+        return found
+
     def render(self) -> tuple[Any, ...]:
         """Return each sub-environment's own rendering."""
         return tuple(env.render() for env in self.envs)
