@@ -27,6 +27,7 @@ _APP, _PORT = "soak", 8797
 # What is killed in turn, one every twenty seconds: each once a minute.
 _VICTIMS = ("ray::ServeReplica:gateway:", "ray::ProxyActor", f"ray::ServeReplica:{_APP}:")
 _KILL_EVERY_S = 20.0
+KILLED_SECONDS = 600.0
 
 
 @benchmark("soak-lost", "soak-held", "soak-memory")
@@ -56,7 +57,7 @@ def soak(quick: bool) -> list[Row]:
 @benchmark("killed-soak-lost", "killed-soak-held", "killed-soak-memory", needs_ray=True)
 def killed_soak(quick: bool) -> list[Row]:
     """Do the same on Ray Serve, with the gateway, its proxy and the reward's replica killed once a minute each."""
-    seconds = 60.0 if quick else 600.0
+    seconds = 60.0 if quick else KILLED_SECONDS
     args = emulated_args(replicas=ReplicaLimits(minimum=1, maximum=1))
     with _gateway() as url, deployed(_APP, args, seconds_per_batch=0.01):
         crowd = Crowd(url, _APP)
