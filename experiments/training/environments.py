@@ -1,8 +1,9 @@
 """The environments of a run: which goals they have, and how evaluation builds them."""
 
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
+from gymnasium.spaces import Dict
 
 from envs.registry import make_env
 from experiments.training.config import TrainConfig
@@ -79,7 +80,7 @@ def replay_in_words(config: TrainConfig, goals: TrainingGoals | None) -> str | N
         return None
     env = make_env(config.environment.id, **config.environment.options)
     try:
-        shape = env.observation_space["image"].shape  # type: ignore[index]
+        shape = cast(Dict, env.observation_space)["image"].shape or ()
     finally:
         env.close()
     return check_fits(replay_bytes(config.algorithm.replay_settings, shape, goals))

@@ -66,6 +66,15 @@ def test_a_client_over_http_gets_what_one_on_the_cluster_gets(url, app):
     )
 
 
+def test_the_pages_that_a_ray_services_probes_ask_for_answer(url, app):
+    """KubeRay counts a node in when `/-/healthz` of Serve's proxy says success; all else is the gateway's own."""
+    health = httpx2.get(f"{url}/-/healthz", timeout=20)
+    assert (health.status_code, health.text) == (200, "success")
+    assert httpx2.get(f"{url}/-/routes", timeout=20).json()["/"] == "gateway"
+    assert httpx2.get(f"{url}/healthz", timeout=20).json() == {"status": "ok"}
+    assert httpx2.get(f"{url}/readyz", timeout=20).status_code == 200
+
+
 def test_anything_that_speaks_http_and_json_gets_rewards(url, app):
     file = io.BytesIO()
     Image.fromarray(FRAMES[0]).save(file, "PNG")

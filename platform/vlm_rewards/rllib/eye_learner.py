@@ -56,7 +56,7 @@ class EyeLearner(TorchLearner):
         self, *, module_id: str, config: Any, batch: dict[str, Any], fwd_out: dict[str, Any]
     ) -> Tensor:
         """Return the algorithm's own loss plus the weighted mean squared error of the eye."""
-        loss: Any = super().compute_loss_for_module(  # type: ignore[safe-super]
+        loss: Any = super().compute_loss_for_module(  # type: ignore[safe-super]  # a mixin
             module_id=module_id, config=config, batch=batch, fwd_out=fwd_out
         )
         if EYE_PREDICTIONS not in fwd_out:

@@ -1,0 +1,1 @@
+"""How much of what a training of a given size takes."""
