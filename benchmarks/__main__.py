@@ -28,12 +28,25 @@ from benchmarks import (
     scaling_rows,
     service_rows,
     soak_rows,
+    speed_rows,
+    tracking_rows,
 )
 from benchmarks.row import REGISTRY, Row
 from benchmarks.table import as_text, machine, store
 from vlm_rewards.strict_config import near_matches
 
-MODULES = (encoder_rows, service_rows, scaling_rows, rollout_rows, relabel_rows, fault_rows, hostile_rows, soak_rows)
+MODULES = (
+    encoder_rows,
+    service_rows,
+    scaling_rows,
+    rollout_rows,
+    relabel_rows,
+    fault_rows,
+    hostile_rows,
+    soak_rows,
+    speed_rows,
+    tracking_rows,
+)
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

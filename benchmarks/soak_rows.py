@@ -1,116 +1,162 @@
 """The gateway among strangers: honest callers beside such as hang up and such as send what costs most."""
 
-import json
-import random
-import socket
+import contextlib
+import signal
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
 
-import numpy as np
 import psutil
+from ray import serve
 
-from benchmarks.apps import FAKE, TASK_SET
-from benchmarks.hostile_rows import BODIES
+from benchmarks.apps import FAKE, deployed, emulated_args
+from benchmarks.apps import TASK_SET as GOALS
+from benchmarks.crowd import Crowd
 from benchmarks.row import Row, benchmark
-from vlm_rewards.errors import VLMRewardsError
+from serve_deployments import gateway
 from vlm_rewards.reward_model import RewardModel
-from vlm_rewards.service import HttpTransport, InProcessTransport, RewardClient
+from vlm_rewards.service import InProcessTransport
 from vlm_rewards.service.http import LocalServer, TransportBackend, create_app
-from vlm_rewards.service.http.admission import Admission
+from vlm_rewards.service.serving import ReplicaLimits
 
-_HONEST, _LEAVING, _HOSTILE = 6, 4, 1
 _ROUNDS = 4
-_GOALS = [goal.id for goal in TASK_SET.all_goals][:3]
-# Those of `hostile_rows` that are quickest to send and dearest to read.
-_CHOSEN = ("PNG texts", "fewer numbers for goals", "escapes", "four progressive JPEGs", "sixty scans, many times")
+_APP, _PORT = "soak", 8797
+# What is killed in turn, one every twenty seconds: each once a minute.
+_VICTIMS = ("ray::ServeReplica:gateway:", "ray::ProxyActor", f"ray::ServeReplica:{_APP}:")
+_KILL_EVERY_S = 20.0
 
 
 @benchmark("soak-lost", "soak-held", "soak-memory")
 def soak(quick: bool) -> list[Row]:
-    """Measure minutes among strangers: answers that were wrong or never came, and what is left over at the end."""
+    """Count answers that were wrong or never came in minutes of it, and what is left over at the end."""
     seconds = 30.0 if quick else 300.0
-    model = RewardModel(FAKE, TASK_SET)
+    model = RewardModel(FAKE, GOALS)
     app = create_app(TransportBackend(lambda: {"fake": InProcessTransport(model)}))
-    counts = {"answered": 0, "lost": 0, "left": 0, "hostile": 0}
-    lock, stop = threading.Lock(), threading.Event()
-    bodies = [BODIES[name]() for name in _CHOSEN]
+    admission = app.state.admission
+    sizes, left_over = [], 0
     with LocalServer(app) as server:
-        host, port = server.url.removeprefix("http://").split(":")
-
-        def repeat(kind: str, once: Callable[[random.Random], bool], seed: int) -> None:
-            draw = random.Random(seed)
-            while not stop.is_set():
-                good = once(draw)
-                with lock:
-                    counts[kind if good else "lost"] += 1
-
-        def honest(draw: random.Random) -> bool:
-            frames = np.random.default_rng(draw.getrandbits(32)).integers(0, 256, (8, 64, 64, 3), dtype=np.uint8)
-            try:
-                result = clients.score_all(frames, _GOALS)
-            except VLMRewardsError:
-                return False
-            return bool(np.array_equal(result.scores, model.score_all(frames, _GOALS)))
-
-        def send(content: bytes, media_type: str, leave_at: int | None, pause_s: float) -> bool:
-            head = f"POST /v1/score HTTP/1.1\r\nHost: {host}\r\nContent-Type: {media_type}\r\nConnection: close\r\n"
-            try:
-                with socket.create_connection((host, int(port)), timeout=60) as connection:
-                    connection.sendall(f"{head}Content-Length: {len(content)}\r\n\r\n".encode())
-                    connection.sendall(content[:leave_at])
-                    time.sleep(pause_s)
-                    while leave_at is None and connection.recv(65536):
-                        pass
-            except OSError:
-                pass  # a gateway that has refused closes the connection before all is sent
-            return True
-
-        def leaving(draw: random.Random) -> bool:
-            content, media_type = good_body
-            at = draw.choice([0, 1000, len(content) // 2, len(content) - 1, len(content)])
-            return send(content, media_type, at, draw.choice([0, 0.005, 0.05, 0.3]))
-
-        def hostile(draw: random.Random) -> bool:
-            return send(*draw.choice(bodies), None, 0)
-
-        clients = RewardClient(HttpTransport(server.url, "fake"), timeout_s=20, deadline_s=50)
-        good_body = _good_body()
-        jobs = [("answered", honest)] * _HONEST + [("left", leaving)] * _LEAVING + [("hostile", hostile)] * _HOSTILE
-        sizes, left_over = [], 0
-        for number in range(_ROUNDS):
-            stop.clear()
-            threads = [
-                threading.Thread(target=repeat, args=(*job, 100 * number + seed), daemon=True)
-                for seed, job in enumerate(jobs)
-            ]
-            for thread in threads:
-                thread.start()
-            time.sleep(seconds / _ROUNDS)
-            stop.set()
-            for thread in threads:
-                thread.join(90)
-            left_over += _left_over(app.state.admission)
+        crowd = Crowd(server.url, "fake")
+        for _ in range(_ROUNDS):
+            crowd.call_for(seconds / _ROUNDS)
+            left_over += _left_over(lambda: admission.requests + admission.bytes)
             sizes.append(psutil.Process().memory_info().rss / 2**20)
-    note = ", ".join(f"{count} {kind}" for kind, count in counts.items()) + f" in {seconds:.0f} s"
+    bad = crowd.counts["lost"] + crowd.counts["wrong"]
+    note = f"{crowd.summary()} in {seconds:.0f} s"
     return [
-        Row("soak-lost", "honest requests that were answered wrongly or not at all", counts["lost"], 0, "<=", "", note),
+        Row("soak-lost", "honest requests that were answered wrongly or not at all", bad, 0, "<=", "", note),
         Row("soak-held", "bytes and places that the gateway still counts afterwards", left_over, 0, "<=", ""),
         Row("soak-memory", "MiB by which the process grew from the end of the first round to that of the last",
             sizes[-1] - sizes[0], 64, "<=", "", ", ".join(f"{size:.0f}" for size in sizes) + " MiB after each round"),
     ]  # fmt: skip
 
 
-def _left_over(admission: Admission) -> int:
+@benchmark("killed-soak-lost", "killed-soak-held", "killed-soak-memory", needs_ray=True)
+def killed_soak(quick: bool) -> list[Row]:
+    """Do the same on Ray Serve, with the gateway, its proxy and the reward's replica killed once a minute each."""
+    seconds = 60.0 if quick else 600.0
+    args = emulated_args(replicas=ReplicaLimits(minimum=1, maximum=1))
+    with _gateway() as url, deployed(_APP, args, seconds_per_batch=0.01):
+        crowd = Crowd(url, _APP)
+        with _kills_in_turn() as killed, _largest_gateway() as sizes:
+            crowd.call_for(seconds)
+        time.sleep(30)  # whoever was killed last is back
+        handle = serve.get_app_handle("gateway")
+        left_over = _left_over(lambda: _at_work(handle))
+    bad = crowd.counts["lost"] + crowd.counts["wrong"]
+    kills = ", ".join(f"{name.rstrip(':').rpartition(':')[2]} {count} times" for name, count in killed.items())
+    note = f"{crowd.summary()} in {seconds:.0f} s; killed: {kills}"
+    return [
+        Row("killed-soak-lost", "honest requests lost within 50 s or answered wrongly, all three killed each minute",
+            bad, 0, "<=", "", note),
+        Row("killed-soak-held", "bytes and places that the gateway still counts afterwards", left_over, 0, "<=", ""),
+        Row("killed-soak-memory", "MiB of the largest gateway process above the smallest of those that served 15 s",
+            max(sizes.values()) - min(sizes.values()), 256, "<=", "",
+            ", ".join(f"{size:.0f}" for size in sizes.values()) + " MiB, most of each"),
+    ]  # fmt: skip
+
+
+@contextlib.contextmanager
+def _gateway() -> Iterator[str]:
+    """Run Serve with a proxy and the gateway, and as it was afterwards."""
+    serve.shutdown()
+    try:
+        yield gateway.deploy(gateway.GatewayArgs(refresh_s=0.2), port=_PORT)
+    finally:
+        serve.shutdown()
+        serve.start(proxy_location="Disabled")
+
+
+@contextlib.contextmanager
+def _kills_in_turn() -> Iterator[Counter[str]]:
+    """Kill one of the victims every twenty seconds for the duration, and count."""
+    killed: Counter[str] = Counter()
+    over = threading.Event()
+
+    def kill() -> None:
+        number = 0
+        while not over.wait(_KILL_EVERY_S):
+            victim = _VICTIMS[number % len(_VICTIMS)]
+            number += 1
+            for process in _processes(victim):
+                with contextlib.suppress(psutil.Error):
+                    process.send_signal(signal.SIGKILL)
+                    killed[victim] += 1
+
+    thread = threading.Thread(target=kill, daemon=True)
+    thread.start()
+    try:
+        yield killed
+    finally:
+        over.set()
+        thread.join()
+
+
+@contextlib.contextmanager
+def _largest_gateway() -> Iterator[dict[int, float]]:
+    """Watch the most memory in MiB of each gateway process that serves for 15 seconds or more, by process id."""
+    sizes: dict[int, float] = {}
+    over = threading.Event()
+
+    def watch() -> None:
+        first: dict[int, float] = {}
+        while not over.wait(0.25):
+            for process in _processes(_VICTIMS[0]):
+                with contextlib.suppress(psutil.Error):
+                    now = first.setdefault(process.pid, time.monotonic())
+                    if time.monotonic() - now > 15:
+                        size = process.memory_info().rss / 2**20
+                        sizes[process.pid] = max(size, sizes.get(process.pid, 0.0))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield sizes
+    finally:
+        over.set()
+        thread.join()
+        sizes.setdefault(0, min(sizes.values(), default=0.0))
+
+
+def _processes(title: str) -> list[psutil.Process]:
+    """Return the processes that this one's Ray has started under a title."""
+    found = []
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if " ".join(process.cmdline()).startswith(title):
+                found.append(process)
+    return found
+
+
+def _at_work(handle: Any) -> int:
+    found = handle.at_work.remote().result(timeout_s=60)
+    return int(found["requests"] + found["bytes"])
+
+
+def _left_over(counted: Callable[[], int]) -> int:
     """Wait until all who left are done with, and return what is counted still: places and bytes."""
     deadline = time.monotonic() + 30
-    while (admission.requests or admission.bytes) and time.monotonic() < deadline:
+    while counted() and time.monotonic() < deadline:
         time.sleep(0.05)
-    return admission.requests + admission.bytes
-
-
-def _good_body() -> tuple[bytes, str]:
-    content, media_type = BODIES["one large image"]()
-    request = json.loads(content)
-    request["images"] = [request["images"][0]]
-    return json.dumps(request).encode(), media_type
+    return counted()

@@ -1,16 +1,16 @@
-"""Stable-Baselines3's PPO learns to open an app, paid by a reward model over HTTP alone.
+"""Stable-Baselines3's PPO learns to open an app, paid by a reward model alone.
 
-    python -m examples.stable_baselines3_ppo                      # serves the packaged model in this process
+    python -m examples.stable_baselines3_ppo                      # the packaged model in this process
     serve deploy serve_deployments/gateway.yaml                   # or on a Ray cluster, then:
     python -m examples.stable_baselines3_ppo --url http://127.0.0.1:8765
 
-Needs `pip install stable-baselines3`. Nothing here uses Ray: the policy's process knows a URL and a model's name. The
-environment's own reward, the ground truth, is printed beside the model's and never reaches the learner.
+Needs `pip install stable-baselines3`. Nothing here uses Ray: with a URL, the policy's process knows the reward's
+settings and where it is served, and refuses another. A gateway's token is that in VLM_REWARDS_TOKEN. The environment's
+own reward, the truth, is printed beside the model's and never reaches the learner.
 """
 
 import argparse
 from collections.abc import Sequence
-from contextlib import ExitStack
 from typing import Any
 
 import gymnasium as gym
@@ -25,9 +25,11 @@ from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 import envs.android  # noqa: F401 registers android/OpenApp-v0
 from vlm_rewards.environment.vlm_reward_vec_env import VLMRewardVecEnv
 from vlm_rewards.goals import NegativesSpec, TaskSet
-from vlm_rewards.reward_model import RewardConfig, RewardModel
-from vlm_rewards.service import HttpTransport, InProcessTransport, RewardClient
-from vlm_rewards.service.http import LocalServer, TransportBackend, create_app
+from vlm_rewards.reward_model import RewardConfig
+from vlm_rewards.service.served_by import Http, InProcess, ServedByKind, connect
+
+# What serve_deployments/gateway.yaml serves as reward-pocket.
+REWARD = RewardConfig(model="pocket-android", negatives=NegativesSpec(kind="goals_and_states"), tau=0.05, beta=0.9)
 
 
 class GymnasiumVecEnv(VecEnv):
@@ -125,16 +127,8 @@ def make_env(goal: str) -> gym.Env[Any, Any]:
     return FilterObservation(env, ["image"])
 
 
-def packaged_model() -> RewardModel:
-    """Return the reward that serve_deployments/gateway.yaml serves as reward-pocket."""
-    config = RewardConfig(model="pocket-android", negatives=NegativesSpec(kind="goals_and_states"), tau=0.05, beta=0.9)
-    return RewardModel(config, TaskSet.named("open_common_apps"))
-
-
 def train(
-    url: str,
-    model: str,
-    token: str | None = None,
+    served_by: ServedByKind,
     goal: str = "gmail",
     steps: int = 6000,
     count: int = 8,
@@ -143,51 +137,45 @@ def train(
     """Train, and return what the learner and the ground truth made of it.
 
     Args:
-        url: URL of the gateway.
-        model: Its name there.
-        token: Bearer token, if the gateway asks for one.
+        served_by: Where the reward is computed.
         goal: Id of the only goal.
         steps: Environment steps.
         count: Environments; their frames travel in one request a step.
         seed: Seed of everything.
     """
-    client = RewardClient(HttpTransport(url, model, token))
-    phones = SyncVectorEnv([lambda: make_env(goal)] * count, autoreset_mode=AutoresetMode.DISABLED)
-    env = VecMonitor(GymnasiumVecEnv(VLMRewardVecEnv(phones, client)))
-    ppo = PPO(
-        "MultiInputPolicy",
-        env,
-        n_steps=32,
-        batch_size=64,
-        n_epochs=4,
-        gamma=0.9,
-        learning_rate=1e-3,
-        ent_coef=0.01,
-        seed=seed,
-        device="cpu",
-    )
     progress = Progress()
-    ppo.learn(steps, callback=progress)
-    env.close()
+    with connect(served_by, REWARD, TaskSet.named("open_common_apps")) as client:
+        phones = SyncVectorEnv([lambda: make_env(goal)] * count, autoreset_mode=AutoresetMode.DISABLED)
+        env = VecMonitor(GymnasiumVecEnv(VLMRewardVecEnv(phones, client)))
+        ppo = PPO(
+            "MultiInputPolicy",
+            env,
+            n_steps=32,
+            batch_size=64,
+            n_epochs=4,
+            gamma=0.9,
+            learning_rate=1e-3,
+            ent_coef=0.01,
+            seed=seed,
+            device="cpu",
+        )
+        ppo.learn(steps, callback=progress)
+        env.close()
     return progress
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--url", help="of a running gateway; without it the packaged model is served in this process")
+    parser.add_argument("--url", help="of a running gateway; without it the packaged model computes in this process")
     parser.add_argument("--model", default="reward-pocket", help="the model's name there")
     parser.add_argument("--goal", default="gmail")
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    with ExitStack() as stack:
-        url = options.url
-        if url is None:
-            transports = {options.model: InProcessTransport(packaged_model())}
-            url = stack.enter_context(LocalServer(create_app(TransportBackend(lambda: transports)))).url
-        progress = train(url, options.model, goal=options.goal, steps=options.steps, seed=options.seed)
+    served_by = Http(url=options.url, model=options.model) if options.url else InProcess()
+    progress = train(served_by, goal=options.goal, steps=options.steps, seed=options.seed)
     last = slice(-50, None)
     print(
         f"last {len(progress.returns[last])} episodes: return by the model {np.mean(progress.returns[last]):.2f}, "

@@ -29,7 +29,7 @@ def _schema(values: Mapping[str, Any]) -> "type[TrainConfig]":
 
 
 def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
-    values = run_settings(_run(given))
+    values = run_settings(_run(given), elsewhere=bool(given["mlflow_uri"]))
     for override in given["overrides"] or []:
         apply_override(values, override)
     return values

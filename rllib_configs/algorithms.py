@@ -2,10 +2,17 @@
 
 from rllib_configs.appo import APPOHyperparameters
 from rllib_configs.common import CommonHyperparameters
+from rllib_configs.dqn import DQNHyperparameters
 from rllib_configs.impala import IMPALAHyperparameters
 from rllib_configs.ppo import PPOHyperparameters
 from vlm_rewards.registry import Registry
 
 ALGORITHMS: Registry[CommonHyperparameters] = Registry(
-    "algorithm", "name", PPOHyperparameters, APPOHyperparameters, IMPALAHyperparameters, default="ppo"
+    "algorithm",
+    "name",
+    PPOHyperparameters,
+    APPOHyperparameters,
+    IMPALAHyperparameters,
+    DQNHyperparameters,
+    default="ppo",
 )

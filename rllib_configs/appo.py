@@ -1,6 +1,6 @@
 """APPO for a goal-conditioned agent whose only reward comes from a vision-language model."""
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from pydantic import Field
 from ray.rllib.algorithms.appo import APPOConfig
@@ -34,7 +34,7 @@ class APPOHyperparameters(AsyncHyperparameters):
             clip_param=self.clip,
             circular_buffer_num_batches=self.buffer_batches,
             circular_buffer_iterations_per_batch=self.buffer_passes,
-            target_network_update_freq=self.target_update_frequency,  # type: ignore[arg-type]  # any number
+            target_network_update_freq=cast(Any, self.target_update_frequency),  # any number
             # As in PPO: the clipped objective bounds a step already.
             use_kl_loss=False,
         )

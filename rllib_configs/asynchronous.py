@@ -5,7 +5,7 @@ from typing import Any, ClassVar, TypeVar
 from pydantic import Field
 from ray.rllib.algorithms.impala import IMPALAConfig
 
-from rllib_configs.common import CommonHyperparameters, agent_config
+from rllib_configs.common import ActorCriticHyperparameters, agent_config
 from vlm_rewards.errors import ConfigError
 
 Config = TypeVar("Config", bound=IMPALAConfig)
@@ -15,7 +15,7 @@ Config = TypeVar("Config", bound=IMPALAConfig)
 _POLL_S = 0.05
 
 
-class AsyncHyperparameters(CommonHyperparameters):
+class AsyncHyperparameters(ActorCriticHyperparameters):
     """What the asynchronous algorithms are tuned by, besides what all are; `train_batch_size` is one update.
 
     Attributes:
@@ -57,7 +57,7 @@ def async_config(
         agent: The other keyword arguments of `agent_config`.
 
     Raises:
-        ConfigError: No env runner, or one whose sample is larger than a batch.
+        ConfigError: No env runner, one whose sample is larger than a batch, or an eye.
     """
     if num_env_runners < 1:
         raise ConfigError(
@@ -71,6 +71,8 @@ def async_config(
             f"{hyperparameters.rollout_fragment_length} x {num_envs_per_env_runner} envs), more than train_batch_size "
             f"{hyperparameters.train_batch_size}; shorten the fragments or enlarge the batch"
         )
+    if getattr(agent.get("module"), "eye", None) is not None:
+        raise ConfigError("agent.eye is taught by ppo and dqn; choose one of these, or leave agent.eye out")
     return (
         agent_config(
             config,
@@ -81,6 +83,8 @@ def async_config(
         )
         .env_runners(rollout_fragment_length=hyperparameters.rollout_fragment_length)
         .training(
+            entropy_coeff=hyperparameters.entropy,
+            vf_loss_coeff=hyperparameters.value_loss,
             vtrace_clip_rho_threshold=hyperparameters.rho_clip,
             vtrace_clip_pg_rho_threshold=hyperparameters.rho_clip,
             timeout_s_sampler_manager=_POLL_S,

@@ -15,10 +15,12 @@ from vlm_rewards.environment.exploring_starts import ExploringStarts
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.rllib.connector import Client, RewardConnector, RewardedStep
 from vlm_rewards.rllib.env_runner import RewardEnvRunner
+from vlm_rewards.rllib.eye_learner import AddEyeTargets
 from vlm_rewards.rllib.ground_truth_connector import GroundTruthConnector
 from vlm_rewards.rllib.process_memory import keep_freed_memory
 from vlm_rewards.rllib.rl_module import GoalConditionedModule, GoalModuleConfig
 from vlm_rewards.rllib.rllib_env import RLlibRewardVectorEnv
+from vlm_rewards.rllib.training_goals import TrainingGoals
 from vlm_rewards.strict_config import StrictConfig
 
 Config = TypeVar("Config", bound=AlgorithmConfig)
@@ -36,8 +38,6 @@ class CommonHyperparameters(StrictConfig):
         final_learning_rate: What it falls to, linearly, by the end of training; None keeps it. Where nearly every
             episode succeeds, normalised advantages are noise, and full steps along them unlearn what was learned.
         gamma: Discount factor per step.
-        entropy: Weight of the entropy bonus.
-        value_loss: Weight of the value loss.
         grad_clip: Largest global norm of a gradient.
     """
 
@@ -48,14 +48,22 @@ class CommonHyperparameters(StrictConfig):
     learning_rate: float = Field(default=1e-3, gt=0)
     final_learning_rate: float | None = Field(default=None, gt=0)
     gamma: float = Field(default=0.9, ge=0, le=1)
-    entropy: float = Field(default=0.01, ge=0)
-    value_loss: float = Field(default=0.5, ge=0)
     grad_clip: float = Field(default=0.5, gt=0)
 
     @property
     def iteration_env_steps(self) -> int:
         """Fewest env steps that one `Algorithm.train()` samples: what `health.check` is told to expect."""
         return self.train_batch_size
+
+    @property
+    def learner_may_lag(self) -> bool:
+        """Whether an iteration may pass without a learner update."""
+        return self.is_asynchronous
+
+    @property
+    def scores_all_goals(self) -> bool:
+        """Whether the algorithm wants each frame's reward for every training goal."""
+        return False
 
     def make_config(self, **agent: Any) -> AlgorithmConfig:
         """Return the algorithm's configuration, ready to `build_algo()` and not frozen: change what you like.
@@ -69,6 +77,18 @@ class CommonHyperparameters(StrictConfig):
         raise NotImplementedError
 
 
+class ActorCriticHyperparameters(CommonHyperparameters):
+    """What algorithms with a policy and a value function are tuned by.
+
+    Attributes:
+        entropy: Weight of the entropy bonus.
+        value_loss: Weight of the value loss.
+    """
+
+    entropy: float = Field(default=0.01, ge=0)
+    value_loss: float = Field(default=0.5, ge=0)
+
+
 def agent_config(
     config: Config,
     hyperparameters: CommonHyperparameters,
@@ -78,6 +98,9 @@ def agent_config(
     client_factory: Callable[[], Client] | None,
     total_env_steps: int | None = None,
     module: GoalModuleConfig | None = None,
+    module_class: type[GoalConditionedModule] = GoalConditionedModule,
+    module_settings: Mapping[str, Any] | None = None,
+    goals: TrainingGoals | None = None,
     num_env_runners: int = 0,
     num_envs_per_env_runner: int = 16,
     num_gpus_per_env_runner: float = 0,
@@ -105,6 +128,9 @@ def agent_config(
             reward instead: the agent to compare with.
         total_env_steps: Length of the training, over which the learning rate falls.
         module: Module of the agent's networks.
+        module_class: The kind of networks that the algorithm learns.
+        module_settings: Further settings of that kind.
+        goals: The training goals, which hindsight and the eye need; with captions for the eye.
         num_env_runners: Remote processes that sample; 0 samples in the caller's process, which saves the transport of
             episodes and is the fastest on two cores. Asynchronous algorithms need at least one.
         num_envs_per_env_runner: Sub-environments stepped together, whose frames share one reward request.
@@ -124,8 +150,12 @@ def agent_config(
         The configuration, not frozen: change what you like.
 
     Raises:
-        ConfigError: A learning rate that falls, and no length of the training.
+        ConfigError: A learning rate that falls, and no length of the training; or hindsight or an eye without what
+            they need.
     """
+    module = module or GoalModuleConfig()
+    _check_eye(module, goals)
+    all_goals = goals if hyperparameters.scores_all_goals else None
     training_env = {
         "env": env,
         "env_kwargs": {**env_kwargs, "terminate_on_success": client_factory is None},
@@ -146,24 +176,26 @@ def agent_config(
             num_envs_per_env_runner=num_envs_per_env_runner,
             num_gpus_per_env_runner=num_gpus_per_env_runner,
             gym_env_vectorize_mode="vector_entry_point",
-            env_to_module_connector=_ground_truth_connector
+            env_to_module_connector=partial(_ground_truth_connector, all_goals)
             if client_factory is None
-            else partial(_reward_connector, client_factory, recorder),
+            else partial(_reward_connector, client_factory, recorder, all_goals, module.eye is not None),
             sample_timeout_s=sample_timeout_s,
         )
         .learners(num_learners=num_learners, num_gpus_per_learner=num_gpus_per_learner)
         .rl_module(
             rl_module_spec=RLModuleSpec(
-                module_class=GoalConditionedModule,
-                model_config=(module or GoalModuleConfig()).to_model_config(),
+                module_class=module_class,
+                model_config={
+                    **module.to_model_config(),
+                    **(module_settings or {}),
+                    "eye_outputs": goals.eye_outputs if goals is not None and module.eye is not None else 0,
+                },
             )
         )
         .training(
             train_batch_size_per_learner=max(1, hyperparameters.train_batch_size // max(1, num_learners)),
             lr=_learning_rate(hyperparameters, total_env_steps),
             gamma=hyperparameters.gamma,
-            entropy_coeff=hyperparameters.entropy,
-            vf_loss_coeff=hyperparameters.value_loss,
             grad_clip=hyperparameters.grad_clip,
             grad_clip_by="global_norm",
         )
@@ -181,6 +213,19 @@ def agent_config(
     return configured
 
 
+def eye_targets(
+    *, goals: TrainingGoals | None = None, module: GoalModuleConfig | None = None, **agent: Any
+) -> Callable[[Any, Any], AddEyeTargets] | None:
+    """Return the piece of a learner's pipeline that an on-policy algorithm's eye needs, or None without an eye."""
+    if goals is None or module is None or module.eye is None:
+        return None
+    return partial(_eye_targets, goals)
+
+
+def _eye_targets(goals: TrainingGoals, space: Any, action_space: Any) -> AddEyeTargets:
+    return AddEyeTargets(goals)
+
+
 def _learning_rate(hyper: CommonHyperparameters, total_env_steps: int | None) -> float | list[list[float]]:
     """Return a constant, or RLlib's schedule of (env steps, rate) points."""
     if hyper.final_learning_rate is None:
@@ -193,15 +238,25 @@ def _learning_rate(hyper: CommonHyperparameters, total_env_steps: int | None) ->
 def _reward_connector(
     client_factory: Callable[[], Client],
     recorder: Callable[[RewardedStep], None] | None,
+    goals: TrainingGoals | None,
+    embeds: bool,
     env: Any,
     spaces: Any,
     device: Any,
 ) -> RewardConnector:
-    return RewardConnector(client_factory, env=env, recorder=recorder)
+    return RewardConnector(client_factory, env=env, recorder=recorder, goals=goals, embeds=embeds)
 
 
-def _ground_truth_connector(env: Any, spaces: Any, device: Any) -> GroundTruthConnector:
-    return GroundTruthConnector(env=env)
+def _ground_truth_connector(goals: TrainingGoals | None, env: Any, spaces: Any, device: Any) -> GroundTruthConnector:
+    return GroundTruthConnector(env=env, goals=goals)
+
+
+def _check_eye(module: GoalModuleConfig, goals: TrainingGoals | None) -> None:
+    if module.eye is not None and (goals is None or goals.captions is None):
+        raise ConfigError(
+            "the agent's eye learns from the reward model's embeddings and captions, and there are none; "
+            "train on a reward model, or leave agent.eye out"
+        )
 
 
 def _prepare_process(torch_threads: int | None, *, algorithm: Algorithm, **kwargs: Any) -> None:

@@ -5,11 +5,11 @@ from typing import Any, Literal
 from pydantic import Field
 from ray.rllib.algorithms.ppo import PPOConfig
 
-from rllib_configs.common import CommonHyperparameters, agent_config
+from rllib_configs.common import ActorCriticHyperparameters, agent_config, eye_targets
 from vlm_rewards.rllib.ppo_learner import BootstrapFreePPOLearner
 
 
-class PPOHyperparameters(CommonHyperparameters):
+class PPOHyperparameters(ActorCriticHyperparameters):
     """What PPO is tuned by, besides what all are; `train_batch_size` is one iteration.
 
     Attributes:
@@ -29,6 +29,9 @@ class PPOHyperparameters(CommonHyperparameters):
         """Return a PPO on RLlib's new API stack; see `CommonHyperparameters.make_config`."""
         return agent_config(PPOConfig(), self, **agent).training(
             learner_class=BootstrapFreePPOLearner,
+            learner_connector=eye_targets(**agent),
+            entropy_coeff=self.entropy,
+            vf_loss_coeff=self.value_loss,
             minibatch_size=self.minibatch_size,
             num_epochs=self.epochs,
             lambda_=self.gae_lambda,

@@ -4,6 +4,7 @@ From a program `deploy(GatewayArgs())`; on a running cluster `serve deploy serve
 """
 
 import logging
+import os
 from typing import Any
 
 import ray
@@ -15,6 +16,7 @@ from ray.serve.schema import LoggingConfig
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.service import HandleTransport
 from vlm_rewards.service.http import BearerTokens, HttpLimits, TransportBackend, create_app
+from vlm_rewards.service.http.admission import Admission
 from vlm_rewards.service.live import live_rewards
 from vlm_rewards.strict_config import StrictConfig
 
@@ -62,7 +64,13 @@ class Gateway:
         """Make the application in the replica, where its event loop is."""
         limits = self._args.limits
         backend = TransportBackend(self._find, threads=limits.max_requests, refresh_s=self._args.refresh_s)
-        return create_app(backend, limits, self._tokens, labels_answers=False)
+        app = create_app(backend, limits, self._tokens, labels_answers=False)
+        self._admission: Admission = app.state.admission
+        return app
+
+    def at_work(self) -> dict[str, int]:
+        """Return what is at work in this replica, for who looks after it: `requests`, their `bytes`, and its `pid`."""
+        return {"requests": self._admission.requests, "bytes": self._admission.bytes, "pid": os.getpid()}
 
     def _find(self) -> dict[str, HandleTransport]:
         running = running_rewards()

@@ -1,7 +1,8 @@
 """Open App: a Gymnasium environment whose ground truth is AndroidEnv's own."""
 
+import operator
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, SupportsIndex
 
 import grpc
 import gymnasium
@@ -19,7 +20,7 @@ from envs.android.emulator import EmulatorBackend
 from envs.android.emulator_options import EmulatorOptions
 from envs.android.open_app_config import CONTENT_SEEDS, TASK_PATH, OpenAppConfig
 from vlm_rewards.environment.goal_tokens import GOAL_LENGTH, VOCAB_SIZE, tokenize
-from vlm_rewards.errors import ConfigError, VLMRewardsError
+from vlm_rewards.errors import ConfigError, NotCopyableError, VLMRewardsError
 from vlm_rewards.goals import Goal, TaskSet
 from vlm_rewards.strict_config import near_matches
 
@@ -149,11 +150,22 @@ class OpenAppEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
         self._episode_is_over = False
         return self._observation(), self._info()
 
-    def step(self, action: np.int64 | int) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Refuse to be copied.
+
+        Raises:
+            NotCopyableError: Always.
+        """
+        raise NotCopyableError(
+            "a phone can be neither copied nor pickled: make another with gymnasium.make and the same seed, and hand "
+            "functions that make environments to other processes"
+        )
+
+    def step(self, action: SupportsIndex) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
         """Take one action and wait until the screen has settled.
 
         Args:
-            action: 0 to 59.
+            action: 0 to 59, as any whole number: Python's, NumPy's or torch's.
 
         Returns:
             Observation, reward (1.0 or 0.0), terminated, truncated, info.
@@ -162,7 +174,11 @@ class OpenAppEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
             gymnasium.error.InvalidAction: not an integer from 0 to 59.
             gymnasium.error.ResetNeeded: no episode is under way.
         """
-        if not self.action_space.contains(action):
+        try:
+            index = operator.index(action)
+        except TypeError:  # a float, an array of several
+            index = -1
+        if not 0 <= index < len(MACRO_ACTIONS):
             raise gymnasium.error.InvalidAction(
                 f"action {action!r} is not an integer from 0 to {len(MACRO_ACTIONS) - 1}; see envs.android.actions"
             )
@@ -171,7 +187,7 @@ class OpenAppEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
             raise gymnasium.error.ResetNeeded("no episode is under way; call reset()")
         device_error = None
         try:
-            reached = self._package in self._perform(backend, MACRO_ACTIONS[int(action)])
+            reached = self._package in self._perform(backend, MACRO_ACTIONS[index])
             self._goal_achieved = (reached or self._is_success) and self._is_in_front(backend)
         except _DEVICE_ERRORS as error:
             reached, self._goal_achieved = False, False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Literal
@@ -28,7 +29,7 @@ from envs.playhouse.renderer import MAX_SIZE, Renderer
 from envs.playhouse.scene import Scene
 from envs.playhouse.task_sets import held_out_pairs, load_task_set
 from vlm_rewards.environment.goal_tokens import GOAL_LENGTH, VOCAB_SIZE, tokenize
-from vlm_rewards.errors import ConfigError, VLMRewardsError
+from vlm_rewards.errors import ConfigError, NotCopyableError, VLMRewardsError
 from vlm_rewards.goals import TaskSet
 
 # MuJoCo would append its warnings to a file in the working folder.
@@ -109,6 +110,7 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
         self.task_set: TaskSet = load_task_set(self.preset, family, pack)
         categories = {name: pack.get(name) or CATEGORIES[name] for name in names}
         self._goals = [goal.id for goal in self.task_set.split(split)]
+        self._known_goals = frozenset(goal.id for goal in self.task_set.all_goals)
         if goal_id is not None:
             goal = PlayhouseGoal.from_id(goal_id, categories)
             if goal.family != family:
@@ -142,6 +144,21 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
     def goal_id(self) -> str:
         """Goal of the present episode."""
         return self._episode.goal.id
+
+    def lift_time_limit(self) -> None:
+        """End no episode for its length: something outside does."""
+        self._limit = sys.maxsize
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """Refuse to be copied.
+
+        Raises:
+            NotCopyableError: Always.
+        """
+        raise NotCopyableError(
+            "a home with its GL context can be neither copied nor pickled: make another with gymnasium.make and the "
+            "same seed, and hand functions that make environments to other processes"
+        )
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -177,6 +194,28 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
     def reward_frame(self) -> np.ndarray:
         """Return the present state as the reward model sees it: uint8 (h, w, 3), drawn anew at `reward_size`."""
         return self._eye(self._sizes[1])
+
+    def achieved_goals(self) -> list[str]:
+        """Return the ids of all goals of the task set that hold in the present state: ground truth.
+
+        Raises:
+            ConfigError: Of Pick and Place, whose truth is kept for the two things of the episode's goal alone.
+        """
+        if self.family == "pick_place":
+            raise ConfigError(
+                "the playhouse knows of one goal an episode whether it holds in Pick and Place, not of all"
+            )
+        pairs = {
+            (thing.category, thing.colour)
+            for slot, thing in enumerate(self.scene.things)
+            if self.truth.holds(self.family, slot, None)
+        }
+        goals = [PlayhouseGoal(self.family, pair).id for pair in sorted(pairs)]
+        return [goal_id for goal_id in goals if goal_id in self._known_goals]
+
+    def not_yet_captions(self, goal_id: str) -> tuple[str, ...]:
+        """Return captions of views in which a goal's thing is there but the goal does not hold; they teach the eye."""
+        return PlayhouseGoal.from_id(goal_id, self._categories).not_yet_captions()
 
     def render(self) -> np.ndarray:  # type: ignore[override]  # Gymnasium leaves the type open
         """Return a picture for people, uint8 (480, 800, 3): the agent's view, the home from above, and the goal."""

@@ -124,9 +124,10 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
 def _os_error(error: OSError, again: str) -> str | None:
     """Return one line for what disks and folders do; None for an error that is no disk's."""
     if error.errno == errno.ENOSPC:
-        return f"the disk is full ({error.filename}): free some space and {again}"
+        where = f" ({error.filename})" if error.filename else ""
+        return f"the disk is full{where}: free some space and {again}"
     if error.errno == errno.EDQUOT:
-        return f"the disk's quota is used up ({error.filename}): free some space and {again}"
+        return f"the disk's quota is used up: free some space and {again}"
     if error.filename is None or isinstance(error, ConnectionError | TimeoutError):
         return None
     return f"{error.filename}: {error.strerror}; check the path and who may write there, and {again}"

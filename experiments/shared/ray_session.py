@@ -4,9 +4,12 @@ import logging
 import math
 import os
 import signal
+import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 # Before ray is imported: no usage pings, and no table of RLlib's own beside our progress bar.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -17,6 +20,10 @@ from ray.exceptions import AuthenticationError
 
 from vlm_rewards.errors import ConfigError
 
+# Linux's limit, without the zero at the end, and Ray's longest path of a socket.
+_SOCKET_PATH = 107
+_LONGEST_BELOW = "session_2026-01-01_00-00-00_000000_4194304/sockets/plasma_store"
+_CONNECT_SECONDS = 10.0
 WORKER_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore::DeprecationWarning"}
 
 
@@ -56,6 +63,7 @@ def ray_session(num_cpus: float, wanted_cpus: float | None = None) -> Iterator[N
             ray.shutdown()
             raise
     else:
+        _check_temporary_folder()
         ray.init(
             address="local",
             num_cpus=max(os.cpu_count() or 1, math.ceil(wanted_cpus or num_cpus)),
@@ -82,11 +90,33 @@ def _check_cpus(num_cpus: float) -> None:
         )
 
 
+def _check_temporary_folder() -> None:
+    """Refuse a folder for temporary files in which Ray's sockets would have longer paths than the system takes."""
+    folder = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()) / "ray"
+    if len(os.fsencode(f"{folder}/{_LONGEST_BELOW}")) > _SOCKET_PATH:
+        variable = "RAY_TMPDIR" if os.environ.get("RAY_TMPDIR") else "TMPDIR"
+        raise ConfigError(
+            f"the folder for Ray's temporary files, {folder}, has too long a path for its sockets: set {variable} to a "
+            "short one, such as /tmp"
+        )
+
+
 def _connect(address: str) -> None:
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdigit() and "://" not in address:
+        # Ray itself would try for minutes.
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), _CONNECT_SECONDS).close()
+        except (OSError, OverflowError, UnicodeError) as error:
+            raise _no_cluster(address, error) from error
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ValueError, ConnectionError, AuthenticationError) as error:
-        raise ConfigError(
-            f"cannot join the Ray cluster that RAY_ADDRESS names, {address} ({' '.join(str(error).split())[:200]}): "
-            "give the address of its head, HOST:6379, or unset RAY_ADDRESS to run here"
-        ) from error
+        raise _no_cluster(address, error) from error
+
+
+def _no_cluster(address: str, error: Exception) -> ConfigError:
+    return ConfigError(
+        f"cannot join the Ray cluster that RAY_ADDRESS names, {address} ({' '.join(str(error).split())[:200]}): "
+        "give the address of its head, HOST:6379, or unset RAY_ADDRESS to run here"
+    )

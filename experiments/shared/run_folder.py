@@ -1,13 +1,15 @@
 """The folder of one training run: its settings, its progress and its newest checkpoint, never half-written."""
 
 import json
+import re
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic import TypeAdapter, ValidationError
 
 from experiments.shared.atomic_files import write_atomically
 from experiments.shared.sealed_folder import damage, flush, seal
@@ -19,6 +21,8 @@ CONFIG_FILE = "config.yaml"
 STATE_FILE = "state.json"
 # The newest, and the one before in case the newest is damaged.
 CHECKPOINTS_KEPT = 2
+# Without it a file that was copied in part could be read, and settings at its end be others than those of the start.
+_LAST_LINE = "# end of the settings"
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,7 @@ class RunFolder:
     def at(cls, path: Path, config: dict[str, Any]) -> "RunFolder":
         """Make the folder `path`, which may exist but is empty, and store `config` in it."""
         path.mkdir(parents=True, exist_ok=True)
-        write_atomically(path / CONFIG_FILE, yaml.safe_dump(config, sort_keys=False))
+        write_atomically(path / CONFIG_FILE, f"{yaml.safe_dump(config, sort_keys=False)}{_LAST_LINE}\n")
         return cls(path)
 
     @classmethod
@@ -108,16 +112,35 @@ class RunFolder:
         Raises:
             ConfigError: Their file is damaged.
         """
-        return read_yaml(self.path / CONFIG_FILE)
+        path = self.path / CONFIG_FILE
+        values = read_yaml(path)
+        if path.read_text(encoding="utf-8").rstrip().rpartition("\n")[2] != _LAST_LINE:
+            raise ConfigError(
+                f"{path} is cut off: bring it back from a copy; if it is whole all the same, its last line must be "
+                f"{_LAST_LINE!r}"
+            )
+        return values
+
+    def has_begun(self) -> bool:
+        """Tell whether there is anything to resume."""
+        return (self.path / STATE_FILE).is_file() or bool(self._checkpoints())
 
     def state(self) -> RunState | None:
         """Return where the run stands, or None if it never got to train.
 
         Raises:
-            ConfigError: Its file is damaged.
+            ConfigError: Its file is damaged, or missing beside checkpoints.
         """
         path = self.path / STATE_FILE
-        return _read_state(path) if path.is_file() else None
+        if path.is_file():
+            return _read_state(path)
+        checkpoints = self._checkpoints()
+        if checkpoints:
+            raise ConfigError(
+                f"{path} is missing: bring it back from a copy, or take the one that the newest checkpoint keeps, "
+                f"{checkpoints[0] / STATE_FILE}"
+            )
+        return None
 
     def restorable(self, warn: Callable[[str], None]) -> RunState | None:
         """Return the newest state whose checkpoint is whole, or None if the run never got to train.
@@ -146,7 +169,7 @@ class RunFolder:
 
     def remove_if_never_started(self) -> None:
         """Delete the folder of a run that was refused before it began: there is nothing in it to resume."""
-        if self.state() is None:
+        if not self.has_begun():
             shutil.rmtree(self.path, ignore_errors=True)
 
     def write_state(self, state: RunState) -> None:
@@ -192,12 +215,20 @@ class RunFolder:
 
 def _read_state(path: Path) -> RunState:
     try:
-        values = json.loads(path.read_text())
-        values["curve"] = tuple(CurvePoint(**point) for point in values["curve"])
-        values["held_out"] = tuple(HeldOutPoint(**point) for point in values["held_out"])
-        return RunState(**values)
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        unknown = set(values) - {field.name for field in fields(RunState)}
+        if unknown:
+            raise KeyError(*unknown)
+        state = _STATE.validate_python(values)
+        if state.env_steps < 0 or not _CHECKPOINT.fullmatch(state.checkpoint or "checkpoint-0"):
+            raise ValueError
+    except (OSError, ValueError, TypeError, KeyError, RecursionError, ValidationError) as error:
         raise ConfigError(
-            f"{path} is damaged or of another version ({type(error).__name__}): bring it back from a copy, or start a "
-            "new run"
+            f"{path} is damaged or of another version ({type(error).__name__}): bring it back from a copy "
+            "(each checkpoint keeps one), or start a new run"
         ) from error
+    return state
+
+
+_STATE = TypeAdapter(RunState)
+_CHECKPOINT = re.compile(r"checkpoint-\d+")

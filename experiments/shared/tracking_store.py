@@ -43,7 +43,14 @@ def _absolute(uri: str) -> str:
         # Workers have other working directories.
         return f"{_SQLITE}{results_path(uri.removeprefix(_SQLITE))}"
     if "://" in uri and scheme in _PORTS:
-        if not urlsplit(uri).hostname:
+        try:
+            parts = urlsplit(uri)
+            host, port = parts.hostname, parts.port
+        except ValueError as error:
+            raise ConfigError(
+                f"cannot read the MLflow address {uri!r} ({error}): write it as http://HOST:5000"
+            ) from error
+        if not host or port == 0:
             raise ConfigError(f"the MLflow address {uri!r} names no host: write it as {scheme}://HOST/...")
         return uri
     if scheme == "databricks":
@@ -52,6 +59,26 @@ def _absolute(uri: str) -> str:
         f"MLflow keeps no runs at {uri!r}: give a server (http://HOST:5000), a database (postgresql://USER@HOST/NAME) "
         "or a sqlite file (sqlite:////full/path.db)"
     )
+
+
+def check_still_there(uri: str | None, folder: Path) -> None:
+    """Make sure that the sqlite store of what `folder` holds has not been moved: a new one in its place knows nothing.
+
+    Args:
+        uri: As the folder's settings have it.
+        folder: Of a run or study that has begun.
+
+    Raises:
+        ConfigError: The file is gone.
+    """
+    if uri is None or not uri.startswith(_SQLITE):
+        return
+    database = Path(uri.removeprefix(_SQLITE))
+    if not database.is_file():
+        raise ConfigError(
+            f"the MLflow store of {folder}, {database}, is not there: mlflow.db and mlartifacts belong to it, "
+            f"and MLflow keeps full paths; bring them back, or let {database.parent} be a link to where they are now"
+        )
 
 
 def check_store(uri: str) -> None:

@@ -49,9 +49,12 @@ def study_command(kind: str) -> Command:
 
 def _reopened(kind: str) -> Callable[[Path], dict[str, Any]]:
     def reopen(path: Path) -> dict[str, Any]:
+        from experiments.shared.tracking_store import check_still_there
         from experiments.study.study_folder import StudyFolder
 
-        return dict(StudyFolder.existing(path, kind).config().model_dump(mode="json", exclude_unset=True))
+        config = StudyFolder.existing(path, kind).config()
+        check_still_there(config.tracking.uri, path)
+        return dict(config.model_dump(mode="json", exclude_unset=True))
 
     return reopen
 

@@ -77,9 +77,22 @@ class StudyFolder:
             shutil.rmtree(self.path, ignore_errors=True)
 
     def record(self) -> StudyRecord:
-        """Return the study's record."""
-        values = json.loads((self.path / _RECORD).read_text(encoding="utf-8"))
-        return StudyRecord(values["kind"], values["mlflow_run_id"], tuple(Trial(**t) for t in values["trials"]))
+        """Return the study's record.
+
+        Raises:
+            ConfigError: Its file is damaged.
+        """
+        path = self.path / _RECORD
+        try:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            kind, run_id = str(values["kind"]), str(values["mlflow_run_id"])
+            trials = tuple(Trial(**trial) for trial in values["trials"])
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
+            raise ConfigError(
+                f"{path} is damaged or of another version ({type(error).__name__}): bring it back from a copy, or "
+                "start a new study"
+            ) from error
+        return StudyRecord(kind, run_id, trials)
 
     def write_record(self, record: StudyRecord) -> None:
         """Replace the record in one step."""

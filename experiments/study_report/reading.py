@@ -21,8 +21,8 @@ from experiments.study_report.records import HELD_OUT, HISTORIES, OfflineRow, St
 from vlm_rewards.credentials import with_password
 from vlm_rewards.errors import ConfigError, TrackingError
 from vlm_rewards.evaluation.statistics import Curve
-from vlm_rewards.tracking.mlflow_run import STORE_ERRORS
 from vlm_rewards.tracking.store import first_line, sqlite_file
+from vlm_rewards.tracking.writes import STORE_ERRORS
 
 # Read by MLflow at each download: bars would bury the one line that the command prints.
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")

@@ -154,6 +154,28 @@ class TrainConfig(StrictConfig):
                 check_device(self.reward, self.served_by.num_gpus)
         return self
 
+    @model_validator(mode="after")
+    def _reward_can_teach(self) -> "TrainConfig":
+        dense = isinstance(self.reward, RewardConfig) and not self.reward.head.terminates
+        if self.algorithm.scores_all_goals and dense:
+            raise ConfigError(
+                f"hindsight asks whether a goal is achieved, and the dense form {self.reward_model.head.form!r} never "
+                "says so; use the form softmax_binary, or leave algorithm.hindsight out"
+            )
+        if self.agent.eye is None:
+            return self
+        if self.uses_ground_truth:
+            raise ConfigError(
+                "agent.eye learns from the reward model's embeddings, and the reward is the environment's own; "
+                "train on a reward model, or leave agent.eye out"
+            )
+        if getattr(self.served_by, "cache_mb", None) == 0:
+            raise ConfigError(
+                "agent.eye asks for a frame's embedding after its scores, and without a cache it would be computed "
+                "twice; set served_by.cache_mb, 16 is enough"
+            )
+        return self
+
     @property
     def trainer_cpus(self) -> int:
         """CPUs of the run's own process, the env runners and the learners."""

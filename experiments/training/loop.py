@@ -113,7 +113,7 @@ class TrainingLoop:
             result,
             env_steps=self._config.algorithm.iteration_env_steps,
             env_runners=self._config.sampling.num_env_runners,
-            learner_may_lag=self._config.algorithm.is_asynchronous,
+            learner_may_lag=self._config.algorithm.learner_may_lag,
         )
         self.state = replace(
             self.state,

@@ -10,8 +10,10 @@ from urllib.parse import SplitResult, urlsplit
 from envs.registry import make_env
 from experiments.shared.ray_session import quiet_ray
 from experiments.training.config import TrainConfig
+from experiments.training.environments import replay_in_words, task_set_of
 from vlm_rewards.encoders.loading import resolve_model
 from vlm_rewards.errors import CheckpointError, ConfigError
+from vlm_rewards.rllib.training_goals import TrainingGoals
 
 # NumPy's and RLlib's own limit.
 _SEEDS = 2**32
@@ -81,12 +83,16 @@ def _check_host(model: str, hub: SplitResult, again: str) -> None:
 
 def _check_algorithm(config: TrainConfig) -> None:
     """Let the algorithm refuse what it would refuse when it is built."""
+    goals = TrainingGoals.of(task_set_of(config)) if config.algorithm.scores_all_goals else None
+    replay_in_words(config, goals)
     config.algorithm.make_config(
         env=functools.partial(make_env, config.environment.id),
         env_kwargs=config.environment.options,
         client_factory=None,
         total_env_steps=config.total_env_steps,
-        module=config.agent,
+        # What the eye needs is the reward model's, and there is none yet.
+        module=config.agent.model_copy(update={"eye": None}),
+        goals=goals,
         num_env_runners=config.sampling.num_env_runners,
         num_envs_per_env_runner=config.sampling.num_envs_per_env_runner,
         torch_threads=config.sampling.learner_threads,

@@ -9,6 +9,7 @@ from typing import Any, cast
 import gymnasium as gym
 from gymnasium.spaces import Discrete
 
+from experiments.shared.cells import csv_cell
 from experiments.training.config import TrainConfig
 from vlm_rewards.evaluation import EvaluationSummary, RandomPolicy, run_episodes, summarise
 from vlm_rewards.evaluation.curve_point import CurvePoint
@@ -165,7 +166,7 @@ def write_table(path: Path, agent: EvaluationSummary, random: EvaluationSummary)
         for name, rate, baseline in rows:
             low, high = rate.interval()
             numbers = (rate.rate, low, high, rate.mean_length, baseline.rate)
-            writer.writerow([name, rate.episodes, *(f"{number:.4f}" for number in numbers)])
+            writer.writerow([csv_cell(name), rate.episodes, *(f"{number:.4f}" for number in numbers)])
     return path
 
 

@@ -17,7 +17,7 @@ from experiments.shared.command_line import named_signals
 from experiments.shared.folder_lock import locked
 from experiments.shared.run_folder import RunFolder, RunState
 from experiments.training.config import TrainConfig
-from experiments.training.environments import evaluation_env, task_set_of
+from experiments.training.environments import evaluation_env, replay_in_words, task_set_of, training_goals
 from experiments.training.loop import TrainingLoop, Watcher, seed_after
 from experiments.training.results import Results, evaluate, evaluate_and_record
 from vlm_rewards.errors import ConfigError
@@ -126,7 +126,11 @@ class Training:
 
     def _execute(self, client: RewardClient | None) -> TrainingOutcome:
         description = None if client is None else client.describe()
-        with self._algorithm(client) as algorithm, self._start_tracking(description) as run, named_signals():
+        with (
+            self._algorithm(client, description) as algorithm,
+            self._start_tracking(description) as run,
+            named_signals(),
+        ):
             if self._state is None:
                 self._state = RunState(mlflow_run_id=run.run_id)
                 self.folder.write_state(self._state)
@@ -185,8 +189,10 @@ class Training:
         return run
 
     @contextmanager
-    def _algorithm(self, client: RewardClient | None) -> Iterator[Algorithm]:
-        self._watcher.stage("building the agent")
+    def _algorithm(self, client: RewardClient | None, description: RewardDescription | None) -> Iterator[Algorithm]:
+        goals = training_goals(self.config, self._task_set, description)
+        replay = replay_in_words(self.config, goals)
+        self._watcher.stage("building the agent" + (f", with a replay of {replay}" if replay else ""))
         algorithm = self.config.algorithm.make_config(
             env=functools.partial(make_env, self.config.environment.id),
             env_kwargs=self.config.environment.options,
@@ -194,6 +200,7 @@ class Training:
             client_factory=client and functools.partial(copy.copy, client),
             total_env_steps=self.config.total_env_steps,
             module=self.config.agent,
+            goals=goals,
             num_env_runners=self.config.sampling.num_env_runners,
             num_envs_per_env_runner=self.config.sampling.num_envs_per_env_runner,
             num_gpus_per_env_runner=self.config.env_runner_gpus,

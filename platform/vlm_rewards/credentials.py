@@ -20,7 +20,10 @@ def without_password(uri: str) -> str:
     """Return an address without the password that it may hold, before the host or among its parameters."""
     if "://" not in uri:
         return uri
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:  # no address at all: who asks for it says so
+        return hide_passwords(uri)
     # By hand: `username` and `hostname` lower and decode what has to stay as it was.
     user_info, at, host = parts.netloc.rpartition("@")
     user, _, _ = user_info.partition(":")

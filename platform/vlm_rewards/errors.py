@@ -65,3 +65,7 @@ class RewardOverloadedError(RewardServiceError):
 
 class TrackingError(VLMRewardsError):
     """The MLflow store cannot be opened or written."""
+
+
+class NotCopyableError(VLMRewardsError, TypeError):
+    """Something that holds a device, a window or threads was to be copied or pickled."""

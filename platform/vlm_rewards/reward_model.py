@@ -70,9 +70,12 @@ class RewardModel:
         if isinstance(self.encoder, ReadsTexts):
             readings = dict(zip([*distinct, bare], self.encoder.read_texts([*distinct, bare]), strict=True))
         check_prompts(self._prompts, dict(zip(distinct, embeddings, strict=True)), readings, bare, config.model)
-        self._texts = {
-            goal_id: embeddings[[row[prompt] for prompt in prompts]] for goal_id, prompts in self._prompts.items()
+        self._distinct = embeddings
+        self._rows = {
+            goal_id: np.array([row[prompt] for prompt in prompts], np.intp)
+            for goal_id, prompts in self._prompts.items()
         }
+        self._texts = {goal_id: embeddings[rows] for goal_id, rows in self._rows.items()}
         self._captions = embeddings[[row[caption] for caption in config.head.captions]]
         for texts in self._texts.values():
             config.head.scores(texts[:1], texts, self._captions, config.tau)  # a goal that is the baseline is refused
@@ -197,12 +200,7 @@ class RewardModel:
         for goal_id in dict.fromkeys(goal_ids):
             rows = np.flatnonzero(ids == goal_id)
             scores[rows] = self.config.head.scores(images[rows], self._texts[goal_id], self._captions, self.config.tau)
-        if not np.isfinite(scores).all():
-            bad = int((~np.isfinite(scores)).sum())
-            raise NonFiniteRewardError(
-                f"{bad} of {len(scores)} rewards of model {self.config.model!r} are not finite; "
-                f"its weights are damaged or precision {self.config.precision!r} overflows: try fp32"
-            )
+        self._check_finite(scores)
         return scores
 
     def score_all_embeddings(self, images: npt.NDArray[np.float32], goal_ids: Sequence[str]) -> npt.NDArray[np.float32]:
@@ -218,13 +216,12 @@ class RewardModel:
         Raises:
             VLMRewardsError: As for `score_embeddings`.
         """
-        scores = np.zeros((len(images), len(goal_ids)), np.float32)
-        columns: dict[str, npt.NDArray[np.float32]] = {}
-        for column, goal_id in enumerate(goal_ids):
-            if goal_id not in columns:
-                columns[goal_id] = self.score_embeddings(images, [goal_id] * len(images))
-            scores[:, column] = columns[goal_id]
-        return scores
+        self._check_goals(goal_ids)
+        column = {goal_id: number for number, goal_id in enumerate(dict.fromkeys(goal_ids))}
+        rows = [self._rows[goal_id] for goal_id in column]
+        scores = self.config.head.scores_of_all(images, self._distinct, rows, self._captions, self.config.tau)
+        self._check_finite(scores)
+        return np.take(scores, [column[goal_id] for goal_id in goal_ids], axis=1)
 
     def describe(self) -> RewardDescription:
         """Return what a client needs to know."""
@@ -242,6 +239,14 @@ class RewardModel:
             negatives=self.config.negatives,
             goal_ids=tuple(self._prompts),
         )
+
+    def _check_finite(self, scores: npt.NDArray[np.float32]) -> None:
+        if not np.isfinite(scores).all():
+            bad = int((~np.isfinite(scores)).sum())
+            raise NonFiniteRewardError(
+                f"{bad} of {scores.size} rewards of model {self.config.model!r} are not finite; "
+                f"its weights are damaged or precision {self.config.precision!r} overflows: try fp32"
+            )
 
     def _check_goals(self, goal_ids: Sequence[str]) -> None:
         for goal_id in dict.fromkeys(goal_ids):

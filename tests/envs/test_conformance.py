@@ -3,7 +3,9 @@
 A new environment is found in Gymnasium's registry. A new domain adds what solves its episodes to `ORACLES`.
 """
 
+import copy
 import importlib
+import pickle
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -12,6 +14,7 @@ from itertools import chain, repeat
 import gymnasium
 import numpy as np
 import pytest
+import torch
 from gymnasium.envs.registration import load_env_creator
 from gymnasium.utils.env_checker import check_env
 
@@ -20,6 +23,7 @@ from envs.playhouse.policies import make_policy
 from envs.registry import DOMAINS
 from vlm_rewards.environment.goal_tokens import GOAL_LENGTH
 from vlm_rewards.environment.rewardable_env import RewardableEnv
+from vlm_rewards.errors import NotCopyableError
 
 for package in DOMAINS.values():
     importlib.import_module(package)
@@ -258,3 +262,31 @@ def test_closing_twice_is_fine_and_leaves_no_thread(make):
     assert set(threading.enumerate()) <= before
     with pytest.raises(gymnasium.error.ClosedEnvironmentError):
         env.reset()
+
+
+@pytest.mark.parametrize("env_id", sorted(REGISTERED))
+@pytest.mark.parametrize("limit", [3, 130])
+def test_gymnasiums_time_limit_counts_below_the_presets_and_above(env_id, limit):
+    env = gymnasium.make(env_id, max_episode_steps=limit, terminate_on_success=False)
+    for made in (env, gymnasium.make(env.spec)):
+        made.reset(seed=0)
+        steps = 1
+        while not made.step(0)[3]:
+            steps += 1
+        assert steps == limit
+        made.close()
+
+
+@pytest.mark.parametrize("kind", [int, np.int64, np.uint8, torch.tensor, np.array])
+def test_an_action_is_any_whole_number(make, kind):
+    env = make()
+    env.reset(seed=0)
+    observation = env.step(kind(1))[0]
+    env.reset(seed=0)
+    np.testing.assert_array_equal(observation["image"], env.step(1)[0]["image"])
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_what_cannot_be_copied_says_so(make, copied):
+    with pytest.raises(NotCopyableError, match=r"neither copied nor pickled: make another with gymnasium\.make"):
+        copied(make())

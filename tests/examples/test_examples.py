@@ -11,8 +11,11 @@ pytest.importorskip("stable_baselines3", reason="pip install stable-baselines3")
 
 from examples import stable_baselines3_ppo as example
 from vlm_rewards.errors import ConfigError
+from vlm_rewards.goals import TaskSet
+from vlm_rewards.reward_model import RewardModel
 from vlm_rewards.service import InProcessTransport
 from vlm_rewards.service.http import BearerTokens, LocalServer, TransportBackend, create_app
+from vlm_rewards.service.served_by import Http, InProcess
 
 README = Path(__file__).resolve().parents[2] / "examples" / "README.md"
 TOKEN = "a-token-for-the-examples"
@@ -36,17 +39,18 @@ def served():
     """The packaged model behind a gateway that asks for a token; one torch thread, for two fight on busy cores."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    transport = Recording(example.packaged_model())
+    transport = Recording(RewardModel(example.REWARD, TaskSet.named("open_common_apps")))
     backend = TransportBackend(lambda: {"reward-pocket": transport})
     with LocalServer(create_app(backend, tokens=BearerTokens([TOKEN]))) as server:
         yield server.url, transport
     torch.set_num_threads(threads)
 
 
-def test_stable_baselines3_is_paid_by_the_served_model_and_by_nothing_else(served):
+def test_stable_baselines3_is_paid_by_the_served_model_and_by_nothing_else(served, monkeypatch):
+    monkeypatch.setenv("VLM_REWARDS_TOKEN", TOKEN)
     url, transport = served
     transport.answers.clear()
-    progress = example.train(url, "reward-pocket", TOKEN, steps=256, seed=0)
+    progress = example.train(Http(url=url, model="reward-pocket"), steps=256, seed=0)
     assert [answer[0] for answer in transport.answers] == [8] * 32
     assert set().union(*(answer[1] for answer in transport.answers)) == {"gmail"}
     # What the learner's infos say is what the service has answered, step by step.
@@ -60,7 +64,14 @@ def test_stable_baselines3_is_paid_by_the_served_model_and_by_nothing_else(serve
 
 def test_stable_baselines3_without_a_token_says_so(served):
     with pytest.raises(ConfigError, match="token"):
-        example.train(served[0], "reward-pocket", steps=64)
+        example.train(Http(url=served[0], model="reward-pocket"), steps=64)
+
+
+def test_without_a_gateway_the_same_rewards_come_from_this_process(served, monkeypatch):
+    monkeypatch.setenv("VLM_REWARDS_TOKEN", TOKEN)
+    over_http = example.train(Http(url=served[0], model="reward-pocket"), steps=64, seed=1)
+    here = example.train(InProcess(), steps=64, seed=1)
+    assert here.scores == over_http.scores
 
 
 def test_the_python_of_the_readme_runs(served, monkeypatch):

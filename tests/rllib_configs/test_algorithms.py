@@ -6,7 +6,7 @@ from ray.rllib.core.rl_module.apis import TargetNetworkAPI
 from experiments.shared.preset_files import load_preset
 from experiments.training.config import TrainConfig
 from rllib_configs.algorithms import ALGORITHMS
-from rllib_configs.common import CommonHyperparameters
+from rllib_configs.common import ActorCriticHyperparameters, CommonHyperparameters
 from rllib_configs.ppo import PPOHyperparameters
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.rllib.env_runner import RewardEnvRunner
@@ -35,10 +35,22 @@ def test_every_algorithm_gives_the_same_guarantees(name):
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_hyperparameters_reach_the_algorithm_and_mistakes_are_refused(name):
     kind = ALGORITHMS[name]
-    hyper = kind(train_batch_size=640, learning_rate=3e-3, final_learning_rate=1e-4, gamma=0.8, entropy=0.02)
+    actor_critic = issubclass(kind, ActorCriticHyperparameters)
+    hyper = kind(
+        train_batch_size=640,
+        learning_rate=3e-3,
+        final_learning_rate=1e-4,
+        gamma=0.8,
+        **({"entropy": 0.02} if actor_critic else {}),
+    )
     config = hyper.make_config(total_env_steps=900, **AGENT)
     assert config.lr == [[0, 3e-3], [900, 1e-4]]
-    assert (config.train_batch_size_per_learner, config.gamma, config.entropy_coeff) == (640, 0.8, 0.02)
+    assert (config.train_batch_size_per_learner, config.gamma) == (640, 0.8)
+    if actor_critic:
+        assert config.entropy_coeff == 0.02
+    else:
+        with pytest.raises(ConfigError, match="unknown key 'entropy'"):
+            kind(entropy=0.02)
     with pytest.raises(ConfigError, match="total_env_steps"):
         hyper.make_config(**AGENT)
     for mistake in ({"learning_rate": 0}, {"grad_clip": 0}, {"no_such_setting": 1}):
@@ -50,7 +62,7 @@ def test_presets_name_an_algorithm_and_its_hyperparameters():
     assert ALGORITHMS.parse({"name": "appo", "clip": 0.1}) == ALGORITHMS["appo"](clip=0.1)
     assert ALGORITHMS.parse({"clip": 0.1}) == PPOHyperparameters(clip=0.1)
     for wrong, message in (
-        ({"name": "dqm"}, "there is no algorithm 'dqm'; known: appo, impala, ppo"),
+        ({"name": "dqm"}, "there is no algorithm 'dqm'; did you mean 'dqn'"),
         ({"name": "apo"}, "did you mean 'appo'"),
         ({"name": "impala", "minibatch_size": 3}, "unknown key 'minibatch_size'"),
         ("ppo", "must be a mapping like {name: ppo}, not 'ppo'"),
@@ -75,6 +87,10 @@ def test_sampling_that_an_asynchronous_algorithm_cannot_do_is_refused(name):
 def test_an_iteration_is_as_long_as_the_hyperparameters_say(name):
     hyper = ALGORITHMS[name](train_batch_size=2048)
     config = hyper.make_config(**AGENT)
+    assert hyper.learner_may_lag == (name != "ppo")
+    if name == "dqn":  # whose batches come from the replay
+        assert hyper.iteration_env_steps == config.min_sample_timesteps_per_iteration == 1024
+        return
     assert hyper.iteration_env_steps == 2048
     if ALGORITHMS[name].is_asynchronous:
         assert config.min_sample_timesteps_per_iteration == 2048

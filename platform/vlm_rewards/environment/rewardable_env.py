@@ -21,6 +21,10 @@ class RewardableEnv(Protocol):
     The constructor takes `terminate_on_success: bool`. Training passes False, so that ground truth never ends a
     training episode; timeouts truncate.
 
+    Two more methods are optional, looked up by name: `not_yet_captions(goal_id)` returns captions of states on the way
+    to a goal, which teach the agent's eye beside the goal's own; `achieved_goals()` returns the ids of all goals that
+    hold in the present state, for hindsight of an agent that trains on the environment's own reward.
+
     Attributes:
         goal_id: Id of the current episode's goal, in the reward model's task set.
     """

@@ -56,6 +56,8 @@ class RewardVectorEnv(VectorEnv[Any, Any, Any]):
         self.render_mode = first.render_mode
         self._reward_frame = [env.get_wrapper_attr("reward_frame") for env in self.envs]
         self._reset_next = np.zeros(self.num_envs, dtype=np.bool_)
+        # What each sub-environment showed last; None before its first reset.
+        self._last: list[Any] = [None] * self.num_envs
 
     def reset(
         self,
@@ -67,23 +69,28 @@ class RewardVectorEnv(VectorEnv[Any, Any, Any]):
 
         Args:
             seed: Sub-environment i gets `seed + i`, or its own from a sequence of `num_envs`.
-            options: Passed to every sub-environment.
+            options: Passed to every sub-environment; a `reset_mask` in them, bool (num_envs,), is ours: only those that
+                it names start an episode, and the others show what they showed last. The caller's dict stays as it is.
 
         Returns:
             Batched observations, and infos as a dict of arrays with a mask `_key` beside each key.
 
         Raises:
-            ConfigError: Not one seed a sub-environment.
+            ConfigError: Not one seed a sub-environment, or a mask of another kind, or one before the first reset.
         """
+        options = None if options is None else dict(options)
+        mask = np.ones(self.num_envs, np.bool_) if not options else self._reset_mask(options)
         if seed is None or isinstance(seed, int):
             seeds: list[int | None] = [None if seed is None else seed + i for i in range(self.num_envs)]
         else:
             seeds = list(seed)
         if len(seeds) != self.num_envs:
             raise ConfigError(f"{len(seeds)} seeds for {self.num_envs} sub-environments; pass one each")
-        self._reset_next[:] = False
-        results = [env.reset(seed=seeds[i], options=options) for i, env in enumerate(self.envs)]
-        return self._batched([result[0] for result in results]), batched_infos([result[1] for result in results])
+        infos: list[dict[str, Any]] = [{}] * self.num_envs
+        for i in np.flatnonzero(mask):
+            self._last[i], infos[i] = self.envs[i].reset(seed=seeds[i], options=options)
+        self._reset_next[mask] = False
+        return self._batched(self._last), batched_infos(infos)
 
     def step(
         self, actions: Any
@@ -97,7 +104,7 @@ class RewardVectorEnv(VectorEnv[Any, Any, Any]):
             Observations, rewards float64 (num_envs,), terminations and truncations bool (num_envs,), infos. Right
             after a reset the reward is 0 and both flags are False.
         """
-        observations: list[Any] = [None] * self.num_envs
+        observations = self._last
         infos: list[dict[str, Any]] = [{}] * self.num_envs
         rewards = np.zeros(self.num_envs, dtype=np.float64)
         terminations = np.zeros(self.num_envs, dtype=np.bool_)
@@ -154,6 +161,30 @@ class RewardVectorEnv(VectorEnv[Any, Any, Any]):
         """
         return [self.envs[self._checked(index)].get_wrapper_attr("goal_id") for index in indices]
 
+    def achieved_goals(self, indices: Sequence[int]) -> list[list[str]]:
+        """Return which goals hold in the current states of some sub-environments: ground truth.
+
+        Args:
+            indices: Of n sub-environments, in [0, num_envs).
+
+        Returns:
+            n lists of goal ids.
+
+        Raises:
+            IndexError: No such sub-environment.
+            ConfigError: The sub-environments cannot say.
+        """
+        found = []
+        for index in indices:
+            env = self.envs[self._checked(index)]
+            if not env.has_wrapper_attr("achieved_goals"):
+                raise ConfigError(
+                    f"{env} has no achieved_goals(), so its own reward can score no other goals; "
+                    "leave algorithm.hindsight out, or train on a reward model"
+                )
+            found.append(list(env.get_wrapper_attr("achieved_goals")()))
+        return found
+
     def render(self) -> tuple[Any, ...]:
         """Return each sub-environment's own rendering."""
         return tuple(env.render() for env in self.envs)
@@ -162,6 +193,20 @@ class RewardVectorEnv(VectorEnv[Any, Any, Any]):
         """Close the sub-environments; `close` calls it once."""
         for env in self.envs:
             env.close()
+
+    def _reset_mask(self, options: dict[str, Any]) -> npt.NDArray[np.bool_]:
+        """Take the mask out of options; all where they have none."""
+        mask = options.pop("reset_mask", None)
+        if mask is None:
+            return np.ones(self.num_envs, np.bool_)
+        mask = np.asarray(mask)
+        if mask.shape != (self.num_envs,) or mask.dtype != np.bool_:
+            raise ConfigError(
+                f"reset_mask is {mask.dtype} {mask.shape}; give bool ({self.num_envs},), one for each sub-environment"
+            )
+        if any(self._last[i] is None for i in np.flatnonzero(~mask)):
+            raise ConfigError("reset_mask leaves out sub-environments that never began; reset all of them first")
+        return mask
 
     def _batched(self, observations: list[Any]) -> Any:
         space = self.single_observation_space

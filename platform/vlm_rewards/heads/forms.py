@@ -8,6 +8,7 @@
 | `goal_baseline`  | see `goal_baseline`, in [-1, 1] | the score     | never            |
 """
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 import numpy as np
@@ -17,39 +18,48 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator
 from vlm_rewards.heads.cosine import cosine
 from vlm_rewards.heads.goal_baseline import check_alpha, goal_baseline
 from vlm_rewards.heads.head import RewardHead
-from vlm_rewards.heads.softmax_binary import softmax_binary
+from vlm_rewards.heads.softmax_binary import similarities, softmax_binary, softmax_of
 from vlm_rewards.registry import Registry
 
 
-class Probability(RewardHead):
-    """The probability of the goal against its negatives, as a dense reward."""
+class _Softmax(RewardHead):
+    """What both forms of equation 1 compute."""
 
     uses_negatives: ClassVar[bool] = True
     score_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
+
+    def scores(
+        self, images: np.ndarray, texts: np.ndarray, captions: np.ndarray, tau: float
+    ) -> npt.NDArray[np.float32]:
+        """Return the scores of equation 1."""
+        return softmax_binary(images, texts, tau)
+
+    def scores_of_all(
+        self,
+        images: npt.NDArray[np.float32],
+        texts: npt.NDArray[np.float32],
+        rows: Sequence[npt.NDArray[np.intp]],
+        captions: npt.NDArray[np.float32],
+        tau: float,
+    ) -> npt.NDArray[np.float32]:
+        """Return the scores of equation 1 for each goal; goals share most negatives, so each text is compared once."""
+        shared = similarities(images, texts)
+        columns = [softmax_of(np.take(shared, own, axis=1), tau) for own in rows]
+        return np.stack(columns, axis=1) if columns else np.zeros((len(images), 0), np.float32)
+
+
+class Probability(_Softmax):
+    """The probability of the goal against its negatives, as a dense reward."""
 
     form: Literal["probability"] = "probability"
 
-    def scores(
-        self, images: np.ndarray, texts: np.ndarray, captions: np.ndarray, tau: float
-    ) -> npt.NDArray[np.float32]:
-        """Return the scores of equation 1."""
-        return softmax_binary(images, texts, tau)
 
-
-class SoftmaxBinary(RewardHead):
+class SoftmaxBinary(_Softmax):
     """The paper's form: the probability of the goal, and reward 1 and the episode's end where it is above beta."""
 
-    uses_negatives: ClassVar[bool] = True
     terminates: ClassVar[bool] = True
-    score_range: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     form: Literal["softmax_binary"] = "softmax_binary"
-
-    def scores(
-        self, images: np.ndarray, texts: np.ndarray, captions: np.ndarray, tau: float
-    ) -> npt.NDArray[np.float32]:
-        """Return the scores of equation 1."""
-        return softmax_binary(images, texts, tau)
 
 
 class Cosine(RewardHead):

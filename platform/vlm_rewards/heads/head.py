@@ -1,5 +1,6 @@
 """What a reward form is: what its score may be, and what reward and ending follow from it."""
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -51,6 +52,29 @@ class RewardHead(StrictConfig):
             float32 (N,), in `score_range`.
         """
         raise NotImplementedError
+
+    def scores_of_all(
+        self,
+        images: npt.NDArray[np.float32],
+        texts: npt.NDArray[np.float32],
+        rows: Sequence[npt.NDArray[np.intp]],
+        captions: npt.NDArray[np.float32],
+        tau: float,
+    ) -> npt.NDArray[np.float32]:
+        """Score embedded frames against several goals, to the bit as `scores` does one by one.
+
+        Args:
+            images: (N, D), rows L2-normalised.
+            texts: (U, D), the distinct embeddings of all goals and negatives.
+            rows: For each of G goals which texts are its own, in the order of `scores`.
+            captions: (C, D), the embeddings of `captions`.
+            tau: Temperature of equation 1, above 0.
+
+        Returns:
+            float32 (N, G), in `score_range`.
+        """
+        columns = [self.scores(images, texts[own], captions, tau) for own in rows]
+        return np.stack(columns, axis=1) if columns else np.zeros((len(images), 0), np.float32)
 
 
 def rewards_of(terminates: bool, scores: npt.ArrayLike, beta: float) -> npt.NDArray[np.float32]:

@@ -47,9 +47,34 @@ def softmax_binary(images: np.ndarray, texts: np.ndarray, tau: float) -> npt.NDA
     Raises:
         ConfigError: Tau is not above 0.
     """
-    check_temperature(tau)
-    similarities = np.einsum("nd,kd->nk", np.asarray(images, np.float64), np.asarray(texts, np.float64), optimize=False)
-    logits = similarities / tau
+    return softmax_of(similarities(images, texts), tau)
+
+
+def similarities(images: np.ndarray, texts: np.ndarray) -> npt.NDArray[np.float64]:
+    """Return the dot products of all images with all texts, float64 (N, K).
+
+    Each is summed in a fixed order, whatever else is in the call.
+    """
+    products: npt.NDArray[np.float64] = np.einsum(
+        "nd,kd->nk", np.asarray(images, np.float64), np.asarray(texts, np.float64), optimize=False
+    )
+    return products
+
+
+def softmax_of(values: npt.NDArray[np.float64], tau: float) -> npt.NDArray[np.float32]:
+    """Return the softmax weight of the first column, equation 1.
+
+    Args:
+        values: (N, K) similarities of images with the set L, C-contiguous; column 0 is the goal's.
+        tau: Temperature, above 0.
+
+    Returns:
+        float32 (N,), in [0, 1].
+
+    Raises:
+        ConfigError: tau is not above 0.
+    """
+    logits = values / check_temperature(tau)
     # Subtracting the largest logit leaves the ratio as it is and keeps exp() from overflowing.
     weights = np.exp(logits - logits.max(axis=1, keepdims=True))
     result: npt.NDArray[np.float32] = (weights[:, 0] / weights.sum(axis=1)).astype(np.float32)

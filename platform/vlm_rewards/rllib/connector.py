@@ -16,7 +16,9 @@ from vlm_rewards.environment.vector_env import RewardVectorEnv
 from vlm_rewards.errors import ConfigError, NonFiniteRewardError, RewardServiceError
 from vlm_rewards.reward_model import RewardDescription
 from vlm_rewards.rllib.metrics import METRICS_KEY, EpisodeLedger, log_episode, log_requests, log_steps
+from vlm_rewards.rllib.training_goals import ACHIEVED, EMBEDDING, TrainingGoals
 from vlm_rewards.service import ClientStats, ScoreResult
+from vlm_rewards.service.schema import EmbedResult
 
 # What infos say about the truth. It is moved to the ledger and leaves nothing in the episode's infos.
 _GROUND_TRUTH_INFOS = ("is_success", "goal_achieved")
@@ -27,6 +29,14 @@ class Client(Protocol):
 
     def score(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str]) -> ScoreResult:
         """Score frames; see `RewardClient.score`."""
+        ...
+
+    def score_all(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str]) -> ScoreResult:
+        """Score frames for each goal; see `RewardClient.score_all`. Only hindsight asks for it."""
+        ...
+
+    def embed(self, frames: npt.NDArray[np.uint8]) -> EmbedResult:
+        """Embed frames; see `RewardClient.embed`. Only the eye asks for it."""
         ...
 
     def describe(self) -> RewardDescription:
@@ -71,6 +81,9 @@ class RewardConnector(ConnectorV2):
     What the env knows of the truth, its own reward and its infos, goes to an `EpisodeLedger` in
     `episode.custom_data["vlm_rewards"]` and stays nowhere else.
 
+    For hindsight it asks for the scores of all training goals instead, which cost the reward model no second look at a
+    frame, and leaves [p > beta] of each in the step's info; for the eye it leaves the embedding there.
+
     There is no state: client and threshold are fetched with the first request, so a restored env runner needs nothing.
     Whatever goes wrong is raised; the connector never writes a reward that did not come from the reward model.
     """
@@ -80,6 +93,8 @@ class RewardConnector(ConnectorV2):
         client_factory: Callable[[], Client],
         env: Any = None,
         recorder: Callable[[RewardedStep], None] | None = None,
+        goals: TrainingGoals | None = None,
+        embeds: bool = False,
     ) -> None:
         """Make the connector; nothing is sent yet. RLlib also builds one in its driver, which is never called.
 
@@ -87,17 +102,27 @@ class RewardConnector(ConnectorV2):
             client_factory: Makes the reward client, in the process of the env runner. Must be picklable.
             env: The env runner's vector env, as given to `env_to_module_connector` factories; None in the driver.
             recorder: Called after each vector step, in the env runner. Must be picklable.
+            goals: Leave in each step's info for which of these the reward would be given; None does not.
+            embeds: Leave in each step's info the frame's embedding. The reward's cache (`cache_mb`) makes sure that
+                it is computed once.
         """
         super().__init__()
         self._client_factory = client_factory
         self._env = env
         self._recorder = recorder
+        self._goals = goals
+        self._embeds = embeds
         self._client: Client | None = None
         self._description: RewardDescription | None = None
 
     def get_ctor_args_and_kwargs(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return what a checkpoint needs to rebuild this piece: not the env, which cannot be pickled."""
-        return (), {"client_factory": self._client_factory, "recorder": self._recorder}
+        return (), {
+            "client_factory": self._client_factory,
+            "recorder": self._recorder,
+            "goals": self._goals,
+            "embeds": self._embeds,
+        }
 
     def __call__(
         self,
@@ -129,8 +154,11 @@ class RewardConnector(ConnectorV2):
         goal_ids = env.goal_ids(stepped)
         frames = env.reward_frames(stepped)
         client, description = self._connected()
-        scores = _checked(client.score(frames, goal_ids), len(stepped), description)
+        scores = self._scores(client, description, frames, goal_ids, [infos[i] for i in stepped])
         rewards = description.reward(scores)
+        if self._embeds:
+            for i, embedding in zip(stepped, client.embed(frames).embeddings, strict=True):
+                infos[i][EMBEDDING] = embedding
 
         for k, i in enumerate(stepped):
             episode = episodes[i]
@@ -186,7 +214,27 @@ class RewardConnector(ConnectorV2):
         if self._client is None or self._description is None:
             self._client = self._client_factory()
             self._description = self._client.describe()
+            if self._goals is not None:
+                self._goals.check_scored_by(self._description)
         return self._client, self._description
+
+    def _scores(
+        self,
+        client: Client,
+        description: RewardDescription,
+        frames: npt.NDArray[np.uint8],
+        goal_ids: list[str],
+        infos: list[dict[str, Any]],
+    ) -> npt.NDArray[np.float32]:
+        """Return each frame's score for its own goal, float32 (n,); all goals' rewards go to the infos."""
+        if self._goals is None:
+            return _checked(client.score(frames, goal_ids), (len(frames),), description)
+        own = [self._goals.index(goal_id) for goal_id in goal_ids]
+        shape = (len(frames), len(self._goals))
+        scores = _checked(client.score_all(frames, self._goals.ids), shape, description)
+        for info, achieved in zip(infos, description.reward(scores) > 0, strict=True):
+            info[ACHIEVED] = achieved
+        return np.ascontiguousarray(scores[np.arange(len(frames)), own])
 
 
 def book_step(episode: SingleAgentEpisode, goal_id: str, info: dict[str, Any]) -> EpisodeLedger:
@@ -216,11 +264,11 @@ def pop_ground_truth(info: dict[str, Any]) -> tuple[bool, bool]:
     return is_success, goal_achieved
 
 
-def _checked(result: ScoreResult, frames: int, description: RewardDescription) -> npt.NDArray[np.float32]:
+def _checked(result: ScoreResult, shape: tuple[int, ...], description: RewardDescription) -> npt.NDArray[np.float32]:
     """Return the scores of an answer that may be trained on."""
     scores = np.asarray(result.scores, np.float32)
-    if scores.shape != (frames,):
-        raise RewardServiceError(f"{frames} frames got {scores.shape} rewards; nothing may train on that")
+    if scores.shape != shape:
+        raise RewardServiceError(f"{shape[0]} frames got {scores.shape} rewards; nothing may train on that")
     if not np.isfinite(scores).all():
         raise NonFiniteRewardError("the reward model answered with NaN or infinity; check its weights and precision")
     if result.fingerprint != description.fingerprint:

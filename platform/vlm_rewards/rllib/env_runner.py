@@ -83,5 +83,9 @@ def begin_anew(algorithm: Algorithm, seed: int) -> None:
         own = np.random.SeedSequence(seed, spawn_key=(runner.worker_index,))
         runner.begin_anew(int(own.generate_state(1)[0] % 2**31))
 
+    # Of an algorithm with a replay, which waits for the ends of episodes.
+    forget_unfinished = getattr(algorithm, "forget_unfinished", None)
+    if forget_unfinished is not None:
+        forget_unfinished()
     assert algorithm.env_runner_group is not None
     algorithm.env_runner_group.foreach_env_runner(begin, local_env_runner=True)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 from ray.rllib.core.columns import Columns
 from ray.rllib.core.rl_module.rl_module import RLModule
@@ -9,6 +11,7 @@ from ray.rllib.utils.metrics.metrics_logger import MetricsLogger
 
 from vlm_rewards.rllib.connector import book_step, pop_ground_truth
 from vlm_rewards.rllib.metrics import log_episode, log_steps
+from vlm_rewards.rllib.training_goals import ACHIEVED, TrainingGoals
 
 
 class GroundTruthConnector(ConnectorV2):
@@ -18,18 +21,20 @@ class GroundTruthConnector(ConnectorV2):
     the env with `terminate_on_success=True`. `reward_return` is the return trained on, here the environment's own.
     """
 
-    def __init__(self, env: Any = None) -> None:
+    def __init__(self, env: Any = None, goals: TrainingGoals | None = None) -> None:
         """Make the connector.
 
         Args:
             env: The env runner's vector env; None in RLlib's driver.
+            goals: Say for each of these in the steps' infos whether it is achieved, for hindsight; None does not.
         """
         super().__init__()
         self._env = env
+        self._goals = goals
 
     def get_ctor_args_and_kwargs(self) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return what a checkpoint needs to rebuild this piece: not the env, which cannot be pickled."""
-        return (), {}
+        return (), {"goals": self._goals}
 
     def __call__(
         self,
@@ -45,7 +50,7 @@ class GroundTruthConnector(ConnectorV2):
         """Book the step that has just been added to the episodes; return the batch as it came.
 
         Raises:
-            ConfigError: The env hides its ground truth.
+            ConfigError: The env hides its ground truth, or cannot say it of all goals.
         """
         infos = kwargs[Columns.INFOS]
         stepped = [i for i, episode in enumerate(episodes) if len(episode) > 0]
@@ -59,8 +64,16 @@ class GroundTruthConnector(ConnectorV2):
             ledger = book_step(episode, goal_id, infos[i])
             ledger.reward_return = ledger.env_return
             ledger.succeeded = ledger.is_success
+            if self._goals is not None:
+                self._goals.index(goal_id)
+                infos[i][ACHIEVED] = self._achieved(i)
             if episode.is_done and metrics is not None:
                 log_episode(metrics, ledger)
         if metrics is not None:
             log_steps(metrics, len(stepped), None)
         return batch
+
+    def _achieved(self, index: int) -> npt.NDArray[np.bool_]:
+        assert self._goals is not None
+        found = set(self._env.unwrapped.achieved_goals([index])[0])
+        return np.array([goal_id in found for goal_id in self._goals.ids])

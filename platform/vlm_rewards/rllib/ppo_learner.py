@@ -7,6 +7,8 @@ from ray.rllib.algorithms.ppo.torch.ppo_torch_learner import PPOTorchLearner
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 from ray.rllib.core.columns import Columns
 
+from vlm_rewards.rllib.eye_learner import EyeLearner
+
 
 class DropBootstrapSteps(ConnectorV2):
     """Removes from the train batch the steps that the loss masks out.
@@ -25,8 +27,8 @@ class DropBootstrapSteps(ConnectorV2):
         return batch
 
 
-class BootstrapFreePPOLearner(PPOTorchLearner):
-    """RLlib's PPO learner; its train batches hold the sampled steps and nothing else."""
+class BootstrapFreePPOLearner(EyeLearner, PPOTorchLearner):
+    """RLlib's PPO learner; its train batches hold the sampled steps and nothing else. It teaches the eye, if any."""
 
     def build(self) -> None:
         """Build the learner and put `DropBootstrapSteps` behind the computation of the advantages."""

@@ -17,6 +17,7 @@ from ray.rllib.core.rl_module.torch import TorchRLModule
 from torch import Tensor, nn
 
 from vlm_rewards.errors import ConfigError
+from vlm_rewards.rllib.eye import EYE_PREDICTIONS, Eye
 from vlm_rewards.rllib.goal_networks import GoalEncoder, GoalImageEncoder
 from vlm_rewards.strict_config import StrictConfig
 
@@ -38,6 +39,7 @@ class GoalModuleConfig(StrictConfig):
         training_precision: Arithmetic of the image encoder and the dense layer when learning: `fp32`, or `bf16` by
             autocast, 1.4 to 1.8 times as fast on processors with avx512_bf16 and on GPUs. Weights, heads, losses, and
             all sampling stay in fp32.
+        eye: The auxiliary loss by which the reward model teaches the features; None for none, as in the paper.
     """
 
     channels: tuple[int, ...] = (24, 48, 48)
@@ -49,6 +51,7 @@ class GoalModuleConfig(StrictConfig):
     recurrent: bool = False
     max_seq_len: int = Field(default=20, ge=1)
     training_precision: Literal["fp32", "bf16"] = "fp32"
+    eye: Eye | None = None
 
     @model_validator(mode="after")
     def _layers_are_usable(self) -> Self:
@@ -104,6 +107,9 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI, TargetNetworkAPI, I
         self.value_head = nn.Sequential(
             nn.Linear(config.hidden_dim, config.hidden_dim), nn.ReLU(), nn.Linear(config.hidden_dim, 1)
         )
+        # Of `agent.eye`: the number of captions is the task set's.
+        outputs = int(settings.get("eye_outputs", 0))
+        self.eye_head = nn.Linear(config.hidden_dim, outputs) if config.eye is not None and outputs else None
         # A nearly uniform first policy: with 60 actions anything else starts by not exploring some of them.
         nn.init.orthogonal_(self.policy_head.weight, gain=0.01)
         nn.init.zeros_(self.policy_head.bias)
@@ -130,6 +136,11 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI, TargetNetworkAPI, I
             values = [self.value_head(self._learned(part)[0]).squeeze(-1) for part in self._chunks(batch)]
         return torch.cat(values)
 
+    @property
+    def eye_weight(self) -> float:
+        """Weight of the eye's loss; 0 without an eye."""
+        return self._config.eye.weight if self._config.eye is not None else 0.0
+
     def make_target_networks(self) -> None:
         """Make `target` an equal copy, without gradients; RLlib's learner calls it."""
         self.target = None
@@ -148,7 +159,7 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI, TargetNetworkAPI, I
 
     def get_non_inference_attributes(self) -> list[str]:
         """Return what env runners can do without."""
-        return ["target"]
+        return ["target"] if self.eye_head is None else ["target", "eye_head"]
 
     def _forward(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         features, taps, state = self._features(batch)
@@ -159,7 +170,10 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI, TargetNetworkAPI, I
 
     def _forward_train(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         features, taps, _ = self._learned(batch)
-        return {Columns.ACTION_DIST_INPUTS: self._logits(features, taps), Columns.EMBEDDINGS: features}
+        output = {Columns.ACTION_DIST_INPUTS: self._logits(features, taps), Columns.EMBEDDINGS: features}
+        if self.eye_head is not None:
+            output[EYE_PREDICTIONS] = self.eye_head(features)
+        return output
 
     def _learned(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """Return what `_features` does, in the precision of training, as float32."""

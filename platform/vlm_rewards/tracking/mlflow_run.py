@@ -1,32 +1,35 @@
 """One MLflow run: batched metrics, kept while the store is away, and a final status whatever happens."""
 
-import json
+import errno
 import logging
+import math
 import time
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from mlflow.entities import Metric, Param, RunTag
-from mlflow.exceptions import MlflowException
 from mlflow.tracking import MlflowClient
-from sqlalchemy.exc import SQLAlchemyError
 
 from vlm_rewards.errors import TrackingError
 from vlm_rewards.tracking.abandoned_runs import close_abandoned_runs, process_tags
+from vlm_rewards.tracking.background_writer import BackgroundWriter, within
 from vlm_rewards.tracking.disk_reserve import DiskReserve
 from vlm_rewards.tracking.store import exclusive, first_line, open_experiment, sqlite_file
 from vlm_rewards.tracking.unbroken import unbroken
+from vlm_rewards.tracking.undelivered import Undelivered
+from vlm_rewards.tracking.writes import STORE_ERRORS, ArtifactWrite, MetricsWrite, TagsWrite, Write, disk_is_full
 
 logger = logging.getLogger(__name__)
 
 # MLflow's own limits for one log_batch call.
-METRICS_PER_BATCH = 1000
 PARAMS_PER_BATCH = 100
 PARAM_LENGTH = 6000
-STORE_ERRORS = (MlflowException, SQLAlchemyError, OSError)
+# At the end: how long a store that is behind is waited for, and how long one may take to note the status. Who is
+# stopped has seconds.
+FLUSH_SECONDS = {"FINISHED": 30.0, "FAILED": 15.0, "KILLED": 2.0}
+STATUS_SECONDS = {"FINISHED": 15.0, "FAILED": 15.0, "KILLED": 5.0}
 
 
 # Runs of this process that have not ended: who is stopped between a run's start and its `with` block closes these.
@@ -36,8 +39,10 @@ _OPEN: set["MlflowRun"] = set()
 class MlflowRun:
     """A run that is closed as FINISHED, FAILED or KILLED, never left RUNNING.
 
-    Use it as a context manager. Metrics that cannot be delivered are kept and sent with the next ones; those that are
-    still undelivered at the end are written to `spill_folder` and reported as an error.
+    Use it as a context manager. What is logged is there when the call returns, as long as the store answers. One that
+    hangs or is gone costs a call two seconds, and the next ones nothing: what is logged is then sent in the background,
+    in order, once the store is back. What is still undelivered at the end is put into `spill_folder` and reported as an
+    error; a request that was under way then may have arrived all the same.
 
     Attributes:
         run_id: MLflow's id, stored in checkpoints so that a resumed training continues its own run.
@@ -55,12 +60,13 @@ class MlflowRun:
         self.run_id = run_id
         self.uri = uri
         self._client = client
-        self._spill_folder = spill_folder
-        self._pending: list[Metric] = []
+        self._undelivered = Undelivered(spill_folder)
+        self._writer = BackgroundWriter(client, run_id, self._undelivered)
         self._last_step = last_step
+        self._left_out: set[str] = set()
         self._closed = False
         self._started = time.monotonic()
-        self._request_seconds = 0.0
+        self._waited_seconds = 0.0
         database = sqlite_file(uri)
         self._reserve = DiskReserve(database.with_suffix(".reserve")) if database else None
         _OPEN.add(self)
@@ -146,16 +152,17 @@ class MlflowRun:
             ) from error
 
     def log_cost(self) -> None:
-        """Log what tracking has cost: seconds spent in requests to the store, and their share of this process's run."""
+        """Log what tracking has cost: seconds that its calls have taken, and their share of this process's run."""
         elapsed = time.monotonic() - self._started
-        costs = {"tracking/seconds": self._request_seconds, "tracking/share": self._request_seconds / elapsed}
+        costs = {"tracking/seconds": self._waited_seconds, "tracking/share": self._waited_seconds / elapsed}
         self.log_metrics(costs, step=self._last_step + 1)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
         """Log all of `metrics` at environment step `step` in one request.
 
-        Undefined values (NaN: a precision over no successes, say) are left out rather than logged as numbers. A step
-        that the store already has from before a resume is passed over.
+        Undefined values (NaN: a precision over no successes, say) are left out rather than logged as numbers; so are
+        infinite ones, of which MLflow would make 1.8e308, and the log says so once a metric. A step that the store
+        already has from before a resume is passed over.
 
         Raises:
             TrackingError: The disk is full. A server that does not answer is no error here: the metrics are kept.
@@ -164,18 +171,32 @@ class MlflowRun:
             return
         self._last_step = step
         now = int(time.time() * 1000)
-        # A NaN is the only number that differs from itself.
-        self._pending += [Metric(key, float(v), now, step) for key, v in metrics.items() if float(v) == float(v)]
-        self._deliver()
+        numbers = {key: float(value) for key, value in metrics.items()}
+        for key in {key for key, value in numbers.items() if math.isinf(value)} - self._left_out:
+            logger.warning("the metric %s is infinite at step %d: MLflow cannot hold that, it is left out", key, step)
+            self._left_out.add(key)
+        entries = [Metric(key, value, now, step) for key, value in numbers.items() if math.isfinite(value)]
+        if entries:
+            self._write(MetricsWrite(entries))
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
-        """Set tags on the run."""
-        entries = [RunTag(key, value[:PARAM_LENGTH]) for key, value in tags.items()]
-        self._write(partial(self._client.log_batch, self.run_id, tags=entries))
+        """Set tags on the run.
+
+        Raises:
+            TrackingError: The disk is full. A server that does not answer is no error here: the tags are kept.
+        """
+        self._write(TagsWrite([RunTag(key, value[:PARAM_LENGTH]) for key, value in tags.items()]))
 
     def log_artifact(self, path: Path, folder: str | None = None) -> None:
-        """Store a file with the run, under `folder` of its artifacts."""
-        self._write(partial(self._client.log_artifact, self.run_id, str(path), folder))
+        """Store a file with the run, under `folder` of its artifacts.
+
+        Raises:
+            FileNotFoundError: There is no such file.
+            TrackingError: The disk is full. A store that does not answer is no error here: a copy is kept.
+        """
+        if not path.is_file():
+            raise FileNotFoundError(errno.ENOENT, "there is no such file to keep with the run", str(path))
+        self._write(ArtifactWrite(path, folder))
 
     @unbroken()
     def finish(self, status: str = "FINISHED", reason: str | None = None) -> None:
@@ -192,26 +213,30 @@ class MlflowRun:
             return
         self._closed = True
         _OPEN.discard(self)
-        undelivered: Exception | None = None
-        try:
-            self._deliver(keep=False)
-        except (TrackingError, *STORE_ERRORS) as error:
-            undelivered = error
-            spilled = self._spill()
-            reason = f"{len(self._pending)} metrics could not be delivered and are in {spilled.name}"
+        undelivered = self._writer.flush(FLUSH_SECONDS[status])
+        if undelivered is not None and disk_is_full(undelivered):
+            self._give_back_reserve()
+            undelivered = self._writer.flush(FLUSH_SECONDS[status])
+        self._undelivered.keep(self._writer.close())
+        if self._undelivered.counts:
+            reason = self._undelivered.summary()
             status = "FAILED" if status == "FINISHED" else status
-            if self._reserve:
-                self._reserve.release()
-        try:
+            self._give_back_reserve()
+
+        def close() -> None:
             if reason:
                 self._client.set_tag(self.run_id, "end_reason", reason[:PARAM_LENGTH])
             self._client.set_terminated(self.run_id, status)
+
+        try:
+            within(STATUS_SECONDS[status], close)
         except STORE_ERRORS as error:
             raise TrackingError(
                 f"MLflow run {self.run_id} could not be closed as {status} at {self.uri}: {first_line(error)}"
             ) from error
-        if undelivered is not None:
-            raise TrackingError(f"{reason}: {first_line(undelivered)}") from undelivered
+        if self._undelivered.counts:
+            why = first_line(undelivered) if undelivered is not None else "the store refused them"
+            raise TrackingError(f"{reason}: {why}") from undelivered
 
     def __enter__(self) -> Self:
         return self
@@ -232,54 +257,38 @@ class MlflowRun:
     def _log_params(self, params: Mapping[str, Any]) -> None:
         entries = [Param(key, str(value)[:PARAM_LENGTH]) for key, value in params.items()]
         for begin in range(0, len(entries), PARAMS_PER_BATCH):
-            chunk = entries[begin : begin + PARAMS_PER_BATCH]
-            self._write(partial(self._client.log_batch, self.run_id, params=chunk))
-
-    def _deliver(self, keep: bool = True) -> None:
-        while self._pending:
-            chunk = self._pending[:METRICS_PER_BATCH]
-            try:
-                self._write(partial(self._client.log_batch, self.run_id, metrics=chunk))
-            except STORE_ERRORS as error:
-                if not keep:
-                    raise
-                logger.warning("MLflow does not answer, %d metrics kept: %s", len(self._pending), first_line(error))
-                return
-            del self._pending[: len(chunk)]
+            self._log_some_params(entries[begin : begin + PARAMS_PER_BATCH])
 
     @unbroken()
-    def _write(self, request: Callable[[], Any]) -> None:
-        """Run one write; a full disk is an error that ends the run, since it will not go away by waiting."""
-        begin = time.monotonic()
+    def _log_some_params(self, params: list[Param]) -> None:
         try:
-            request()
+            self._client.log_batch(self.run_id, params=params)
         except STORE_ERRORS as error:
             if not disk_is_full(error):
                 raise
-            if self._reserve:
-                self._reserve.release()
-            raise TrackingError(
-                f"the disk of the MLflow store {self.uri} is full: free some space and continue with --resume"
-            ) from error
-        finally:
-            self._request_seconds += time.monotonic() - begin
+            raise self._full_disk() from error
 
-    def _spill(self) -> Path:
-        self._spill_folder.mkdir(parents=True, exist_ok=True)
-        path = self._spill_folder / "undelivered_metrics.jsonl"
-        with path.open("a") as file:
-            for metric in self._pending:
-                row = {"key": metric.key, "value": metric.value, "step": metric.step, "timestamp": metric.timestamp}
-                file.write(json.dumps(row) + "\n")
-        return path
+    def _write(self, write: Write) -> None:
+        begin = time.monotonic()
+        try:
+            self._writer.write(write)
+        except STORE_ERRORS as error:
+            raise self._full_disk() from error
+        finally:
+            self._waited_seconds += time.monotonic() - begin
+
+    def _full_disk(self) -> TrackingError:
+        """Return the error that ends the run: a full disk will not go away by waiting."""
+        self._give_back_reserve()
+        return TrackingError(
+            f"the disk of the MLflow store {self.uri} is full: free some space and continue with --resume"
+        )
+
+    def _give_back_reserve(self) -> None:
+        if self._reserve:
+            self._reserve.release()
 
 
 def open_runs() -> set[MlflowRun]:
     """Return the runs of this process that have begun and not ended."""
     return set(_OPEN)
-
-
-def disk_is_full(error: BaseException) -> bool:
-    """Tell whether a store error comes from a full disk, wherever in its chain of causes."""
-    text = str(error).lower()
-    return "database or disk is full" in text or "no space left on device" in text

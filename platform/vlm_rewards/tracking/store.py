@@ -23,6 +23,8 @@ from vlm_rewards.errors import TrackingError
 
 # A new store announces each step of its schema's migration.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+# Each retry of each request to a server that is away; that it is away is said by us, once.
+logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
 SQLITE_PREFIX = "sqlite:///"
 MINIMUM_FREE_BYTES = 64 * 1024 * 1024
@@ -56,6 +58,17 @@ def exclusive(uri: str) -> Iterator[None]:
         yield
 
 
+# MLflow's page opens on the runs of an experiment of this kind, and on traces, of which there are none, otherwise.
+_TAGS = {
+    "mlflow.experimentKind": "custom_model_development",
+    "mlflow.note.content": (
+        "Runs of vlm_rewards. `success_rate` is by ground truth, on goals that training never saw; `reward_return` is "
+        "what the reward model paid. A study is a parent run with one child run a trial; its report is made by "
+        "`python -m experiments.report NAME`."
+    ),
+}
+
+
 def open_experiment(uri: str, experiment: str) -> tuple[MlflowClient, str]:
     """Connect to the store at `uri` and create `experiment` if it is new.
 
@@ -81,7 +94,7 @@ def open_experiment(uri: str, experiment: str) -> tuple[MlflowClient, str]:
                 return client, found.experiment_id
             artifacts = None if database is None else (database.parent / "mlartifacts").as_uri()
             try:
-                return client, client.create_experiment(experiment, artifact_location=artifacts)
+                return client, client.create_experiment(experiment, artifact_location=artifacts, tags=_TAGS)
             except MlflowException:
                 # A server has no lock of ours: another process may have created it since.
                 found = client.get_experiment_by_name(experiment)

@@ -327,3 +327,24 @@ def test_many_resets_keep_memory(make):
         env.reset()
     assert resident() - before < 6.0
     assert hashlib.sha256(env.view((64, 64)).tobytes()).hexdigest()
+
+
+def test_the_truth_of_all_goals_agrees_with_the_episode_s_own_and_finds_others(make):
+    env = make("find", "small", terminate_on_success=False, near_starts=1.0)
+    rng = np.random.default_rng(0)
+    others = held = 0
+    for seed in range(12):
+        _, info = env.reset(seed=seed)
+        for _ in range(15):
+            *_, info = env.step(int(rng.integers(env.action_space.n)))
+            found = env.achieved_goals()
+            assert (env.goal_id in found) == info["goal_achieved"]
+            shown = {f"find.{thing.colour}.{thing.category.replace(' ', '_')}" for thing in env.scene.things}
+            assert set(found) <= shown
+            held += info["goal_achieved"]
+            others += bool(set(found) - {env.goal_id})
+    assert held > 0
+    assert others > 0
+    assert env.not_yet_captions("find.red.ball") == ("a photo of a red ball far away in a room",)
+    with pytest.raises(ConfigError, match="not of all"):
+        make("pick_place", "small").achieved_goals()

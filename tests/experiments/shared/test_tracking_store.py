@@ -72,6 +72,9 @@ def test_a_relative_sqlite_file_is_the_same_in_every_process(monkeypatch, tmp_pa
         ("sqlite:////tmp/a?b/mlflow.db", "in its name"),
         ("http://", "names no host"),
         ("postgresql:///runs", "names no host"),
+        ("http://[::1", "cannot read the MLflow address"),
+        ("http://127.0.0.1:port", "cannot read the MLflow address"),
+        ("http://127.0.0.1:99999", "cannot read the MLflow address"),
     ],
 )
 def test_what_is_no_store_is_refused(uri, message, tmp_path):

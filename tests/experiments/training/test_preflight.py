@@ -25,6 +25,47 @@ def test_settings_that_only_ray_would_have_refused(override, message):
         check_before_ray([good, bad])
 
 
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["algorithm.replay_capacity=100000000"],
+            r"the replay needs 1\d{3}\.\d\d GB, .* lower algorithm.replay_capacity",
+        ),
+        (["agent.recurrent=true"], "set agent.recurrent false"),
+    ],
+)
+def test_a_replay_is_refused_before_ray(overrides, message):
+    with pytest.raises(ConfigError, match=message):
+        check_before_ray([TrainConfig(**load_preset("train", "find_hindsight", overrides))])
+
+
+@pytest.mark.parametrize(
+    ("preset", "override", "message"),
+    [
+        ("find_hindsight", "reward.head={form: cosine}", "the dense form 'cosine' never says so"),
+        ("find_hindsight_ground_truth", "agent.eye={weight: 1}", "the reward is the environment's own"),
+        ("find_hindsight", "served_by.cache_mb=0", "would be computed twice; set served_by.cache_mb"),
+        ("find_hindsight", "agent.eye={weight: 0}", "agent.eye.weight"),
+    ],
+)
+def test_levers_without_what_they_need_are_refused_with_the_settings(preset, override, message):
+    with pytest.raises(ConfigError, match=message):
+        TrainConfig(**load_preset("train", preset, [override]))
+
+
+def test_the_levers_have_presets_each_can_be_switched_off_and_the_paper_s_have_none():
+    both = TrainConfig(**load_preset("train", "find_hindsight"))
+    check_before_ray([both])
+    assert both.algorithm.hindsight is not None
+    assert both.agent.eye is not None
+    off = TrainConfig(**load_preset("train", "find_hindsight", ["agent.eye=null", "algorithm.hindsight=null"]))
+    assert (off.algorithm.hindsight, off.agent.eye) == (None, None)
+    assert TrainConfig(**both.model_dump(mode="json")) == both  # as a resumed run reads it
+    for name in ("find_small", "demo", "smoke"):
+        assert TrainConfig(**load_preset("train", name)).agent.eye is None
+
+
 def test_ground_truth_needs_no_model():
     check_before_ray([TrainConfig(**load_preset("train", "smoke", ["reward={kind: ground_truth}"]))])
 

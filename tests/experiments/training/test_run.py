@@ -24,7 +24,7 @@ def test_a_run_takes_its_own_reward_service_down_and_no_others(ray_session, tmp_
     config = TrainConfig(**load_preset("train", "smoke", ["reward.model=fake", "served_by.num_cpus=0.1"]))
     seen = []
 
-    def interrupted(self, client):
+    def interrupted(self, client, description):
         seen.append(set(serve.status().applications))
         raise VLMRewardsError("something went wrong")
 

@@ -80,6 +80,9 @@ class ColouredGridEnv(gym.Env):
         frame[0, 0] = (frame[0, 0] // 2) + self.steps
         return frame
 
+    def achieved_goals(self):
+        return [name for name, cell in self.cells.items() if cell == self.agent]
+
     def _observation(self):
         image = np.full((SIZE * CELL, SIZE * CELL, 3), 30, np.uint8)
         for name, (y, x) in self.cells.items():
@@ -97,7 +100,7 @@ class ColouredGridEnv(gym.Env):
 
 
 class ScrambledTruth(gym.Wrapper):
-    """Replaces everything that knows the truth by noise: the env's reward and both flags of its infos."""
+    """Replaces everything that knows the truth by noise: the env's reward, both flags of its infos, goals achieved."""
 
     def __init__(self, env: gym.Env, seed: int = 99) -> None:
         super().__init__(env)
@@ -110,6 +113,9 @@ class ScrambledTruth(gym.Wrapper):
     def step(self, action):
         observation, _, terminated, truncated, info = self.env.step(action)
         return observation, float(self._noise.normal()), terminated, truncated, self._scrambled(info)
+
+    def achieved_goals(self):
+        return list(COLOURS)
 
     def _scrambled(self, info):
         flips = self._noise.random(2) < 0.5

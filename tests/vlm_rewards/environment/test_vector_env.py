@@ -88,6 +88,28 @@ def test_a_full_reset_forgets_what_was_ended():
     assert [sub.steps for sub in env.envs] == [1, 1]
 
 
+def test_a_reset_mask_starts_the_episodes_that_it_names_and_touches_no_other():
+    env = RewardVectorEnv(grid_fns(3))
+    env.reset(seed=0)
+    seen, *_ = env.step(np.array([1, 2, 3]))
+    env.end_episodes([0, 1])
+    options = {"reset_mask": np.array([False, True, False])}
+    observations, infos = env.reset(options=options, seed=[None, 7, None])
+    assert options["reset_mask"].tolist() == [False, True, False]
+    assert infos["_goal_id"].tolist() == [False, True, False]
+    assert [sub.steps for sub in env.envs] == [1, 0, 1]
+    np.testing.assert_array_equal(observations["image"][[0, 2]], seen["image"][[0, 2]])
+    env.step(np.array([1, 2, 3]))
+    assert [sub.steps for sub in env.envs] == [0, 1, 2], "only the first was still waiting for its reset"
+
+
+@pytest.mark.parametrize("mask", [np.array([True, False]), np.array([1, 0, 0]), [True, False, False]])
+def test_a_reset_mask_of_another_kind_or_before_the_first_reset_is_refused(mask):
+    env = RewardVectorEnv(grid_fns(3))
+    with pytest.raises(ConfigError, match="reset_mask"):
+        env.reset(options={"reset_mask": mask})
+
+
 def test_kept_observations_are_not_overwritten_by_later_steps():
     env = RewardVectorEnv(grid_fns(2))
     kept, _ = env.reset(seed=0)

@@ -1,0 +1,36 @@
+"""What a Ray session is refused for before Ray is started, or asked for minutes."""
+
+import socket
+
+import pytest
+
+from experiments.shared.ray_session import ray_session
+from vlm_rewards.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def no_ray(monkeypatch):
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    monkeypatch.setattr("ray.init", lambda *_, **__: pytest.fail("Ray was started"))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.delenv("RAY_TMPDIR", raising=False)
+
+
+@pytest.mark.parametrize("variable", ["TMPDIR", "RAY_TMPDIR"])
+def test_a_folder_too_long_for_rays_sockets_is_named_with_its_variable(variable, monkeypatch, tmp_path):
+    monkeypatch.setenv("RAY_TMPDIR", f"/tmp/{'long' * 20}")
+    if variable == "TMPDIR":
+        monkeypatch.delenv("RAY_TMPDIR")
+        monkeypatch.setattr("tempfile.gettempdir", lambda: f"/tmp/{'long' * 20}")
+    refused = pytest.raises(ConfigError, match=f"too long a path for its sockets: set {variable} to a short one")
+    with refused, ray_session(1):
+        pass
+
+
+def test_a_cluster_that_is_not_there_is_told_at_once(monkeypatch):
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{closed.getsockname()[1]}")
+        refused = pytest.raises(ConfigError, match="cannot join the Ray cluster that RAY_ADDRESS names")
+        with refused, ray_session(1):
+            pass
