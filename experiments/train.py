@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from experiments.shared.command import Command, Invocation, Option
+from experiments.shared.options import PREFLIGHT_ONLY
 from experiments.shared.run_settings import run_settings
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ def _schema(values: Mapping[str, Any]) -> "type[TrainConfig]":
 
 
 def _train(invocation: Invocation) -> None:
+    from experiments.shared.node_probe import Needs
+    from experiments.shared.preflight import preflight, preflight_alone
     from experiments.shared.ray_session import ray_session
     from experiments.shared.run_folder import RunFolder
     from experiments.training.console import Console
@@ -36,6 +39,10 @@ def _train(invocation: Invocation) -> None:
     from experiments.training.run import Training
 
     config: TrainConfig = invocation.config
+    needs = Needs(invocation.output, mlflow_uri=invocation.mlflow_uri, draws=config.environment.draws_with_mujoco)
+    if invocation.options[PREFLIGHT_ONLY.name]:
+        preflight_alone(needs)
+        return
     if invocation.folder is None:
         check_before_ray([config])
         folder = RunFolder.create(invocation.output, config.name, config.model_dump(mode="json"))
@@ -47,6 +54,7 @@ def _train(invocation: Invocation) -> None:
             training = Training(config, folder, console)
             console.stage("starting Ray")
             with ray_session(training.cpus_needed(), training.cpus_wanted()):
+                preflight(needs)
                 outcome = training.execute()
     finally:
         folder.remove_if_never_started()
@@ -63,6 +71,7 @@ command = Command(
     options=(
         Option("--seed", "Seed of everything; same seed, same evaluation table.", int, sets="seed"),
         Option("--steps", "Environment steps to train for.", int, sets="total_env_steps"),
+        PREFLIGHT_ONLY,
     ),
     reopen=run_settings,
     again="continue with --resume RUN_FOLDER",

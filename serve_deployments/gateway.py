@@ -17,14 +17,13 @@ import ray
 from fastapi import FastAPI
 from pydantic import Field
 from ray import serve
-from ray.serve._private.common import ReplicaState
 from ray.serve.schema import LoggingConfig
 
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.service import HandleTransport
-from vlm_rewards.service.deployment import RewardDeployment
 from vlm_rewards.service.http import BearerTokens, HttpLimits, TransportBackend, create_app
 from vlm_rewards.service.http.admission import Admission
+from vlm_rewards.service.live import live_rewards
 from vlm_rewards.strict_config import StrictConfig
 
 
@@ -91,18 +90,15 @@ class Gateway:
 
 def running_rewards() -> list[str]:
     """Return the names of the reward applications that have a running replica. Others are not reachable by HTTP."""
-    return [
-        name
-        for name, application in serve.status().applications.items()
-        for deployment_name, deployment in application.deployments.items()
-        if deployment_name == RewardDeployment.__name__ and deployment.replica_states.get(ReplicaState.RUNNING)
-    ]
+    return [name for name, reward in live_rewards().items() if reward.serving]
 
 
-def build_app(args: GatewayArgs) -> serve.Application:
-    """Return the application, ready for `serve.run`."""
+def build_app(args: GatewayArgs, version: str | None = None) -> serve.Application:
+    """Return the application, ready for `serve.run`; for `version` see `vlm_rewards.service.application`."""
     gateway: Any = serve.deployment(Gateway)
     deployment = gateway.options(
+        version=version,
+        _internal=True,
         num_replicas=args.replicas,
         ray_actor_options={"num_cpus": args.num_cpus},
         # The gateway refuses by itself, with its own error body, long before Serve would with its own.

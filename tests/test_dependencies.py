@@ -57,6 +57,7 @@ ROOMS = {
     f"{LIBRARY}/service/http/local_server.py": "serve",
     f"{LIBRARY}/service/http/requests.py": "serve",
     f"{LIBRARY}/service/http/steps.py": "serve",
+    f"{LIBRARY}/service/live.py": "serve",
     f"{LIBRARY}/service/observability.py": "serve",
     f"{LIBRARY}/service/transports/handle.py": "serve",
     f"{LIBRARY}/tracking": "tracking",

@@ -226,7 +226,7 @@ class Command:
     def _resumed(self, context: typer.Context, given: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
         if self.reopen is None:
             raise ConfigError(f"experiments.{self.name} has nothing to resume: {self.again}")
-        others = given_on_the_command_line(context) - {"resume", "dry_run", "mlflow_uri"}
+        others = given_on_the_command_line(context) - {"resume", "dry_run", "mlflow_uri", "preflight_only"}
         if others:
             raise ConfigError("--resume continues with the settings of the start; leave the other options out")
         folder = lasting_folder(results_path(given["resume"]))

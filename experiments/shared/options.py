@@ -63,6 +63,10 @@ class Option:
         return inspect.Parameter(self.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
 
 
+#: An option of commands that run on clusters.
+PREFLIGHT_ONLY = Option("--preflight-only", "Try what the run needs on every node of the cluster, and stop.", bool)
+
+
 @dataclass(frozen=True)
 class Output:
     """What `--output` means to a command.

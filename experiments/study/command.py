@@ -6,6 +6,7 @@ from typing import Any
 
 from experiments.shared.command import Command, Invocation, Option
 from experiments.shared.job_storage import results_folder
+from experiments.shared.options import PREFLIGHT_ONLY
 from experiments.study.study_config import StudyConfig
 from experiments.study_report.kinds import STUDY_KINDS
 from vlm_rewards.credentials import without_password
@@ -37,6 +38,7 @@ def study_command(kind: str) -> Command:
                 sets="settings.reward.negatives.kind",
             ),
             Option("--steps", "Environment steps of each trial.", int, sets="settings.total_env_steps"),
+            PREFLIGHT_ONLY,
         ),
         reopen=_reopened(kind),
         again="continue with --resume RUN_FOLDER",
@@ -67,6 +69,8 @@ def _show(invocation: Invocation) -> None:
 
 
 def _run(kind: str, invocation: Invocation) -> None:
+    from experiments.shared.node_probe import Needs
+    from experiments.shared.preflight import preflight, preflight_alone
     from experiments.shared.ray_session import ray_session
     from experiments.study.progress import StudyConsole
     from experiments.study.study import Study
@@ -76,6 +80,11 @@ def _run(kind: str, invocation: Invocation) -> None:
 
     config = _with_storage(invocation.config)
     trials = plan_trials(config)
+    draws = any(trial.train.environment.draws_with_mujoco for trial in trials)
+    needs = Needs(invocation.output, config.storage, invocation.mlflow_uri, draws)
+    if invocation.options[PREFLIGHT_ONLY.name]:
+        preflight_alone(needs)
+        return
     if invocation.folder is None:
         check_before_ray(trial.train for trial in trials)
         folder = StudyFolder.create(invocation.output, config)
@@ -87,6 +96,7 @@ def _run(kind: str, invocation: Invocation) -> None:
     try:
         console.stage(f"starting Ray for {config.name} in {folder.path}")
         with ray_session(study.cpus_needed(), study.cpus_wanted()):
+            preflight(needs)
             outcome = study.execute()
     except (KeyboardInterrupt, SystemExit) as error:
         # Once more, now that no trial is left that could have written since.

@@ -35,6 +35,11 @@ class EnvironmentConfig(StrictConfig):
     options: dict[str, Any] = Field(default_factory=dict)
     evaluation_options: dict[str, Any] = Field(default_factory=dict)
 
+    @property
+    def draws_with_mujoco(self) -> bool:
+        """Whether every process that steps it needs EGL."""
+        return self.id.rpartition(":")[2].startswith("playhouse/")
+
 
 class SamplingConfig(StrictConfig):
     """How experience is gathered, and what learns from it.

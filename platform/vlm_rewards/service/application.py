@@ -22,30 +22,39 @@ _METRICS_INTERVAL_S = 0.25
 _LOOK_BACK_S = 1.0
 
 
-def build_app(args: RewardAppArgs, encoder: Encoder | None = None) -> serve.Application:
+def build_app(
+    args: RewardAppArgs,
+    encoder: Encoder | None = None,
+    user_config: RewardUserConfig | None = None,
+    version: str | None = None,
+) -> serve.Application:
     """Return the application, ready for `serve.run`.
 
     Args:
         args: The application.
         encoder: Used instead of loading `args.reward.model`, as to emulate an accelerator.
+        user_config: Changes of `args.reward` that replicas take over without a restart.
+        version: Name of the code and of all arguments but the number of replicas: replicas of the same stay when the
+            application is deployed again. None restarts them.
 
     Raises:
-        ConfigError: The task set's file is missing or wrong.
+        ConfigError: The task set's file is missing or wrong, or `user_config` cannot be used.
     """
     limits = args.replicas
     count: dict[str, Any] = {"num_replicas": limits.minimum}
+    named: dict[str, Any] = {} if version is None else {"version": version}
     if limits.maximum > limits.minimum:
         count = {"autoscaling_config": _autoscaling(limits, args.max_batch_frames)}
-    user_config = RewardUserConfig(
-        template=args.reward.template,
-        negatives=args.reward.negatives,
-        tau=args.reward.tau,
-        beta=args.reward.beta,
+    reward = args.reward if user_config is None else user_config.applied_to(args.reward)
+    changeable = RewardUserConfig(
+        template=reward.template, negatives=reward.negatives, tau=reward.tau, beta=reward.beta
     )
     # Serve's overloads do not tell that a class makes a deployment.
     deployment = cast(serve.Deployment, serve.deployment(RewardDeployment)).options(
         ray_actor_options={"num_cpus": args.num_cpus, "num_gpus": args.num_gpus},
-        user_config=user_config.model_dump(mode="json"),
+        # A seam of Serve's own: without it `serve.run` restarts every replica, also where thresholds alone differ.
+        _internal=True,
+        user_config=changeable.model_dump(mode="json"),
         # A request has at least one frame, so batches can fill; the rest queues at its caller, which can be refused.
         max_ongoing_requests=2 * args.max_batch_frames,
         max_queued_requests=args.max_queued_requests,
@@ -58,6 +67,7 @@ def build_app(args: RewardAppArgs, encoder: Encoder | None = None) -> serve.Appl
         max_surge_percent=0 if args.num_gpus else 100,
         logging_config=LoggingConfig(encoding="JSON", enable_access_log=False, log_level=args.log_level),
         **count,
+        **named,
     )
     return deployment.bind(
         args.reward,

@@ -92,6 +92,8 @@ class RewardDeployment:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="reward-model")
         self._busy_since: float | None = None
         self._failures = 0
+        self._configured = False
+        self._refused = ""
         self._requests = self._frames = self._batches = 0
         self._meter = LoadMeter(max_batch_frames, time.monotonic)
         self._metrics = ReplicaMetrics(max_batch_frames)
@@ -255,7 +257,8 @@ class RewardDeployment:
     async def replica_info(self) -> ReplicaInfo:
         """Return the counters and the process id of the replica that answers."""
         cached = self._cache.stats if self._cache is not None else CacheStats(0, 0, 0, 0)
-        return ReplicaInfo(os.getpid(), self._requests, self._frames, self._batches, cached.hits, cached.misses)
+        counters = (self._requests, self._frames, self._batches, cached.hits, cached.misses)
+        return ReplicaInfo(os.getpid(), *counters, self._refused)
 
     async def record_autoscaling_stats(self) -> dict[str, float]:
         """Return this replica's load, for `FramesWaitingPolicy`; Serve asks a few times a second."""
@@ -275,16 +278,24 @@ class RewardDeployment:
             user_config: Fields of `RewardUserConfig`.
 
         Raises:
-            ConfigError: Unknown keys or unusable values; the reward stays as it was.
+            ConfigError: Unknown keys or unusable values, at the start. Later the reward stays as it was, and
+                `replica_info` says what was refused: Serve would stop a replica that raises, the good reward with it.
         """
-        config = RewardUserConfig(**user_config).applied_to(self._reward)
-        if config == self._model.config:
-            return
 
         def rebuild() -> None:
-            self._model = RewardModel(config, self._task_set, encoder=self._model.encoder, cache=self._cache)
+            config = RewardUserConfig(**user_config).applied_to(self._reward)
+            if config != self._model.config:
+                self._model = RewardModel(config, self._task_set, encoder=self._model.encoder, cache=self._cache)
 
-        await self._in_model_thread(rebuild)
+        try:
+            await self._in_model_thread(rebuild)
+        except (VLMRewardsError, TypeError) as error:
+            if not self._configured:
+                raise
+            self._refused = " ".join(str(error).split())
+            logger.error("user_config is refused, and the reward stays as it was: %s", self._refused)
+        else:
+            self._configured, self._refused = True, ""
 
     async def check_health(self) -> None:
         """Tell Serve to replace a replica whose model hangs or fails at everything.

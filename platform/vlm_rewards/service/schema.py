@@ -58,6 +58,7 @@ class ReplicaInfo:
         batches: Batches since the replica started; frames / batches is the batch fill.
         cache_hits: Frames that were not encoded, as their embedding was known; 0 without a cache.
         cache_misses: Frames that had to be encoded, counted by the cache; 0 without one.
+        refused: Why the last `user_config` was refused; empty where it holds.
     """
 
     pid: int
@@ -66,6 +67,7 @@ class ReplicaInfo:
     batches: int
     cache_hits: int = 0
     cache_misses: int = 0
+    refused: str = ""
 
 
 class RewardUserConfig(StrictConfig):

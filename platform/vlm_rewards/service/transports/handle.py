@@ -29,6 +29,7 @@ from vlm_rewards.errors import (
     VLMRewardsError,
 )
 from vlm_rewards.reward_model import RewardDescription
+from vlm_rewards.service.live import REWARD_DEPLOYMENT, serves
 from vlm_rewards.service.schema import EmbedResult, ReplicaInfo, ScoreResult
 
 T = TypeVar("T")
@@ -139,7 +140,7 @@ class HandleTransport:
                 "Ray is not running in this process; call ray.init() and deploy the reward application first"
             )
         try:
-            handle = _within(timeout_s, lambda: serve.get_app_handle(self.app_name))
+            handle = _within(timeout_s, self._find)
         except TimeoutError as error:
             raise RewardTimeoutError(
                 f"the Serve controller did not answer in {timeout_s:.3g} s; look at `serve status`"
@@ -156,6 +157,15 @@ class HandleTransport:
             for by_reference in (False, True)
         }
 
+    def _find(self) -> DeploymentHandle[Any]:
+        try:
+            return serve.get_app_handle(self.app_name)
+        except RayServeException:
+            # Serve does not know what an application is made of whose last change failed; its replicas may run.
+            if not serves(self.app_name):
+                raise
+            return serve.get_deployment_handle(REWARD_DEPLOYMENT, self.app_name)
+
     def _state(self, error: BaseException) -> str:
         """Say how the application is, for the message about `error`.
 
@@ -170,13 +180,19 @@ class HandleTransport:
             return "it is not deployed"
         deployments = status.deployments.values()
         serving = any(d.replica_states.get(ReplicaState.RUNNING) for d in deployments)
-        if status.status == ApplicationStatus.DEPLOY_FAILED and not serving:
+        if status.status == ApplicationStatus.DEPLOY_FAILED and not (serving or self._still_serves()):
             messages = [message.strip() for message in (*(d.message for d in deployments), status.message)]
             reason = next((message.splitlines()[-1] for message in messages if message), "no reason given")
             raise RewardServiceError(
                 f"reward application {self.app_name!r} failed to start: {reason}; correct that and deploy it again"
             ) from error
         return f"it is {status.status.value}"
+
+    def _still_serves(self) -> bool:
+        try:
+            return _within(_STATUS_TIMEOUT_S, lambda: serves(self.app_name))
+        except Exception:
+            return True  # nobody says otherwise: worth another attempt
 
     def __getstate__(self) -> dict[str, Any]:
         return {"app_name": self.app_name}
