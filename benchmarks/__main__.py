@@ -1,6 +1,6 @@
 """Measures the reward service and prints one table of ratios.
 
-python -m benchmarks                       # all rows, some 25 minutes; stores docs/results/bench.md and bench.json
+python -m benchmarks                       # all rows, some 45 minutes; stores docs/results/bench.md and bench.json
 python -m benchmarks --quick               # rough numbers in some 5 minutes, stores nothing
 python -m benchmarks --only handle-overhead --only load-step
 """

@@ -24,6 +24,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecMonitor
 
 import envs.android  # noqa: F401 registers android/OpenApp-v0
 from vlm_rewards.environment.vlm_reward_vec_env import VLMRewardVecEnv
+from vlm_rewards.errors import VLMRewardsError
 from vlm_rewards.goals import NegativesSpec, TaskSet
 from vlm_rewards.reward_model import RewardConfig
 from vlm_rewards.service.served_by import Http, InProcess, ServedByKind, connect
@@ -174,8 +175,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    served_by = Http(url=options.url, model=options.model) if options.url else InProcess()
-    progress = train(served_by, goal=options.goal, steps=options.steps, seed=options.seed)
+    try:
+        served_by = Http(url=options.url, model=options.model) if options.url else InProcess()
+        progress = train(served_by, goal=options.goal, steps=options.steps, seed=options.seed)
+    except VLMRewardsError as error:
+        parser.exit(1, f"error: {error}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, "interrupted\n")
     last = slice(-50, None)
     print(
         f"last {len(progress.returns[last])} episodes: return by the model {np.mean(progress.returns[last]):.2f}, "

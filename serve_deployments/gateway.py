@@ -7,6 +7,12 @@ import logging
 import os
 from typing import Any
 
+# Read by Serve's controller, which inherits them from a Ray that this process starts; on a cluster they belong into the
+# environment of the head. A proxy that has died is missed after three checks: ten seconds apart, callers found nobody
+# for half a minute. One that starts on busy cores needs longer than five seconds, and would be started over and over.
+os.environ.setdefault("RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S", "1")
+os.environ.setdefault("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", "30")
+
 import ray
 from fastapi import FastAPI
 from pydantic import Field

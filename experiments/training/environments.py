@@ -83,7 +83,8 @@ def replay_in_words(config: TrainConfig, goals: TrainingGoals | None) -> str | N
         shape = cast(Dict, env.observation_space)["image"].shape or ()
     finally:
         env.close()
-    return check_fits(replay_bytes(config.algorithm.replay_settings, shape, goals))
+    settings = config.algorithm.replay_settings
+    return check_fits(replay_bytes(settings, shape, goals), settings.capacity)
 
 
 def evaluation_env(config: TrainConfig, **options: Any) -> gym.Env[Any, Any]:

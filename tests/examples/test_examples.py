@@ -86,3 +86,20 @@ def test_the_python_of_the_readme_runs(served, monkeypatch):
     assert len(notebook["embeddings"]) == 16
     assert loop["rewards"].shape == (8,)
     loop["vec_env"].close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--url", "http://127.0.0.1:9"], "no reward gateway answers at"),
+        (["--url", "nonsense"], "is no http address"),
+        (["--goal", "nonsense"], "unknown goal 'nonsense'"),
+    ],
+)
+def test_what_cannot_work_ends_in_one_line(arguments, says, capsys):
+    with pytest.raises(SystemExit) as ended:
+        example.main([*arguments, "--steps", "10"])
+    said = capsys.readouterr().err
+    assert ended.value.code == 1
+    assert says in said
+    assert said.count("\n") == 1

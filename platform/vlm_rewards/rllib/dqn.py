@@ -91,7 +91,7 @@ class GoalDQN(DQN):
         assert self.env_runner_group is not None
         space = self.env_runner_group.get_spaces()[DEFAULT_MODULE_ID][0]
         shape = space["image"].shape
-        check_fits(replay_bytes(settings.replay, shape, settings.goals))
+        check_fits(replay_bytes(settings.replay, shape, settings.goals), settings.replay.capacity)
         self.replay = EpisodeReplay(settings.replay, shape, settings.goals, seed=settings.seed or 0)
 
     def training_step(self) -> None:

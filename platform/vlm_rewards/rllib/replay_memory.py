@@ -12,11 +12,12 @@ _LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory
 _SHARE = 0.8
 
 
-def check_fits(size: int, available: int | None = None) -> str:
+def check_fits(size: int, capacity: int, available: int | None = None) -> str:
     """Return a replay's size in words, such as "0.77 GB of 16.1 GB memory".
 
     Args:
         size: Bytes of the replay.
+        capacity: Observations in it.
         available: Bytes that are there; None asks the machine, or the container that this process is in.
 
     Raises:
@@ -26,7 +27,7 @@ def check_fits(size: int, available: int | None = None) -> str:
     if size > _SHARE * there:
         raise ConfigError(
             f"the replay needs {size / 1e9:.2f} GB, and of this machine's memory {there / 1e9:.2f} GB are available: "
-            f"lower algorithm.replay_capacity to a {max(2, -(-size * 10 // int(_SHARE * there * 10 + 1)))}th or less, "
+            f"lower algorithm.replay_capacity from {capacity:,} to {int(capacity * _SHARE * there / size):,} at most, "
             "or use smaller observations"
         )
     return f"{size / 1e9:.2f} GB of {there / 1e9:.2f} GB memory"

@@ -228,9 +228,10 @@ def test_the_size_said_is_the_size_taken_and_too_large_a_one_is_refused():
     replay = EpisodeReplay(settings, (64, 64, 3), CAPTIONED)
     size = replay_bytes(settings, (64, 64, 3), CAPTIONED)
     assert size == sum(column.nbytes for column in replay._columns.values())
-    assert check_fits(size, available=10**9) == f"{size / 1e9:.2f} GB of 1.00 GB memory"
-    with pytest.raises(ConfigError, match=r"the replay needs 12\.40 GB, .* 1\.00 GB are available: lower"):
-        check_fits(12_400_000_000, available=10**9)
+    assert check_fits(size, 1000, available=10**9) == f"{size / 1e9:.2f} GB of 1.00 GB memory"
+    message = r"the replay needs 12\.40 GB, .* 1\.00 GB are available: lower .* from 1,000,000 to 64,516 at most"
+    with pytest.raises(ConfigError, match=message):
+        check_fits(12_400_000_000, 10**6, available=10**9)
 
 
 def test_hindsight_needs_other_goals_to_relabel_with():
