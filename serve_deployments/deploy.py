@@ -11,7 +11,6 @@ first: a misspelt key never leaves this machine. An application that fails on th
 import base64
 import logging
 import os
-import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -102,6 +101,8 @@ def _by_job(address: str, text: str, timeout_s: float, status: bool) -> bool:
 
     from vlm_rewards.strict_config import read_yaml
 
+    # It names each file that it leaves out.
+    logging.getLogger("ray._private.runtime_env").setLevel(logging.ERROR)
     environment: dict[str, Any] = read_yaml(ROOT / "runtime_env.yaml")
     environment["working_dir"] = str(ROOT)
     # For the driver alone: in the runtime environment it would be each replica's, and restart all at every change.
@@ -128,9 +129,12 @@ def _follow(client: Any, job: str) -> None:
     while True:
         ended = client.get_job_status(job).is_terminal()
         logs = client.get_job_logs(job)
-        sys.stdout.write(logs[shown:])
-        sys.stdout.flush()
-        shown = len(logs)
+        # Whole lines, without Ray's own about the job and its entrypoint, which holds all of the file.
+        upto = len(logs) if ended else logs.rfind("\n") + 1
+        for line in logs[shown:upto].splitlines():
+            if "job_manager.py" not in line and _TEXT_VARIABLE not in line:
+                typer.echo(line)
+        shown = max(shown, upto)
         if ended:
             return
         time.sleep(0.5)

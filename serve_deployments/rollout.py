@@ -10,7 +10,7 @@ from serve_deployments.last_good import code_package, failure, keep_code, last_g
 from serve_deployments.serve_file import ServeApp, ServeFile
 from vlm_rewards.errors import VLMRewardsError
 from vlm_rewards.service.deploying import undeploy
-from vlm_rewards.service.live import failure_of, live_rewards
+from vlm_rewards.service.live import failure_of, live_rewards, refusal_of
 
 _POLL_S = 0.2
 
@@ -52,7 +52,7 @@ def roll_out(
     keep_code(app.name for app in file.applications)
     names = [app.name for app in file.applications]
     known = set(serve.status().applications)
-    said = {name: failure_of(app) for name, app in serve.status().applications.items()}
+    said = {name: failure_of(app) or refusal_of(app) for name, app in serve.status().applications.items()}
     serve.run_many([app.target(code_package()) for app in file.applications], wait_for_applications_running=False)
     failures = _wait(names, said, timeout_s, tell)
     outcomes = []
@@ -88,7 +88,7 @@ def _wait(names: list[str], said: Mapping[str, str], timeout_s: float, tell: Cal
             if app is None:
                 continue
             # A failure that was there before is not this change's, until Serve has looked at it.
-            wrong = failure_of(app)
+            wrong = failure_of(app) or (refusal_of(app) if app.status == "DEPLOYING" else "")
             if app.status == "RUNNING" or (wrong and wrong != said.get(name)):
                 waiting.remove(name)
                 if wrong:

@@ -183,7 +183,7 @@ def test_a_job_carries_code_and_file_together(tmp_path, monkeypatch, capsys):
             return SimpleNamespace(is_terminal=lambda: True)
 
         def get_job_logs(self, job):
-            return "reward: healthy\n"
+            return "Running entrypoint: VLM_REWARDS_SERVE_FILE=YQ== python\nreward: healthy\n"
 
     monkeypatch.setattr("ray.job_submission.JobSubmissionClient", Client)
     monkeypatch.delenv("RAY_API_SERVER_ADDRESS", raising=False)
@@ -192,6 +192,7 @@ def test_a_job_carries_code_and_file_together(tmp_path, monkeypatch, capsys):
     result = CliRunner().invoke(deploy.app, [str(path), "--address", "http://head:8265"])
     assert result.exit_code == 1  # its status is not SUCCEEDED
     assert "reward: healthy" in result.output
+    assert "VLM_REWARDS_SERVE_FILE" not in result.output
     environment = sent["runtime_env"]
     assert environment["working_dir"] == str(ROOT)
     assert environment["env_vars"]["PYTHONPATH"] == "platform"

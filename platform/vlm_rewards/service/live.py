@@ -4,6 +4,7 @@ Serve forgets an application's deployments when a change of it cannot be built, 
 their replicas go on. What matters to callers is these.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,8 @@ with needs_extra("serve"):
     from ray import serve
     from ray.serve._private.common import ReplicaState
     from ray.serve.schema import ApplicationStatus, ApplicationStatusOverview
+
+_OWN = re.compile(r"^vlm_rewards\.errors\.\w+: ")
 
 #: Name of the deployment of every reward application.
 REWARD_DEPLOYMENT = "RewardDeployment"
@@ -55,7 +58,20 @@ def failure_of(application: ApplicationStatusOverview) -> str:
         return ""
     messages = [*(deployment.message for deployment in application.deployments.values()), application.message]
     lines = [message.strip().splitlines()[-1] for message in messages if message.strip()]
-    return lines[0] if lines else "no reason given"
+    return _OWN.sub("", lines[0]) if lines else "no reason given"
+
+
+def refusal_of(application: ApplicationStatusOverview) -> str:
+    """Return the line with which a new replica refused to start; empty where none has.
+
+    Serve tries the same constructor again and again before it calls the application failed; ours says the same each
+    time.
+    """
+    for deployment in application.deployments.values():
+        for line in deployment.message.splitlines():
+            if _OWN.match(line):
+                return _OWN.sub("", line).strip()
+    return ""
 
 
 def serves(app_name: str) -> bool:
