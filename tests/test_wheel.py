@@ -19,7 +19,7 @@ EXTRAS = {
     "evaluation.offline": "offline",
     "evaluation.statistics": "offline",
     "rllib": "rllib",
-    **{f"service.{name}": "serve" for name in ("application", "deploying", "deployment", "observability")},
+    **{f"service.{name}": "serve" for name in ("application", "deploying", "deployment", "live", "observability")},
     **{
         f"service.http.{name}": "serve"
         for name in ("answers", "app", "body", "docs_page", "envelope", "requests", "steps")

@@ -25,7 +25,7 @@ from mlflow.tracking import MlflowClient
 from vlm_rewards.tracking.store import default_uri
 
 # A head and a job start a dozen processes: long only where other work has the machine.
-pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(600), pytest.mark.budget(240)]
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT = Path(__file__).with_name("job_client.py")

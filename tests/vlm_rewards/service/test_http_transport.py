@@ -106,10 +106,10 @@ def test_an_answer_without_end_is_refused_early():
     with LocalServer(endless) as server:
         transport = HttpTransport(server.url, "m")
         for call in (
-            lambda: transport.score(FRAMES, ["a", "b"], timeout_s=20),
-            lambda: transport.score_all(FRAMES, ["a"], timeout_s=20),
-            lambda: transport.embed(FRAMES, timeout_s=20),
-            lambda: transport.describe(timeout_s=20),
+            lambda: transport.score(FRAMES, ["a", "b"], timeout_s=60),
+            lambda: transport.score_all(FRAMES, ["a"], timeout_s=60),
+            lambda: transport.embed(FRAMES, timeout_s=60),
+            lambda: transport.describe(timeout_s=60),
         ):
             with pytest.raises(RewardServiceError, match=r"more than \d{7,8} bytes"):
                 call()

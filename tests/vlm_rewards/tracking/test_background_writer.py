@@ -1,6 +1,7 @@
 """A run whose tracking server hangs, goes, comes back, or refuses: nobody waits for long, and nothing is lost."""
 
 import json
+import logging
 import os
 import signal
 import threading
@@ -155,6 +156,7 @@ def test_sigterm_while_the_server_hangs_keeps_every_metric(tracker, tmp_path, hu
 
 
 def test_infinite_metrics_are_left_out_and_said_once(tracker, tmp_path, caplog):
+    caplog.set_level(logging.WARNING)
     with run_at(tracker, tmp_path) as run:
         for step in range(3):
             run.log_metrics({"a": float("inf"), "b": -float("inf"), "c": 1.0}, step=step)
@@ -168,6 +170,7 @@ def test_a_file_that_is_not_there_is_said_at_once(tracker, tmp_path):
 
 
 def test_closing_other_runs_at_a_server_that_hangs_takes_seconds(tracker, caplog, monkeypatch):
+    caplog.set_level(logging.WARNING)
     monkeypatch.setattr("vlm_rewards.tracking.closing._SECONDS", 0.3)
     tracker.mode = "hangs"
     close_as_killed(tracker.uri, ["run"] * 10, "stopped")
