@@ -1,6 +1,7 @@
 """The gateway among strangers: honest callers beside such as hang up and such as send what costs most."""
 
 import contextlib
+import itertools
 import signal
 import statistics
 import threading
@@ -94,47 +95,50 @@ def _gateway() -> Iterator[str]:
 def _kills_in_turn() -> Iterator[Counter[str]]:
     """Kill one of the victims every twenty seconds for the duration, and count."""
     killed: Counter[str] = Counter()
-    over = threading.Event()
+    victims = itertools.cycle(_VICTIMS)
 
     def kill() -> None:
-        number = 0
-        while not over.wait(_KILL_EVERY_S):
-            victim = _VICTIMS[number % len(_VICTIMS)]
-            number += 1
-            for process in _processes(victim):
-                with contextlib.suppress(psutil.Error):
-                    process.send_signal(signal.SIGKILL)
-                    killed[victim] += 1
+        victim = next(victims)
+        for process in _processes(victim):
+            with contextlib.suppress(psutil.Error):
+                process.send_signal(signal.SIGKILL)
+                killed[victim] += 1
 
-    thread = threading.Thread(target=kill, daemon=True)
-    thread.start()
-    try:
+    with _every(_KILL_EVERY_S, kill):
         yield killed
-    finally:
-        over.set()
-        thread.join()
 
 
 @contextlib.contextmanager
 def _largest_gateway() -> Iterator[dict[int, float]]:
     """Watch the most memory in MiB of each gateway process that serves for 15 seconds or more, by process id."""
     sizes: dict[int, float] = {}
+    first: dict[int, float] = {}
+
+    def look() -> None:
+        for process in _processes(_VICTIMS[0]):
+            with contextlib.suppress(psutil.Error):
+                seen = first.setdefault(process.pid, time.monotonic())
+                if time.monotonic() - seen > 15:
+                    size = process.memory_info().rss / 2**20
+                    sizes[process.pid] = max(size, sizes.get(process.pid, 0.0))
+
+    with _every(0.25, look):
+        yield sizes
+
+
+@contextlib.contextmanager
+def _every(seconds: float, work: Callable[[], None]) -> Iterator[None]:
+    """Do something again and again for the duration, in a thread beside."""
     over = threading.Event()
 
-    def watch() -> None:
-        first: dict[int, float] = {}
-        while not over.wait(0.25):
-            for process in _processes(_VICTIMS[0]):
-                with contextlib.suppress(psutil.Error):
-                    now = first.setdefault(process.pid, time.monotonic())
-                    if time.monotonic() - now > 15:
-                        size = process.memory_info().rss / 2**20
-                        sizes[process.pid] = max(size, sizes.get(process.pid, 0.0))
+    def repeat() -> None:
+        while not over.wait(seconds):
+            work()
 
-    thread = threading.Thread(target=watch, daemon=True)
+    thread = threading.Thread(target=repeat, daemon=True)
     thread.start()
     try:
-        yield sizes
+        yield
     finally:
         over.set()
         thread.join()
