@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator
 
 from vlm_rewards.heads.cosine import cosine
 from vlm_rewards.heads.goal_baseline import check_alpha, goal_baseline
-from vlm_rewards.heads.head import RewardHead
+from vlm_rewards.heads.head import RewardHead, as_table
 from vlm_rewards.heads.softmax_binary import similarities, softmax_binary, softmax_of
 from vlm_rewards.registry import Registry
 
@@ -44,8 +44,7 @@ class _Softmax(RewardHead):
     ) -> npt.NDArray[np.float32]:
         """Return the scores of equation 1 for each goal; goals share most negatives, so each text is compared once."""
         shared = similarities(images, texts)
-        columns = [softmax_of(np.take(shared, own, axis=1), tau) for own in rows]
-        return np.stack(columns, axis=1) if columns else np.zeros((len(images), 0), np.float32)
+        return as_table([softmax_of(np.take(shared, own, axis=1), tau) for own in rows], len(images))
 
 
 class Probability(_Softmax):

@@ -73,15 +73,19 @@ class RewardHead(StrictConfig):
         Returns:
             float32 (N, G), in `score_range`.
         """
-        columns = [self.scores(images, texts[own], captions, tau) for own in rows]
-        return np.stack(columns, axis=1) if columns else np.zeros((len(images), 0), np.float32)
+        return as_table([self.scores(images, texts[own], captions, tau) for own in rows], len(images))
+
+
+def as_table(columns: Sequence[npt.NDArray[np.float32]], images: int) -> npt.NDArray[np.float32]:
+    """Return the scores of each goal, (N,) each, side by side: float32 (N, G), also for no goal."""
+    return np.stack(columns, axis=1) if columns else np.zeros((images, 0), np.float32)
 
 
 def rewards_of(terminates: bool, scores: npt.ArrayLike, beta: float) -> npt.NDArray[np.float32]:
     """Map scores to rewards: equation 2 for the form that ends episodes, the score itself for the dense forms.
 
     Args:
-        terminates: Of the head that gave the scores.
+        terminates: Whether the head that gave the scores ends episodes.
         scores: Any shape.
         beta: Threshold of equation 2, in [0, 1].
 
