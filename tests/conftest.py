@@ -81,7 +81,7 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def ray_session(shared_folder: Path, compiled_models: Path):
-    """One local Ray session, with Serve, for all tests that need one; starting it takes seconds.
+    """One local Ray session a process, with Serve, for all its tests that need one; starting it takes seconds.
 
     Commands that tests run in this process use it, too. Its six CPUs are a count: Ray asks no processor.
     """

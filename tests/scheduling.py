@@ -59,7 +59,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """One group of all Ray tests, and one of each file, so that what a file's fixtures make is made once."""
+    """Two groups of Ray's tests, and one of each other file, so that what a file's fixtures make is made once."""
     from xdist.scheduler import LoadScopeScheduling
 
     class RayOrFile(LoadScopeScheduling):

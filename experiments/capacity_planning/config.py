@@ -90,9 +90,9 @@ class Prices(StrictConfig):
     """What an hour costs; None is not counted.
 
     Attributes:
-        cpu_hour: Of one CPU.
-        gpu_hour: Of one GPU.
-        currency: Of both.
+        cpu_hour: Price of one CPU for an hour.
+        gpu_hour: Price of one GPU for an hour.
+        currency: Currency of both.
     """
 
     cpu_hour: float | None = Field(default=None, ge=0)
@@ -118,15 +118,15 @@ class CapacityConfig(StrictConfig):
     """A plan.
 
     Attributes:
-        name: Of the plan.
+        name: Name of the plan.
         env_steps: Environment steps of one run.
         hours: In how many hours they shall be done; None with `steps_per_day` or `counts`.
         steps_per_day: The same, as environment steps a day.
         counts: What is there; nothing is looked for.
         headroom: Share of a learner's or replica's time that may be planned for.
-        step: Of the env runners.
-        reward: Of the reward.
-        learner: Of learning.
+        step: What a step costs the env runners.
+        reward: What it costs the reward.
+        learner: What it costs the learner.
         runner_memory_gb: Memory of an env runner.
         prices: What hours cost.
         train_preset: The training preset that a written preset extends.

@@ -45,7 +45,7 @@ class Plan:
         cpus: CPUs of all processes, the driver's included where nothing else is in it.
         gpus: GPUs of all.
         memory_gb: Memory of all.
-        cost: Of the run; None without prices.
+        cost: Cost of the run; None without prices.
         bottleneck: What most of it waits for.
         gains: What one more of each buys.
     """

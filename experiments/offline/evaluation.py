@@ -43,7 +43,7 @@ class Cell:
     """One model with one template and one negative set.
 
     Attributes:
-        label: Of the model.
+        label: Label of the model.
         model: As configured.
         template: Name of the template.
         negatives: The set.
@@ -71,7 +71,7 @@ class OfflineEvaluation:
         Args:
             config: The evaluation.
             output: Folder for run folders, embeddings and MLflow's store.
-            folder: Of the run to continue; None starts a new one.
+            folder: Folder of the run to continue; None starts a new one.
 
         Raises:
             ConfigError: A dataset, task set, prompt set or setting that cannot be used.

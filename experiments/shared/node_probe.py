@@ -46,7 +46,7 @@ class NodeReport:
 
     Attributes:
         host: Its name.
-        versions: Of Python and of `LIBRARIES`; those that it lacks are absent.
+        versions: Versions of Python and of `LIBRARIES`; those that it lacks are absent.
         code: Hash of our own modules.
         free_disk: Bytes free where results go; None where that folder cannot be asked.
         free_memory: Bytes.

@@ -16,7 +16,7 @@ class Option:
     Attributes:
         flags: Such as `--dataset`; a tuple where it has several, the usual one last; a bare name is an argument.
         help: What it means.
-        kind: Of its value: `str`, `int`, `float`, `bool`, `Path`, or a list of one of them, which makes it repeatable.
+        kind: Type of its value: `str`, `int`, `float`, `bool`, `Path`, or a list of one: it may be repeated.
         sets: The setting that it is short for, as `key.subkey`.
         chooses: The preset that it is short for.
         default: Without it.

@@ -66,7 +66,7 @@ def check_still_there(uri: str | None, folder: Path) -> None:
 
     Args:
         uri: As the folder's settings have it.
-        folder: Of a run or study that has begun.
+        folder: Folder of a run or study that has begun.
 
     Raises:
         ConfigError: The file is gone.

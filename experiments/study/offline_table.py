@@ -16,7 +16,7 @@ def write_offline_table(source: Path, trials: Sequence[Trial], target: Path) -> 
     Args:
         source: CSV with a row for each model, template, negative set and family. A table of a prompt set calls
             templates by their names there; an arm of such a name is that template.
-        trials: Of the study.
+        trials: Trials of the study.
         target: CSV with columns arm, family, negatives, average_precision, low, high.
 
     Raises:

@@ -73,12 +73,12 @@ class StudyConfig(StrictConfig):
     """A study: every task with every arm and every seed is one trial.
 
     Attributes:
-        name: Of the study, in MLflow and in the output folder.
+        name: Name of the study, in MLflow and in the output folder.
         title: Headline of its report.
         tasks: Task families by name.
         settings: What all trials set over their train presets.
         arms: What is compared, by name.
-        seeds: Of the trials, each once.
+        seeds: Seeds of the trials, each once.
         max_concurrent_trials: Trials that run side by side.
         max_failures: Times that a trial which failed is begun again from its last checkpoint.
         offline_table: CSV of `experiments.offline_pr`, whose average precision is set beside the returns.

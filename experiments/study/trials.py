@@ -21,11 +21,11 @@ class Trial(StrictConfig):
     Attributes:
         task: Name of its task family.
         arm: Name of what is compared.
-        seed: Of everything in it.
+        seed: Seed of everything in it.
         train: The run.
-        facts: Of the arm.
+        facts: Facts of the arm.
         reward_app: The Serve application that the study deploys for it; None where it deploys none.
-        reward_fingerprint: Of what that application, or another's, serves; None before it was asked.
+        reward_fingerprint: Fingerprint of what that application, or another's, serves; None before it was asked.
         mlflow_run_id: Its run, prepared before it begins; empty until then.
     """
 

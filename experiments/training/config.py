@@ -69,7 +69,7 @@ class EvaluationConfig(StrictConfig):
         episodes: Episodes at the end, shared equally among the goals.
         every_steps: Environment steps between short evaluations in training, for the learning curve; None for none.
         episodes_in_training: Episodes of each of these, the first of the final ones.
-        seed: Of the first episode; episode i has `seed + i`.
+        seed: Seed of the first episode; episode i has `seed + i`.
         deterministic: Whether the agent takes its most probable action, or samples.
         num_envs: Environments stepped side by side.
         videos: Episodes shown in the GIF, each of another goal where there are enough.
@@ -94,8 +94,8 @@ class TrainConfig(StrictConfig):
     """One training run.
 
     Attributes:
-        name: Of the run, in MLflow and in the output folder.
-        seed: Of everything: two runs with one seed give the same evaluation table.
+        name: Name of the run, in MLflow and in the output folder.
+        seed: Seed of everything: two runs with one seed give the same evaluation table.
         total_env_steps: Environment steps to train for; the last iteration may pass it.
         max_training_minutes: Wall-clock minutes after which training ends and evaluation begins, whatever the steps;
             None for no limit. With a limit two runs with one seed differ.

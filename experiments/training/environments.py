@@ -39,7 +39,7 @@ def training_goals(
 
     Args:
         config: The run's settings.
-        task_set: Of its environment.
+        task_set: Task set of its environment.
         description: The reward model's; None for the environment's own reward.
 
     Returns:

@@ -38,7 +38,7 @@ class Results:
 
     Attributes:
         agent: Ground-truth success of the trained agent.
-        random: Of the uniformly random policy, on the same episodes.
+        random: The same of the uniformly random policy, on the same episodes.
         table: CSV with a row a goal.
         figure: PNG of the learning curve, or None if there was no curve.
         video: GIF of evaluation episodes, or None if none was asked for.

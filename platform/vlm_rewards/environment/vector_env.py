@@ -165,7 +165,7 @@ class RewardVectorEnv(VectorEnv[Any, Any, Any]):
         """Return which goals hold in the current states of some sub-environments: ground truth.
 
         Args:
-            indices: Of n sub-environments, in [0, num_envs).
+            indices: Indices of n sub-environments, in [0, num_envs).
 
         Returns:
             n lists of goal ids.

@@ -163,8 +163,8 @@ class RenderedStream:
                     ) from None
         if isinstance(given, Exception):
             raise given
-        batch_: CaptionedBatch = given
-        return batch_
+        rendered: CaptionedBatch = given
+        return rendered
 
     def close(self) -> None:
         """End the workers; safe to call twice."""

@@ -33,7 +33,7 @@ class GoalDQNConfig(DQNConfig):
     """RLlib's DQN configuration with what `GoalDQN` adds.
 
     Attributes:
-        replay: Of the replay, which takes the place of RLlib's.
+        replay: Settings of the replay, which takes the place of RLlib's.
         goals: The training goals; None where neither hindsight nor the eye is wanted.
         update_every_steps: Env steps for each update of the learner.
         huber_delta: Error from which on the loss grows linearly.

@@ -37,7 +37,7 @@ def eye_loss(outputs: Mapping[str, Any], batch: Mapping[str, Any]) -> Tensor:
     """Return the mean squared error of the predicted similarities, over the rows that have any; 0 if none has.
 
     Args:
-        outputs: Of the module's `forward_train`, with `EYE_PREDICTIONS`.
+        outputs: Outputs of the module's `forward_train`, with `EYE_PREDICTIONS`.
         batch: With `EYE_TARGETS` and `EYE_MASK`.
     """
     mask: Tensor = batch[EYE_MASK].to(torch.float32)

@@ -37,7 +37,7 @@ class EpisodeReplay:
             settings: What it is made of.
             image_shape: (H, W, 3) of the observations.
             goals: The training goals, which hindsight and the eye need; with captions, embeddings are kept for the eye.
-            seed: Of the draws.
+            seed: Seed of the draws.
 
         Raises:
             ConfigError: Hindsight without goals to relabel with.

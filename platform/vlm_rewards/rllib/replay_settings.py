@@ -17,7 +17,7 @@ class Hindsight(StrictConfig):
 
     Attributes:
         share: Share of a batch that is relabelled, in [0, 1].
-        future: Of these, the share that gets a goal which is achieved later in the same episode, drawn uniformly from
+        future: Share of these that gets a goal which is achieved later in the same episode, drawn uniformly from
             those that are. The others, and steps after which nothing is achieved, get any training goal: most of them
             are negatives.
     """

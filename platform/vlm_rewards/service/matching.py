@@ -28,8 +28,8 @@ def refuse_another_reward(
         reward: The settings.
         task_set: The goals.
         where: What the application is called in messages.
-        fingerprint: Of the reward, where the caller knows it: then no weights are loaded to compare.
-        encoder: Of `reward.model`, where the caller has loaded it already.
+        fingerprint: Fingerprint of the reward, where the caller knows it: then no weights are loaded to compare.
+        encoder: Encoder of `reward.model`, where the caller has loaded it already.
 
     Raises:
         ConfigError: It serves another reward; the message names what differs.

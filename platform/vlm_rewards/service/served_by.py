@@ -161,7 +161,7 @@ class _Running(ServedByKind):
     """A reward that somebody else serves.
 
     Attributes:
-        fingerprint: Of the reward that must answer, as `describe` gives it; None compares the model itself where this
+        fingerprint: The reward that must answer, as `describe` gives it; None compares the model itself where this
             machine has it, and else its name.
     """
 
@@ -217,7 +217,7 @@ class Http(_Running):
 
     Attributes:
         kind: `http`.
-        url: Of the gateway, such as `http://127.0.0.1:8765`.
+        url: URL of the gateway, such as `http://127.0.0.1:8765`.
         model: Its name there, as `GET /v1/models` lists it.
         token_variable: Environment variable that holds the bearer token. Only its name travels: a token would end up
             in checkpoints. Env runners on other nodes have the variable by Ray's `runtime_env`.
@@ -261,7 +261,7 @@ def connect(
         served_by: The way to it.
         reward: The reward.
         task_set: Its goals.
-        encoder: Of `reward.model`, where the caller has loaded it already: used in process, and compared with that of
+        encoder: `reward.model` as the caller has loaded it, if it has: used in process, and compared with that of
             an application which runs already. One that is deployed loads its own.
 
     Raises:

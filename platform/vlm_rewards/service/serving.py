@@ -60,7 +60,7 @@ class ServingArgs(StrictConfig):
         max_waiting_mb: MiB of frames that may wait in a replica.
         cache_mb: MiB of each replica for embeddings of frames seen before; 0 keeps none. Screens and rooms repeat:
             10 MiB hold some 4,000 frames of a 512-dimensional encoder.
-        log_level: Of the replicas' logs, one JSON object a line. WARNING names refused requests, INFO every one.
+        log_level: Level of the replicas' logs, one JSON object a line. WARNING names refused requests, INFO every one.
         replicas: How many.
     """
 

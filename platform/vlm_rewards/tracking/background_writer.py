@@ -43,7 +43,7 @@ class BackgroundWriter:
         """Take what is needed; the thread starts with the first write.
 
         Args:
-            client: Of the store.
+            client: Client of the store.
             run_id: The run.
             undelivered: Takes what the store refuses, and files that have to wait.
         """
