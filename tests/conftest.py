@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import socket
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,43 +82,47 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def ray_session(shared_folder: Path, compiled_models: Path):
-    """One local Ray session a process, with Serve, for all its tests that need one; starting it takes seconds.
+    """The one local Ray session of this test run, with Serve; starting it takes seconds.
 
-    Commands that tests run in this process use it, too. Its six CPUs are a count: Ray asks no processor.
+    Its workers are forks of a process that has their imports. Commands that tests run in this process use it, too. Its six CPUs are a count: Ray asks no processor.
     """
     import ray
     from ray import serve
 
-    from tests.scheduling import RAY_GROUPS
+    from tests.preloaded_workers.fork_server import fork_server, python
 
     process = os.environ.get("PYTEST_XDIST_WORKER", "alone")
     owners = shared_folder / "ray" / "owners"
     with one_at_a_time(shared_folder / "ray"):
         owners.mkdir(exist_ok=True)
         (owners / process).touch()
-        if len(others := sorted(owner.name for owner in owners.iterdir())) > RAY_GROUPS:
-            pytest.fail(f"One too many of {others} has tests of Ray: mark this one with @pytest.mark.ray", False)
-    # A raylet gives up on its agents after 15 s, which may be too few for a busy machine.
-    for attempt in range(3):
-        try:
-            ray.init(
-                address="local",
-                num_cpus=6,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.WARNING,
-                runtime_env={"env_vars": {"OMP_NUM_THREADS": "1"}},
-            )
-            # Serve gets its HTTP proxy when it starts or never, and which test is the first to need it is not known.
+        if len(others := sorted(owner.name for owner in owners.iterdir())) > 1:
+            pytest.fail(f"Of {others} one alone can have tests of Ray: mark this one with @pytest.mark.ray", False)
+    env_vars = {"OMP_NUM_THREADS": "1"}
+    with tempfile.TemporaryDirectory(prefix="fork-server-") as folder:
+        socket_path = Path(folder, "socket")
+        # A raylet gives up on its agents after 15 s, which may be too few for a busy machine.
+        for attempt in range(3):
+            try:
+                ray.init(
+                    address="local",
+                    num_cpus=6,
+                    include_dashboard=False,
+                    log_to_driver=False,
+                    logging_level=logging.WARNING,
+                    runtime_env={"env_vars": env_vars, "py_executable": python(socket_path)},
+                )
+                break
+            except Exception:
+                ray.shutdown()
+                if attempt == 2:
+                    raise
+        with fork_server(socket_path, env_vars):
+            # Serve gets its HTTP proxy when it starts or never; which test is the first to need it is not known.
             serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": free_port()})
-            break
-        except Exception:
+            yield ray
+            serve.shutdown()
             ray.shutdown()
-            if attempt == 2:
-                raise
-    yield ray
-    serve.shutdown()
-    ray.shutdown()
 
 
 def free_port():

@@ -1,7 +1,6 @@
-"""How the tests are dealt out to the processes of xdist: files that need Ray in two groups alike, then the others.
+"""How the tests are dealt out to the processes of xdist: files that need Ray to one of them, the others to the rest.
 
-Ray starts once a process, and a file's fixtures are made once. Tests of Ray wait more than they compute, for processes
-to start and to be noticed as dead: with all of them in one process 15 minutes passed, and the cores worked for six.
+Ray starts once, and a file's fixtures are made once.
 
 xdist 3.8 tells its controller a test's group by changing the test's id, which pytest 9 does not let it do: with them,
 `--dist loadgroup` alone deals every test out on its own. Here the processes write down which tests are Ray's.
@@ -16,10 +15,6 @@ from pathlib import Path
 import pytest
 
 RAY = "ray"
-# Processes that have a Ray session.
-RAY_GROUPS = 2
-# Tests that a file of minutes counts for.
-LONG_FILE = 60
 # Where the processes write it; they inherit it from the controller.
 FOLDER = "VLM_REWARDS_TEST_GROUPS"
 MADE = pytest.StashKey[tempfile.TemporaryDirectory]()
@@ -52,40 +47,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Write down which tests are Ray's; first, for then the controller is told that the collection has ended."""
     if "PYTEST_XDIST_WORKER" in os.environ and FOLDER in os.environ:
-        rays = [item for item in session.items if needs_ray(item)]
-        marks = {item.nodeid: "long" if item.get_closest_marker("long") else "" for item in rays}
-        Path(os.environ[FOLDER], os.environ["PYTEST_XDIST_WORKER"]).write_text(json.dumps(marks))
+        rays = [item.nodeid for item in session.items if needs_ray(item)]
+        Path(os.environ[FOLDER], os.environ["PYTEST_XDIST_WORKER"]).write_text(json.dumps(rays))
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
-    """Two groups of Ray's tests, and one of each other file, so that what a file's fixtures make is made once."""
+    """One group of Ray's tests, and one of each other file, so that what a file's fixtures make is made once."""
     from xdist.scheduler import LoadScopeScheduling
 
     class RayOrFile(LoadScopeScheduling):
         @cached_property
-        def _ray(self) -> dict[str, str]:
-            found: dict[str, str] = {}
-            for file in Path(os.environ[FOLDER]).iterdir():
-                found |= json.loads(file.read_text())
-            return found
-
-        @cached_property
-        def _groups(self) -> dict[str, str]:
-            weights: dict[str, int] = {}
-            for test, mark in self._ray.items():
-                file = test.split("::")[0]
-                weights[file] = max(weights.get(file, 0) + 1, LONG_FILE if mark else 0)
-            totals = dict.fromkeys(range(RAY_GROUPS), 0)
-            groups = {}
-            for file in sorted(weights, key=lambda file: (-weights[file], file)):
-                group = min(totals, key=lambda number: totals[number])
-                totals[group] += weights[file]
-                groups[file] = f"{RAY}-{group}"
-            return groups
+        def _ray(self) -> frozenset[str]:
+            files = Path(os.environ[FOLDER]).iterdir()
+            return frozenset(test for file in files for test in json.loads(file.read_text()))
 
         def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.split("::")[0]
-            return self._groups[file] if nodeid in self._ray else file
+            return RAY if nodeid in self._ray else nodeid.split("::")[0]
 
     return RayOrFile(config, log) if config.getvalue("dist") == "loadgroup" else None
