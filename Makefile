@@ -7,9 +7,10 @@ PIP_FLAGS ?=
 TEST_PROCESSES ?= 2
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+DOCS_INSTALLED := $(VENV)/.docs-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint format typecheck install clean
+.PHONY: help demo test bench lint format typecheck docs docs-check install clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -35,6 +36,13 @@ format: install ## ruff: rewrite in the project's format
 typecheck: install ## mypy, strict, over every room but the tests
 	$(BIN)/mypy
 
+docs: $(DOCS_INSTALLED) ## the documentation site, in build/site; nothing in it is loaded from elsewhere
+	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
+	@echo "In build/site. To read it with its search: $(BIN)/python -m http.server -b 127.0.0.1 -d build/site 8000"
+
+docs-check: docs ## build the site, which checks its links, and run the tutorials
+	$(BIN)/python scripts/site/run_tutorials.py
+
 install: $(INSTALLED) ## virtual environment with pinned dependencies
 
 # The stamp is renewed whenever a dependency file changes, so that `make test` never runs on a stale install.
@@ -44,6 +52,10 @@ $(INSTALLED): pyproject.toml constraints.txt scripts/check_machine.py
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e ".[all,dev]"
 	@touch $(INSTALLED)
+
+$(DOCS_INSTALLED): $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e ".[docs]"
+	@touch $(DOCS_INSTALLED)
 
 clean: ## remove the virtual environment (runs/ stays)
 	rm -rf $(VENV)

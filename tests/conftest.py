@@ -84,7 +84,8 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
 def ray_session(shared_folder: Path, compiled_models: Path):
     """The one local Ray session of this test run, with Serve; starting it takes seconds.
 
-    Its workers are forks of a process that has their imports. Commands that tests run in this process use it, too. Its six CPUs are a count: Ray asks no processor.
+    Its workers are forks of a process that has their imports. Commands that tests run in this process use it, too.
+    Its six CPUs are a count: Ray asks no processor.
     """
     import ray
     from ray import serve
