@@ -246,7 +246,8 @@ class Command:
             return ""
         if self.tracks == "named" and not (named or kept or os.environ.get(URI_VARIABLE)):
             return ""
-        place = output if self.store_folder is None else self.store_folder(output, own)
+        # What is resumed lies beside its store, whatever options its start was given.
+        place = self.store_folder(output, own) if self.store_folder is not None and folder is None else output
         if folder is None:
             return choose_store(named, kept, place)
         started = choose_store(None, kept or f"sqlite:///{place / 'mlflow.db'}", place)
