@@ -224,7 +224,7 @@ class Relabelling:
     def _is_done(self, piece: Piece) -> bool:
         path = self._out / piece.name
         try:
-            return pq.read_metadata(path).num_rows == piece.end - piece.begin
+            return bool(pq.read_metadata(path).num_rows == piece.end - piece.begin)
         except (pa.ArrowException, OSError):  # not there, or no whole one: it is made again
             return False
 
