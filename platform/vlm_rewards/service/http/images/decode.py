@@ -103,7 +103,9 @@ def _decode(index: int, file: PictureFile, frame: npt.NDArray[np.uint8], share: 
             if file.form == "PNG" and _ends_blank(image) and not png.has_all_rows(file, share.check):
                 raise DamagedError("rows of it are missing")
             pixels.fill(stored_view(frame, file.orientation), image, file)
-            checksum = _checksum(image) if file.form == "JPEG" and _ends_flat(image) else None
+            # Not of several scans, which cost most and would only be less sharp.
+            once_more = file.form == "JPEG" and file.scans == 1 and _ends_flat(image)
+            checksum = _checksum(image) if once_more else None
         if checksum is not None:
             with (
                 share.held(len(file.data)),
