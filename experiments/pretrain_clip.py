@@ -43,12 +43,9 @@ def _store_folder(output: Path, given: Mapping[str, Any]) -> Path:
 
 
 def _pretrain(invocation: Invocation) -> None:
-    import yaml
-
     from experiments.pretraining.runs import RUN_ID_FILE, progress_note, start_run
-    from experiments.shared.atomic_files import write_atomically
     from experiments.shared.progress import Bars
-    from experiments.shared.run_folder import CONFIG_FILE
+    from experiments.shared.run_folder import RunFolder
     from vlm_rewards.pretraining.caption_source import import_source
     from vlm_rewards.pretraining.pretrain import pretrain
 
@@ -68,7 +65,7 @@ def _pretrain(invocation: Invocation) -> None:
         for name in ("state.pt", "training-seconds.json", RUN_ID_FILE):
             (run_folder / name).unlink(missing_ok=True)
     with start_run(config, run_folder, invocation.mlflow_uri) as run, Bars(stage_width=26) as bars:
-        write_atomically(run_folder / CONFIG_FILE, yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False))
+        RunFolder.at(run_folder, config.model_dump(mode="json"))
         outcome = pretrain(
             config,
             run_folder,

@@ -75,6 +75,7 @@ command = Command(
     ),
     reopen=run_settings,
     again="continue with --resume RUN_FOLDER",
+    runs_pickles=True,
 )
 app = command.app()
 

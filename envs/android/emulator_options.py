@@ -86,7 +86,7 @@ class EmulatorOptions(StrictConfig):
                 raise ConfigError(
                     f"emulator.avd_name is not set; name a virtual device (`emulator -list-avds`): {_hint('avd_name')}"
                 )
-        if self.task_path is not None and not Path(self.task_path).expanduser().is_file():
+        if self.task_path is not None and not Path(os.path.expanduser(self.task_path)).is_file():
             raise ConfigError(f"emulator.task_path: no file {self.task_path!r}; {_hint('task_path')}")
 
     def android_env_config(self, task_path: str | Path) -> config_classes.AndroidEnvConfig:
@@ -96,7 +96,7 @@ class EmulatorOptions(StrictConfig):
             task_path: The task textproto.
         """
         return config_classes.AndroidEnvConfig(
-            task=config_classes.FilesystemTaskConfig(path=str(Path(self.task_path or task_path).expanduser())),
+            task=config_classes.FilesystemTaskConfig(path=str(os.path.expanduser(self.task_path or task_path))),
             # `expected_app_screen` is empty, so there is no screen to check for.
             task_manager=config_classes.TaskManagerConfig(dumpsys_check_frequency=0),
             coordinator=config_classes.CoordinatorConfig(
@@ -121,7 +121,7 @@ class EmulatorOptions(StrictConfig):
                     grpc_port=self.grpc_port,
                 ),
                 adb_controller=config_classes.AdbControllerConfig(
-                    adb_path=str(Path(self.adb_path).expanduser()), adb_server_port=self.adb_server_port
+                    adb_path=str(os.path.expanduser(self.adb_path)), adb_server_port=self.adb_server_port
                 ),
             ),
         )
@@ -132,7 +132,7 @@ def _hint(name: str) -> str:
 
 
 def _check_program(name: str, path: str) -> None:
-    expanded = Path(path).expanduser()
+    expanded = Path(os.path.expanduser(path))
     if not expanded.is_file():
         raise ConfigError(f"emulator.{name}: no program at {path!r}; {_hint(name)}")
     if not os.access(expanded, os.X_OK):
@@ -140,5 +140,5 @@ def _check_program(name: str, path: str) -> None:
 
 
 def _check_folder(name: str, path: str) -> None:
-    if not Path(path).expanduser().is_dir():
+    if not Path(os.path.expanduser(path)).is_dir():
         raise ConfigError(f"emulator.{name}: no folder {path!r}; {_hint(name)}")

@@ -1,6 +1,5 @@
 """One offline evaluation from its settings to its figure, table and MLflow runs."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import pyarrow.parquet as pq
 
 from experiments.offline.config import OfflinePRConfig, labelled_models
 from experiments.offline.embedding import READER_CPUS, embed_states, store_folder
+from experiments.offline.finished_cells import FinishedCells
 from experiments.offline.goal_confusions import goal_confusions, write_goal_confusion
 from experiments.offline.prompt_sets import load_prompt_set
 from experiments.offline.report import markdown, parameters_of, plain_name, summary_table, write_csv
@@ -173,8 +173,8 @@ class OfflineEvaluation:
                 embeddings=images[rows],
                 confusions=list(goals.values()) if name == ALL else [goals[name]],
             )
-        done = _read_json(self._folder.path / "children.json")
-        if cell.key in done:
+        finished = FinishedCells(self._folder.path)
+        if cell.key in finished.runs():
             return found
         folder = self._folder.path / "cells" / _file_name(cell.key)
         folder.mkdir(parents=True, exist_ok=True)
@@ -206,7 +206,7 @@ class OfflineEvaluation:
             )
             for path in sorted(folder.iterdir()):
                 child.log_artifact(path)
-        (self._folder.path / "children.json").write_text(json.dumps({**done, cell.key: child.run_id}))
+        finished.add(cell.key, child.run_id)
         return found
 
     def _report(self, measures: dict[str, dict[str, OfflineMeasures]], run: MlflowRun, bars: Bars) -> None:
@@ -390,7 +390,3 @@ def _write_scores(path: Path, dataset: LabelledDataset, scores: npt.NDArray[np.f
 def _file_name(key: str) -> str:
     name = plain_name(key)
     return name if len(name) < 120 else name[:100]
-
-
-def _read_json(path: Path) -> dict[str, str]:
-    return json.loads(path.read_text()) if path.is_file() else {}

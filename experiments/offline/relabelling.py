@@ -223,7 +223,10 @@ class Relabelling:
 
     def _is_done(self, piece: Piece) -> bool:
         path = self._out / piece.name
-        return path.is_file() and pq.read_metadata(path).num_rows == piece.end - piece.begin
+        try:
+            return bool(pq.read_metadata(path).num_rows == piece.end - piece.begin)
+        except (pa.ArrowException, OSError):  # not there, or no whole one: it is made again
+            return False
 
     def _finish(self, pieces: list[Piece]) -> int:
         """Check that every state is there once, and write the manifest.
@@ -261,14 +264,17 @@ class Relabelling:
         """Refuse a folder with anything but this relabelling in it, and return the id of its MLflow run."""
         state = self._out / STATE_FILE
         if state.is_file():
-            found = json.loads(state.read_text())
-            if found.get("identity") != self._identity:
+            try:
+                found = json.loads(state.read_text())
+                identity, run_id = found["identity"], found["run_id"]
+            except (ValueError, TypeError, KeyError, RecursionError) as error:
+                raise ConfigError(f"{state} is damaged; remove {self._out} and relabel again") from error
+            if identity != self._identity:
                 raise ConfigError(
                     f"{self._out} holds an unfinished relabelling of another dataset or with another reward; "
                     "name a new folder, or remove it first"
                 )
-            result: str | None = found["run_id"]
-            return result
+            return str(run_id) if run_id is not None else None
         if self._out.exists() and any(self._out.iterdir()):
             raise ConfigError(f"{self._out} is not empty and no unfinished relabelling; name a new folder")
         return None

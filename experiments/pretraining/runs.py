@@ -1,9 +1,11 @@
 """The MLflow run of one model's pretraining, which a training that was cut off goes on in."""
 
+import re
 from pathlib import Path
 
 from experiments.shared.atomic_files import write_atomically
 from experiments.shared.provenance import provenance
+from vlm_rewards.errors import ConfigError
 from vlm_rewards.pretraining.pretrain_config import PretrainConfig
 from vlm_rewards.tracking import MlflowRun, flatten
 
@@ -31,10 +33,25 @@ def start_run(config: PretrainConfig, folder: Path, uri: str) -> MlflowRun:
         params=flatten(config.model_dump(mode="json")),
         tags=provenance(),
         spill_folder=folder,
-        resume_run_id=known.read_text().strip() if known.is_file() else None,
+        resume_run_id=_run_id(known),
     )
     write_atomically(known, run.run_id)
     return run
+
+
+def _run_id(path: Path) -> str | None:
+    """Return the id that a file holds; None where there is no file.
+
+    Raises:
+        ConfigError: It holds something else.
+    """
+    try:
+        text = path.read_bytes().strip()
+    except FileNotFoundError:
+        return None
+    if not re.fullmatch(rb"[0-9a-f]{32}", text):
+        raise ConfigError(f"{path} is damaged: bring it back from a copy, or delete it for a new run in MLflow")
+    return text.decode()
 
 
 def progress_note(metrics: dict[str, float]) -> str:

@@ -79,6 +79,7 @@ class Command:
         read: Returns the settings where they come from something else than presets, given all options by name.
         reopen: Returns the settings that the folder of `--resume` was started with; None cannot be resumed.
         again: How to continue after an interruption.
+        runs_pickles: Whether what is resumed holds Ray's pickles, which can run code.
         tracks: Whether runs are kept in MLflow: "always", "named" where a store is named, or "never".
         store_folder: Returns the folder of the default sqlite store, given the output folder and all options by name;
             None takes the output folder.
@@ -98,6 +99,7 @@ class Command:
     read: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
     reopen: Callable[[Path], dict[str, Any]] | None = None
     again: str = "run the same command again"
+    runs_pickles: bool = False
     tracks: str = "always"
     store_folder: Callable[[Path, Mapping[str, Any]], Path] | None = None
     show: Callable[[Invocation], None] | None = None
@@ -148,6 +150,7 @@ class Command:
             text = f"MLflow server or store; else the preset's, else MLFLOW_TRACKING_URI, else {last}."
             frame.append(Option("--mlflow-uri", text, str, name="mlflow_uri"))
         text = "Continue what this folder holds, with the settings of its start; takes no other option."
+        text += " Ray's checkpoints are pickled: only folders of your own." if self.runs_pickles else ""
         frame.append(Option("--resume", text, str, name="resume", hidden=self.reopen is None))
         frame.append(Option("--dry-run", self.dry_run, bool, name="dry_run"))
         return [*arguments, *frame]
@@ -246,7 +249,8 @@ class Command:
             return ""
         if self.tracks == "named" and not (named or kept or os.environ.get(URI_VARIABLE)):
             return ""
-        place = output if self.store_folder is None else self.store_folder(output, own)
+        # What is resumed lies beside its store, whatever options its start was given.
+        place = self.store_folder(output, own) if self.store_folder is not None and folder is None else output
         if folder is None:
             return choose_store(named, kept, place)
         started = choose_store(None, kept or f"sqlite:///{place / 'mlflow.db'}", place)

@@ -20,6 +20,8 @@ OUTPUT_VARIABLE = "VLM_REWARDS_OUTPUT"
 _JOB_VARIABLE = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][\w+.-]+):/")
 # In the addresses that sqlite, MLflow and Ray make of a path these begin something else.
+# Bytes, of Linux's file systems.
+_LONGEST_NAME = 255
 _ODD = re.compile(r"[?#%\x00-\x1f\x7f]")
 
 
@@ -32,7 +34,7 @@ def results_path(text: str | Path) -> Path:
     """Return the absolute path that was named for results; nothing is made or asked of the disk.
 
     Raises:
-        ConfigError: It is an address or has characters that addresses cannot hold.
+        ConfigError: It is an address, has characters that addresses cannot hold, or begins with a user who is none.
     """
     text = str(text)
     address = _SCHEME.match(text)
@@ -49,7 +51,19 @@ def results_path(text: str | Path) -> Path:
         )
     if not text:
         raise ConfigError("the name of the folder for results is empty: name one, such as runs")
-    return Path(os.path.abspath(Path(text).expanduser()))
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise ConfigError(
+            f"the folder {text!r} has bytes in its name that are no UTF-8: choose another name"
+        ) from error
+    longest = max(text.split(os.sep), key=lambda name: len(name.encode()))
+    if len(longest.encode()) > _LONGEST_NAME:
+        raise ConfigError(f"the name {longest[:60]!r}... is too long for a folder: choose another")
+    expanded = os.path.expanduser(text)
+    if text.startswith("~") and expanded == text:
+        raise ConfigError(f"the folder {text!r} begins with a user who has no home here: write the path in full")
+    return Path(os.path.abspath(expanded))
 
 
 def results_folder(text: str | Path) -> Path:

@@ -88,7 +88,7 @@ class RunFolder:
 
     @classmethod
     def at(cls, path: Path, config: dict[str, Any]) -> "RunFolder":
-        """Make the folder `path`, which may exist but is empty, and store `config` in it."""
+        """Make the folder `path` if there is none, and store `config` in it."""
         path.mkdir(parents=True, exist_ok=True)
         write_atomically(path / CONFIG_FILE, f"{yaml.safe_dump(config, sort_keys=False)}{_LAST_LINE}\n")
         return cls(path)

@@ -24,8 +24,10 @@ def damage(folder: Path) -> str | None:
         names = sorted(checksums.items())
     except OSError:
         return f"{folder.name} or its {SEAL} is missing"
-    except (ValueError, AttributeError):
+    except (ValueError, AttributeError, RecursionError):
         return f"{folder.name}/{SEAL} cannot be read"
+    if not names:  # a folder was never sealed without a file in it, and an empty list would prove anything
+        return f"{folder.name}/{SEAL} is empty"
     for name, checksum in names:
         path = folder / name
         if not path.is_file():

@@ -42,6 +42,7 @@ def study_command(kind: str) -> Command:
         ),
         reopen=_reopened(kind),
         again="continue with --resume RUN_FOLDER",
+        runs_pickles=True,
         show=_show,
         dry_run="Print the trials with an estimate of time and cost, and stop.",
     )

@@ -25,9 +25,10 @@ from experiments.study.study_config import StudyConfig
 from experiments.study.study_folder import StudyFolder, StudyRecord
 from experiments.study.trial_run import run_trial
 from experiments.study.trials import Trial, app_cpus, resources_of
+from experiments.study.tune_state import restored, taking_up_trials
 from experiments.training.environments import task_set_of
 from experiments.training.run import REPOSITORY
-from vlm_rewards.errors import ConfigError, VLMRewardsError
+from vlm_rewards.errors import VLMRewardsError
 from vlm_rewards.service import HandleTransport
 from vlm_rewards.service.deploying import deployed
 from vlm_rewards.service.served_by import Deploy, connect
@@ -246,17 +247,8 @@ class Study:
         storage = self.config.storage or str(self.folder.tune_folder)
         path = f"{storage}/{self.folder.path.name}"
         trainable = tune.with_resources(tune.with_parameters(run_trial, environment=driver_environment()), _resources)
-        if tune.Tuner.can_restore(path):
-            if Path(path).is_dir() and not _trials_can_be_read(Path(path)):
-                raise _damaged(path, "the state of its trials cannot be read")
-            try:
-                tuner = tune.Tuner.restore(path, trainable=trainable, resume_unfinished=True, resume_errored=True)
-            except Exception as error:  # whatever a damaged pickle raises
-                raise _damaged(path, type(error).__name__) from error
-        elif Path(path).is_dir() and any(Path(path).iterdir()):
-            # Tune would begin all trials anew.
-            raise _damaged(path, "tuner.pkl is missing")
-        else:
+        tuner = restored(path, trainable)
+        if tuner is None:
             tuner = tune.Tuner(
                 trainable,
                 param_space={"trial": tune.grid_search([trial.model_dump(mode="json") for trial in trials])},
@@ -275,7 +267,8 @@ class Study:
                     verbose=0,
                 ),
             )
-        results: Any = tuner.fit()
+        with taking_up_trials(path):
+            results: Any = tuner.fit()
         return list(results)
 
     def _scheduler(self) -> Any:
@@ -291,22 +284,6 @@ class Study:
             grace_period=self.config.asha.grace_steps,
             reduction_factor=self.config.asha.reduction_factor,
         )
-
-
-def _trials_can_be_read(folder: Path) -> bool:
-    """Tell whether Tune will find its trials in a folder of its own: where it does not, it takes up none of them."""
-    states = sorted(folder.glob("experiment_state-*.json"))
-    try:
-        return bool(json.loads(states[-1].read_text(encoding="utf-8"))["trial_data"])
-    except (IndexError, KeyError, TypeError, ValueError, OSError):
-        return False
-
-
-def _damaged(path: str, why: str) -> ConfigError:
-    return ConfigError(
-        f"what Tune knows of the study, in {path}, is damaged ({why}): bring the folder back from a copy, or "
-        "delete it to begin the trials anew"
-    )
 
 
 def _resources(config: dict[str, Any]) -> tune.PlacementGroupFactory:

@@ -15,6 +15,7 @@ from experiments.shared.run_folder import RunFolder
 from experiments.training.config import TrainConfig
 from experiments.training.console import success_table
 from experiments.training.environments import evaluation_env, task_set_of
+from experiments.training.restoring import restoring
 from experiments.training.results import evaluate_and_record
 from experiments.training.run import REPOSITORY
 from vlm_rewards.errors import ConfigError
@@ -67,7 +68,8 @@ class Evaluation:
         config = self.config
         assert self._state.checkpoint is not None
         quiet_ray()
-        module = RLModule.from_checkpoint(self.folder.path / self._state.checkpoint / _MODULE)
+        with restoring(self.folder.path / self._state.checkpoint) as checkpoint:
+            module = RLModule.from_checkpoint(checkpoint / _MODULE)
         folder = RunFolder.create(self._output, "evaluation", config.model_dump(mode="json")).path
         try:
             with Bars() as bars, self._start_tracking(folder) as run, self._client() as client:

@@ -146,7 +146,11 @@ class TrainingLoop:
     def _save_if_due(self) -> None:
         if self.state.env_steps - self._saved_at < self._config.checkpoint_every_steps and not self.is_over:
             return
-        self.state = self._folder.write_checkpoint(self.state, lambda path: self._algorithm.save_to_path(str(path)))
+        try:
+            self.state = self._folder.write_checkpoint(self.state, lambda path: self._algorithm.save_to_path(str(path)))
+        except RayError as error:
+            # Learners write their own part; a disk that is full is theirs to say.
+            raise health.cause(error) from error
         self._saved_at = self.state.env_steps
         self._on_checkpoint(self.state)
         if not self.is_over and not self._config.algorithm.is_asynchronous:

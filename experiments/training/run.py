@@ -19,6 +19,7 @@ from experiments.shared.run_folder import RunFolder, RunState
 from experiments.training.config import TrainConfig
 from experiments.training.environments import evaluation_env, replay_in_words, task_set_of, training_goals
 from experiments.training.loop import TrainingLoop, Watcher, seed_after
+from experiments.training.restoring import restoring
 from experiments.training.results import Results, evaluate, evaluate_and_record
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.curve_point import last_quarter_precision
@@ -135,7 +136,8 @@ class Training:
                 self._state = RunState(mlflow_run_id=run.run_id)
                 self.folder.write_state(self._state)
             elif self._state.checkpoint is not None:
-                algorithm.restore_from_path(str(self.folder.path / self._state.checkpoint))
+                with restoring(self.folder.path / self._state.checkpoint) as checkpoint:
+                    algorithm.restore_from_path(str(checkpoint))
                 begin_anew(algorithm, seed_after(self.config.seed, self._state.env_steps))
             self._state = self._train(algorithm, run)
             self._watcher.stage("evaluating by ground truth alone")

@@ -87,7 +87,7 @@ def parse_yaml(text: str) -> Any:
     """
     try:
         value = yaml.load(text, _SettingsLoader)
-        _check_numbers(value)
+        _check_values(value)
     except ConfigError:
         raise
     except yaml.YAMLError as error:
@@ -98,6 +98,10 @@ def parse_yaml(text: str) -> Any:
         # Of Python's own readers: an integer of thousands of digits, a date that there is not.
         raise ConfigError(" ".join(str(error).split())[:200]) from error
     return value
+
+
+# The largest task set has some 20,000.
+_MOST_VALUES = 200_000
 
 
 class _SettingsLoader(yaml.SafeLoader):
@@ -120,18 +124,23 @@ class _SettingsLoader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _check_numbers(value: Any) -> None:
-    """Refuse integers beyond 64 bits and floats without an end, wherever they are."""
-    if isinstance(value, dict):
-        for inner in value.values():
-            _check_numbers(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            _check_numbers(inner)
+def _check_values(value: Any) -> int:
+    """Refuse integers beyond 64 bits, floats without an end, and aliases of aliases that grow without one.
+
+    Returns:
+        How many values there are.
+    """
+    count = 1
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            count += _check_values(inner)
+            if count > _MOST_VALUES:
+                raise ConfigError(f"it stands for more than {_MOST_VALUES:,} values; leave its aliases out")
     elif isinstance(value, int) and abs(value) >= 2**63:
         raise ConfigError(f"the number {str(value)[:20]}... is too large for any setting")
     elif isinstance(value, float) and math.isinf(value):
         raise ConfigError("an infinite number is no setting; leave a limit out, or write null")
+    return count
 
 
 def near_matches(name: str, known: Iterable[str]) -> str:

@@ -15,6 +15,7 @@ from experiments.offline.embedding import embed_states
 from experiments.offline.prompt_sets import PromptSet, load_prompt_set
 from experiments.offline.rewards import FamilyRewards, TextMemo
 from experiments.offline_pr import app
+from tests.experiments.damages import each_damage
 from vlm_rewards.encoders.fake import FakeEncoder
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.offline import LabelledDataset
@@ -87,6 +88,11 @@ def test_a_reward_that_is_right_is_found_to_be_right(options, painted, painted_g
     assert {run.info.run_id for run in client.search_runs([parent.info.experiment_id])} == {
         run.info.run_id for run in runs
     }, "a resumed evaluation made runs of its own"
+    for path, damage in each_damage(folder / name for name in ("config.yaml", "state.json", "children.json")):
+        if damage != "missing" or path.name == "config.yaml":
+            lines = run("--resume", str(folder), code=2).strip().splitlines()
+            assert path.name in lines[-1]
+            assert sum(line.startswith("error:") for line in lines) == 1, (path, damage, lines)
 
 
 def test_prompt_sets_are_compared_and_forms_of_the_goal_filled(options, mlflow_store, tmp_path):

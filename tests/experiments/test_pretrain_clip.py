@@ -6,10 +6,12 @@ from typer.testing import CliRunner
 
 from experiments.pretrain_clip import app
 from experiments.shared.preset_files import load_preset, preset_names
+from tests.experiments.damages import each_damage
 from vlm_rewards.encoders import load_encoder
 from vlm_rewards.pretraining.pretrain_config import PretrainConfig
 from vlm_rewards.tracking.store import default_uri
 
+RESUMED_FROM = ("config.yaml", "state.pt", "training-seconds.json", "mlflow-run-id.txt")
 SMALL = ["training.steps=20", "training.warmup_steps=2", "training.threads=1", "data.train_images=200"]
 SMALL += ["data.held_out_images=60", "data.workers=0", "training.log_every=5"]
 
@@ -42,12 +44,28 @@ def test_a_run_prints_its_accuracy_and_leaves_a_model(tmp_path, with_store):
     again = small(tmp_path / "run", "--output", str(tmp_path / "copy"))
     assert again.exit_code == 0, again.output
     client = MlflowClient(default_uri(tmp_path))
-    (run,) = client.search_runs([client.get_experiment_by_name("pretrain_clip").experiment_id])
-    assert run.info.status == "FINISHED"
-    assert [m.step for m in client.get_metric_history(run.info.run_id, "train/loss")] == [5, 10, 15, 20]
-    assert 0 <= run.data.metrics["zero_shot/accuracy"] <= 1
+    (kept,) = client.search_runs([client.get_experiment_by_name("pretrain_clip").experiment_id])
+    assert kept.info.status == "FINISHED"
+    assert [m.step for m in client.get_metric_history(kept.info.run_id, "train/loss")] == [5, 10, 15, 20]
+    assert 0 <= kept.data.metrics["zero_shot/accuracy"] <= 1
     ours, theirs = (load_encoder(str(tmp_path / x)).fingerprint for x in ("run/model", "copy"))
     assert ours == theirs
+
+    resumed = run("--resume", str(tmp_path / "run"))
+    assert resumed.exit_code == 0, resumed.output
+    assert load_encoder(str(tmp_path / "run" / "model")).fingerprint == ours
+
+    for path, damage in each_damage([tmp_path / "run" / name for name in RESUMED_FROM]):
+        if damage == "missing" and path.name != "config.yaml":
+            continue  # a run that has not come so far
+        if (damage, path.name) == ("truncated", "training-seconds.json"):
+            continue  # a number, too
+        refused = run("--resume", str(tmp_path / "run"))
+        assert refused.exit_code == 2, (path, damage, refused.output)
+        lines = [line for line in refused.stderr.splitlines() if line.startswith("error:")]
+        assert len(lines) == 1, (path, damage)
+        assert path.name in lines[0]
+        assert "Traceback" not in refused.output
 
 
 def test_a_dry_run_prints_the_settings_as_checked(tmp_path):

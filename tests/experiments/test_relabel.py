@@ -17,8 +17,9 @@ from mlflow.tracking import MlflowClient
 from typer.testing import CliRunner
 
 from experiments.offline.config import RelabelConfig
-from experiments.offline.relabelling import Relabelling
+from experiments.offline.relabelling import STATE_FILE, Relabelling
 from experiments.relabel import app
+from tests.experiments.damages import each_damage
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.offline import LabelledDataset
 from vlm_rewards.evaluation.offline.dataset import decode_frames
@@ -105,6 +106,14 @@ def test_it_goes_on_after_a_kill_with_no_frame_lost_or_doubled(config, painted, 
         Relabelling(other, out)
     # A half-written file, as a kill at another moment leaves it.
     (out / ".part-9999-0000000.parquet.partial").write_bytes(b"PAR1")
+    for _ in each_damage([out / STATE_FILE]):
+        with pytest.raises(ConfigError, match=f"{STATE_FILE} is damaged|no unfinished relabelling"):
+            Relabelling(config, out)
+    # Whatever of the rewards does not read as a whole file is made again.
+    first, *_ = sorted(written)
+    for path, damage in each_damage([out / first]):
+        piece = next(piece for piece in Relabelling(config, out)._pieces() if piece.name == first)
+        assert not Relabelling(config, out)._is_done(piece), (path, damage)
     outcome = Relabelling(config, out).execute(lambda done, total: None)
     assert outcome.encoded == 144 - 6 * len(written)
     assert all((out / name).read_bytes() == data for name, data in written.items())

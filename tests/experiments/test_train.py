@@ -12,6 +12,7 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -21,11 +22,15 @@ from ray import serve
 from typer.testing import CliRunner
 
 from experiments.evaluate import app as evaluate_app
+from experiments.shared.run_folder import RunFolder
+from experiments.shared.run_settings import run_settings
 from experiments.train import app
+from experiments.training.config import TrainConfig
 from experiments.training.run import Training
 from tests.experiments.commands import MetricLog, invoke, meanwhile
+from tests.experiments.damages import DAMAGES, each_damage
 from tests.experiments.processes import wait_for
-from vlm_rewards.errors import VLMRewardsError
+from vlm_rewards.errors import ConfigError, VLMRewardsError
 from vlm_rewards.rllib.rl_module import GoalConditionedModule
 from vlm_rewards.service import HandleTransport
 from vlm_rewards.tracking.store import default_uri
@@ -206,6 +211,55 @@ def test_what_cannot_be_evaluated_is_one_clear_line_and_leaves_nothing(finished,
     assert done.exit_code == 2
     assert "--resume" in done.stderr
     assert [path for path in before if path.exists()] == sorted(folder.rglob("*"))
+
+
+def test_every_damaged_file_of_a_real_run_is_told_in_one_line_or_decides_nothing(finished, tmp_path):
+    folder = Path(shutil.copytree(finished[1], tmp_path / "smoke-1"))
+    state = json.loads((folder / "state.json").read_text()) | {"finished": False}
+    (folder / "state.json").write_text(json.dumps(state))
+    newest, older = sorted(folder.glob("checkpoint-*"), reverse=True)
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != ".lock"]
+    assert sum(newest in path.parents for path in files) > 10
+    whole = resumed(folder)[0]
+    assert (whole.checkpoint, whole.env_steps) == (newest.name, state["env_steps"])
+    for path, damage in each_damage(files):
+        found, said = resumed(folder)
+        if path in (folder / "config.yaml", folder / "state.json"):
+            assert found is None, (path, damage)
+            assert path.name in said[0]
+        elif newest in path.parents:
+            assert (found.checkpoint, found.mlflow_run_id) == (older.name, state["mlflow_run_id"]), (path, damage)
+            assert newest.name in said[0]
+        else:
+            assert found == whole, (path, damage)
+            continue
+        assert len(said) == 1
+        assert "\n" not in said[0]
+
+
+def resumed(folder):
+    """Where a run would go on, None where it would not, and what is said of that."""
+    said = []
+    watcher = SimpleNamespace(stage=said.append)
+    try:
+        return Training(TrainConfig(**run_settings(folder)), RunFolder.existing(folder), watcher)._state, said
+    except ConfigError as error:
+        return None, [*said, str(error)]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_a_real_run_of_which_nothing_is_whole_ends_its_commands_in_one_line(finished, tmp_path, command, damage):
+    folder = Path(shutil.copytree(finished[1], tmp_path / "smoke-1"))
+    state = json.loads((folder / "state.json").read_text()) | {"finished": False}
+    (folder / "state.json").write_text(json.dumps(state))
+    for weights in folder.glob(f"checkpoint-*/{MODULE}/module_state.*"):
+        DAMAGES[damage](weights)
+    done = invoke(app, "--resume", folder) if command == "train" else invoke(evaluate_app, folder)
+    assert done.exit_code == 2
+    assert len([line for line in done.stderr.splitlines() if line.startswith("error:")]) == 1
+    assert "would start from random weights" in done.stderr
+    assert "Traceback" not in done.output
 
 
 def test_the_agent_to_compare_with_trains_on_ground_truth_without_any_reward_model(ray_session, tmp_path, with_store):

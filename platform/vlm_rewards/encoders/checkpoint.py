@@ -29,6 +29,7 @@ from vlm_rewards.encoders.checkpoint_config import (
     max_tokens,
 )
 from vlm_rewards.encoders.checkpoint_files import HUB_FILES, check_folder, read_settings, shards
+from vlm_rewards.encoders.checkpoint_tokenizer import check_normalizer, without_panics
 from vlm_rewards.encoders.preprocessing import ImagePreprocessing
 from vlm_rewards.encoders.quiet import quiet_transformers
 from vlm_rewards.errors import CheckpointError
@@ -67,12 +68,14 @@ class Checkpoint:
         Raises:
             CheckpointError: Something is missing, damaged, pickled, or not a dual encoder.
         """
-        with quiet_transformers(), _clear_errors(source):
+        with quiet_transformers(), _clear_errors(source), without_panics(source):
             folder = _local_folder(source)
             numbers = check_folder(folder)
+            check_normalizer(folder)
             stored_config = read_settings(folder / "config.json")
             check_config(source, stored_config)
             config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+            config.return_dict = True  # what a file says of it is for other callers
             model_class = _dual_encoder_class(source, config)
             check_parameters(source, model_class, config, numbers)
             processor = AutoImageProcessor.from_pretrained(folder, trust_remote_code=False, backend="pil")
@@ -126,7 +129,7 @@ def _preprocessing(source: str, processor: Any) -> ImagePreprocessing:
     except CheckpointError as error:
         raise CheckpointError(f"{source}: {error}") from error
     numbers = (preprocessing.scale, *preprocessing.mean, *preprocessing.std)
-    if not all(math.isfinite(number) for number in numbers) or not all(numbers[:1] + preprocessing.std):
+    if not all(math.isfinite(number) for number in numbers) or min(numbers[:1] + preprocessing.std) <= 0:
         raise CheckpointError(
             f"the image processor of {source} scales by {preprocessing.scale} and divides by image_std "
             f"{preprocessing.std}, which no model does; restore the folder's files"

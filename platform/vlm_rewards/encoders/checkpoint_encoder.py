@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 
 from vlm_rewards.encoders.checkpoint import Checkpoint
+from vlm_rewards.encoders.checkpoint_tokenizer import without_panics
 from vlm_rewards.encoders.encoder import Precision, TextReading, check_frames
 from vlm_rewards.encoders.fingerprint import combined, fingerprint_parts
 from vlm_rewards.encoders.passes import Passes
@@ -21,6 +22,12 @@ _TEXTS_PER_PASS = 64
 
 # Two sentences that differ at their ends alone.
 _ENDS = ("a photo of a dog", "a photo of a red")
+
+# Shorter than either.
+_SHORT = "a"
+
+# Most difference of one number between embeddings of one sentence, alone and beside a longer one.
+_TOGETHER = 1e-3
 
 # Least difference of one number between embeddings of two sentences; those of packaged models differ by 0.01 and more.
 _APART = 1e-6
@@ -57,7 +64,8 @@ class CheckpointEncoder(ABC):
         """
         self.source = checkpoint.source
         self.image_size = checkpoint.preprocessing.image_size
-        self.parts = fingerprint_parts(checkpoint)
+        with without_panics(checkpoint.source):
+            self.parts = fingerprint_parts(checkpoint)
         self.embedding_dim = 0
         self._preprocessing = checkpoint.preprocessing
         self._device = device
@@ -128,8 +136,11 @@ class CheckpointEncoder(ABC):
         try:
             self.embedding_dim = image_dim()
             texts = self.embed_texts(_ENDS)
+            alone, beside = self.embed_texts([_SHORT])[0], self.embed_texts([_SHORT, _ENDS[0]])[0]
             # The longest text there is has to run too.
             self._embed_tokens(self._longest_text())
+        except CheckpointError:
+            raise
         except Exception as error:  # what towers raise on inputs that do not fit them is of every kind
             reason = (" ".join(str(error).split()) or type(error).__name__)[:200]
             raise CheckpointError(f"the towers of {self.source} do not run on their own inputs: {reason}") from error
@@ -137,6 +148,11 @@ class CheckpointEncoder(ABC):
             raise CheckpointError(
                 f"the towers of {self.source} give embeddings of {self.embedding_dim} and {texts.shape[1]} numbers; "
                 "use a checkpoint with one shared space"
+            )
+        if np.abs(alone - beside).max() > _TOGETHER:
+            raise CheckpointError(
+                f"the text tower of {self.source} reads a sentence otherwise beside a longer one; the padding in its "
+                "tokenizer_config.json is not its own: restore the folder's files"
             )
         first, second = (reading.tokens for reading in self.read_texts(_ENDS))
         if first != second and np.abs(texts[0] - texts[1]).max() < _APART:
@@ -165,8 +181,8 @@ class CheckpointEncoder(ABC):
         """Return what the tokenizer makes of each text; see `ReadsTexts.read_texts`."""
         if not texts:
             return []
-        whole = self._tokenizer(list(texts), verbose=False)["input_ids"]
-        words = self._tokenizer(list(texts), add_special_tokens=False, verbose=False)["input_ids"]
+        whole = self._tokenized(list(texts))["input_ids"]
+        words = self._tokenized(list(texts), add_special_tokens=False)["input_ids"]
         unknown = self._tokenizer.unk_token_id
         return [TextReading(tuple(all_), len(own), own.count(unknown)) for all_, own in zip(whole, words, strict=True)]
 
@@ -174,10 +190,10 @@ class CheckpointEncoder(ABC):
         padding: dict[str, Any] = (
             {"padding": "max_length", "max_length": self._max_tokens} if self._fixed_length else {"padding": True}
         )
-        tokens = self._tokenizer(texts, return_tensors="pt", return_attention_mask=True, verbose=False, **padding)
+        tokens = self._tokenized(texts, return_tensors="pt", return_attention_mask=True, **padding)
         longest = tokens["input_ids"].shape[1]
         if longest > self._max_tokens:
-            lengths = [len(ids) for ids in self._tokenizer(texts, verbose=False)["input_ids"]]
+            lengths = [len(ids) for ids in self._tokenized(texts)["input_ids"]]
             text = texts[int(np.argmax(lengths))]
             raise ConfigError(
                 f"the prompt {text[:60]!r}... has {longest} tokens, but {self.source} reads {self._max_tokens}; "
@@ -185,9 +201,13 @@ class CheckpointEncoder(ABC):
             )
         return self._embed_tokens(tokens)
 
+    def _tokenized(self, texts: str | list[str], **options: Any) -> Any:
+        with without_panics(self.source):
+            return self._tokenizer(texts, verbose=False, **options)
+
     def _longest_text(self) -> dict[str, torch.Tensor]:
         """Return as many tokens as the text tower reads, special ones at both ends as in any text."""
-        start, *middle, end = self._tokenizer("a", verbose=False)["input_ids"] * 2
+        start, *middle, end = self._tokenized("a")["input_ids"] * 2
         ids = torch.tensor([[start, *middle[:1] * (self._max_tokens - 2), end][: self._max_tokens]])
         return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 

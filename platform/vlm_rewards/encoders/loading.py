@@ -1,5 +1,6 @@
 """One way to get an encoder by name."""
 
+import os
 import re
 from pathlib import Path
 
@@ -28,15 +29,15 @@ def resolve_model(model: str) -> str:
     Raises:
         ConfigError: None of these.
     """
-    model = str(Path(model).expanduser()) if model.startswith("~") else model
+    model = os.path.expanduser(model)  # of a user who is none, it stays as it is
     if model in packaged_models():
         return str(PACKAGED_MODELS / model)
-    if Path(model).is_dir():
+    if os.path.isdir(model):  # of any text, also one that no path can be
         return model
     if _HUB_ID.fullmatch(model) and not model.startswith("."):
         return model
     hint = near_matches(model, ["fake", *packaged_models()])
-    raise ConfigError(f"unknown model {model!r}; {hint} (a folder or a hub id such as owner/name works too)")
+    raise ConfigError(f"unknown model {model[:200]!r}; {hint} (a folder or a hub id such as owner/name works too)")
 
 
 def load_encoder(

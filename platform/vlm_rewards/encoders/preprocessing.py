@@ -81,7 +81,8 @@ class ImagePreprocessing:
             )
         size = processor.size if processor.do_resize else None
         shortest = size.shortest_edge if size else None
-        if size and (size.longest_edge or not (shortest or (size.height and size.width))):
+        sides = (shortest,) if shortest else (size.height, size.width) if size else ()
+        if size and (size.longest_edge or not all(side and side > 0 for side in sides)):
             raise CheckpointError(f"image processor {name} has no fixed image size ({size}); use a model that has one")
         resample = int(processor.resample) if processor.resample is not None else 2
         if resample not in _FILTERS:

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv, VectorWrapper
 from gymnasium.vector.utils import iterate
+from gymnasium.wrappers.vector import DictInfoToList, NormalizeObservation, RecordEpisodeStatistics
 
 from vlm_rewards.environment.vector_env import RewardVectorEnv
-from vlm_rewards.errors import ConfigError, InvalidFrameError
+from vlm_rewards.errors import ConfigError, InvalidFrameError, NotCopyableError
 from vlm_rewards.reward_model import RewardDescription
 from vlm_rewards.service.schema import ScoreResult
 from vlm_rewards.strict_config import near_matches
@@ -49,9 +50,10 @@ class VLMRewardVecEnv(VectorWrapper):
     | SAME_STEP | refused: the final state is gone before it can be drawn; use DISABLED |
 
     With NEXT_STEP, a sub-environment of Gymnasium's own vector environments takes one more step before it is reset
-    after an episode that the reward ended; nothing of that step is seen, but a wrapper inside would count it. Put
-    wrappers that count outside. `RewardVectorEnv` has no such step. To count episodes take `EpisodeStatistics`:
-    Gymnasium's `RecordEpisodeStatistics` (1.2.2) drops the first step of an episode under SAME_STEP.
+    after an episode that the reward ended; nothing of that step is seen, but a wrapper inside would count it.
+    `RewardVectorEnv` has no such step. Gymnasium's wrappers go around this one, and those that count episodes must: one
+    inside that would be wrong is refused. To count them take `EpisodeStatistics`: Gymnasium's `RecordEpisodeStatistics`
+    (1.2.2) drops the first step of an episode under SAME_STEP.
 
     Attributes:
         description: Description of the reward, as it was when the wrapper was made.
@@ -82,6 +84,7 @@ class VLMRewardVecEnv(VectorWrapper):
         """
         super().__init__(env)
         self._mode = _checked_mode(env)
+        _check_wrappers(env)
         self._resets = autoreset and self._mode == AutoresetMode.DISABLED
         if self._resets:
             self.metadata = {**env.metadata, "autoreset_mode": AutoresetMode.SAME_STEP}
@@ -145,6 +148,19 @@ class VLMRewardVecEnv(VectorWrapper):
         if self._resets and done.any():
             observations, infos = self._reset_done(observations, infos, done)
         return observations, rewards, terminations, truncations, infos
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy or a pickle takes along.
+
+        Raises:
+            NotCopyableError: The sub-environments are processes: a copy would talk to those of this one.
+        """
+        if isinstance(self.env.unwrapped, AsyncVectorEnv):
+            raise NotCopyableError(
+                "a reward over an AsyncVectorEnv can be neither copied nor pickled: its sub-environments are "
+                "processes; make another of the same constructors"
+            )
+        return self.__dict__
 
     @property
     def _ends_by_itself(self) -> bool:
@@ -219,6 +235,26 @@ def _checked_mode(env: VectorEnv[Any, Any, Any]) -> AutoresetMode:
     if mode is None or mode not in (AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED):
         raise ConfigError(f"unknown autoreset mode {mode!r}; use AutoresetMode.DISABLED or NEXT_STEP")
     return mode
+
+
+def _check_wrappers(env: VectorEnv[Any, Any, Any]) -> None:
+    """Refuse wrappers inside that cannot know of the episodes that the reward ends, or hide the infos."""
+    around: VectorEnv[Any, Any, Any] = env
+    while isinstance(around, VectorWrapper):
+        name = type(around).__name__
+        if isinstance(around, RecordEpisodeStatistics):
+            raise ConfigError(
+                f"{name} inside VLMRewardVecEnv does not see the episodes that the reward ends; put EpisodeStatistics "
+                "around it"
+            )
+        if isinstance(around, NormalizeObservation) and not isinstance(env.unwrapped, RewardVectorEnv):
+            raise ConfigError(
+                f"{name} inside VLMRewardVecEnv resets no single episodes; put it around a VLMRewardVecEnv over a "
+                "NEXT_STEP env"
+            )
+        if isinstance(around, DictInfoToList):
+            raise ConfigError(f"{name} inside VLMRewardVecEnv hides the infos; put it around")
+        around = around.env
 
 
 def _frame_source(env: VectorEnv[Any, Any, Any], source: FrameSource) -> FrameSource:

@@ -152,14 +152,20 @@ class Learner:
         """Go on from a checkpoint.
 
         Raises:
-            ConfigError: It belongs to another training.
+            ConfigError: It is damaged, or belongs to another training.
         """
-        state = torch.load(path, map_location=self._device, weights_only=True)
-        if state["identity"] != identity:
+        try:
+            state = torch.load(path, map_location=self._device, weights_only=True)
+            known, step = str(state["identity"]), int(state["step"])
+        except Exception as error:  # whatever a damaged archive makes torch raise
+            raise ConfigError(
+                f"{path} is damaged ({type(error).__name__}): bring it back from a copy, or delete it to begin anew"
+            ) from error
+        if known != identity:
             raise ConfigError(f"{path} belongs to other settings or data; choose another run folder, or delete it")
         self.model.load_state_dict(state["model"])
         self._optimizer.load_state_dict(state["optimizer"])
-        self.step = state["step"]
+        self.step = step
 
     def _continue_from(self, name: str, size: ModelSize) -> None:
         """Take weights, tokenizer and channel statistics of a trained pocket CLIP."""

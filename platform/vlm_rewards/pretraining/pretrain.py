@@ -12,6 +12,7 @@ from torch import nn
 
 from vlm_rewards.encoders.quiet import quiet_transformers
 from vlm_rewards.encoders.transformers_encoder import TransformersEncoder
+from vlm_rewards.errors import ConfigError
 from vlm_rewards.pretraining.export import export
 from vlm_rewards.pretraining.learner import Learner
 from vlm_rewards.pretraining.model_card import CARD, TrainingFacts, model_card, weights_of, with_measurements_of
@@ -159,14 +160,24 @@ class _Clock:
 @contextlib.contextmanager
 def _clock(run_folder: Path) -> Iterator[_Clock]:
     clock_file = run_folder / "training-seconds.json"
-    known = clock_file.is_file() and (run_folder / "state.pt").is_file()
-    clock = _Clock(json.loads(clock_file.read_text()) if known else 0.0)
+    clock = _Clock(_seconds(clock_file) if (run_folder / "state.pt").is_file() else 0.0)
     started = time.monotonic()
     try:
         yield clock
     finally:
         clock.seconds += time.monotonic() - started
         clock_file.write_text(json.dumps(clock.seconds))
+
+
+def _seconds(clock_file: Path) -> float:
+    try:
+        return float(json.loads(clock_file.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return 0.0
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ConfigError(
+            f"{clock_file} is damaged: bring it back from a copy, or delete it, and the seconds until now count as none"
+        ) from error
 
 
 def _finish(

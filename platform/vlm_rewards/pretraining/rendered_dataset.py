@@ -79,7 +79,7 @@ class RenderedDataset:
             shape = (spec.count, spec.height, spec.width, 3)
             np.lib.format.open_memmap(folder / "frames.npy", mode="w+", dtype=np.uint8, shape=shape).flush()
             (folder / "meta.json").write_text(json.dumps(meta), encoding="utf-8")
-        missing = [start for start in range(0, spec.count, _CHUNK) if not _chunk_file(folder, start).is_file()]
+        missing = [start for start in range(0, spec.count, _CHUNK) if _rows(folder, start) is None]
         done = spec.count - sum(min(_CHUNK, spec.count - start) for start in missing)
 
         def advance(start: int) -> None:
@@ -106,7 +106,7 @@ class RenderedDataset:
         """Open a complete dataset."""
         rows: list[dict[str, Any]] = []
         for start in range(0, count, _CHUNK):
-            rows.extend(json.loads(_chunk_file(folder, start).read_text(encoding="utf-8")))
+            rows.extend(_rows(folder, start) or ())
         captions = sorted({caption for row in rows for caption in row["captions"]})
         check_wording(captions)
         index = {caption: i for i, caption in enumerate(captions)}
@@ -130,10 +130,20 @@ class RenderedDataset:
 
 def _matches(folder: Path, meta: dict[str, Any]) -> bool:
     try:
-        result: bool = json.loads((folder / "meta.json").read_text(encoding="utf-8")) == meta
-        return result
-    except (OSError, ValueError):
+        shape = np.load(folder / "frames.npy", mmap_mode="r").shape
+        found = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, EOFError):  # missing or damaged: all is drawn again
         return False
+    return bool(found == meta and shape == (meta["count"], meta["height"], meta["width"], 3))
+
+
+def _rows(folder: Path, start: int) -> list[dict[str, Any]] | None:
+    """Return what is known of the images of a chunk; None where it is not there, or not whole."""
+    try:
+        rows = json.loads(_chunk_file(folder, start).read_text(encoding="utf-8"))
+        return [{"captions": list(row["captions"]), "label": str(row["label"])} for row in rows]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def _chunk_file(folder: Path, start: int) -> Path:

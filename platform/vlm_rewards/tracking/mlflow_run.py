@@ -229,7 +229,14 @@ class MlflowRun:
             self._client.set_terminated(self.run_id, status)
 
         try:
-            within(STATUS_SECONDS[status], close)
+            try:
+                within(STATUS_SECONDS[status], close)
+            except STORE_ERRORS as error:
+                if not disk_is_full(error):
+                    raise
+                # Something else has filled it, a checkpoint say.
+                self._give_back_reserve()
+                within(STATUS_SECONDS[status], close)
         except STORE_ERRORS as error:
             raise TrackingError(
                 f"MLflow run {self.run_id} could not be closed as {status} at {self.uri}: {first_line(error)}"

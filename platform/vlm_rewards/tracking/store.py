@@ -21,8 +21,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from vlm_rewards.credentials import hide_passwords, with_password
 from vlm_rewards.errors import TrackingError
 
-# A new store announces each step of its schema's migration.
-logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+# A new store announces each step of its schema's migration; and what a store raises MLflow logs as a traceback besides.
+logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 # Each retry of each request to a server that is away; that it is away is said by us, once.
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 

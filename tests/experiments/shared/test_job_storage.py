@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from experiments import model_size, train
-from experiments.shared.job_storage import OUTPUT_VARIABLE, lasting_folder
+from experiments.shared.job_storage import OUTPUT_VARIABLE, lasting_folder, results_folder
 from vlm_rewards.errors import ConfigError
 
 
@@ -65,3 +65,34 @@ def test_the_environment_names_the_output_folder_where_the_command_line_does_not
     monkeypatch.setenv(OUTPUT_VARIABLE, str(copy / "elsewhere"))
     done = CliRunner().invoke(model_size.app, ["--smoke"])
     assert "elsewhere lies in this job's copy" in done.output
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("~nobody_here/runs", "has no home here"),
+        ("runs/\udcff", "no UTF-8"),
+        ("runs/" + "x" * 300, "too long"),
+        ("runs/a?b", "'?'"),
+        ("runs/a%20b", "'%'"),
+        ("runs/a\0b", "choose another name"),
+        ("", "is empty"),
+        ("s3://bucket/runs", "is an address"),
+    ],
+)
+def test_names_that_no_folder_can_have_are_one_line(name, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as raised:
+        results_folder(name)
+    assert says in str(raised.value)
+    assert "\n" not in str(raised.value)
+    assert len(str(raised.value)) < 500
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name", ["ä/ö", "a b", "a;b", "a$HOME", "[a]", "{a}", "-a", "a\\b", "a:b", "a@b", "a+b", "'a\"", "😀"]
+)
+def test_other_names_are_what_they_say(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert results_folder(name) == tmp_path / name

@@ -60,9 +60,22 @@ def test_a_preset_that_extends_itself_is_refused(chain, tmp_path):
         load_preset("train", str(tmp_path / "list.yaml"))
 
 
+# Nine lists, each of nine times the one before: a line that stands for four hundred million numbers.
+LAUGHS = "[&a0 [1], " + ", ".join(f"&a{i + 1} [{', '.join([f'*a{i}'] * 9)}]" for i in range(9)) + "]"
+
+
 @pytest.mark.parametrize(
     "value",
-    ["1" + "0" * 30, "9" * 5000, "[1, {a: 99999999999999999999}]", ".inf", "{a: 1, a: 2}", "[" * 2000, "&a [*a]"],
+    [
+        "1" + "0" * 30,
+        "9" * 5000,
+        "[1, {a: 99999999999999999999}]",
+        ".inf",
+        "{a: 1, a: 2}",
+        "[" * 2000,
+        "&a [*a]",
+        LAUGHS,
+    ],
 )
 def test_values_that_no_setting_can_have_are_one_line(value):
     with pytest.raises(ConfigError, match="override") as caught:

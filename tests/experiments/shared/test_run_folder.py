@@ -12,6 +12,7 @@ from experiments.shared.atomic_files import write_atomically
 from experiments.shared.folder_lock import locked
 from experiments.shared.run_folder import HeldOutPoint, RunFolder, RunState
 from experiments.shared.run_settings import run_settings
+from tests.experiments.damages import DAMAGES
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.curve_point import CurvePoint
 
@@ -79,14 +80,6 @@ def two_checkpoints(folder):
     return folder.path / state.checkpoint
 
 
-DAMAGES = {
-    "missing": lambda path: path.unlink(),
-    "empty": lambda path: path.write_bytes(b""),
-    "truncated": lambda path: path.write_bytes(path.read_bytes()[:-3]),
-    "garbage": lambda path: path.write_bytes(b"\x00garbage"),
-}
-
-
 @pytest.mark.parametrize("damage", DAMAGES)
 @pytest.mark.parametrize("file", ["learner/weights", "state.json", "checksums.json"])
 def test_a_damaged_checkpoint_makes_the_one_before_count_and_says_so(folder, file, damage):
@@ -97,6 +90,14 @@ def test_a_damaged_checkpoint_makes_the_one_before_count_and_says_so(folder, fil
     assert (state.env_steps, state.checkpoint, state.mlflow_run_id) == (100, "checkpoint-000000100", "abc")
     assert len(said) == 1
     assert "checkpoint-000000200" in said[0]
+
+
+@pytest.mark.parametrize("seal", ["{}", "[]", '{"learner/weights": 5}', "[" * 100_000])
+def test_checksums_that_prove_nothing_are_no_proof(folder, seal):
+    (two_checkpoints(folder) / "checksums.json").write_text(seal)
+    said = []
+    assert folder.restorable(said.append).env_steps == 100
+    assert len(said) == 1
 
 
 def test_a_run_without_one_whole_checkpoint_is_refused(folder):

@@ -94,6 +94,21 @@ def weights(alter: Callable[[dict[str, torch.Tensor]], Any]) -> Change:
     return change
 
 
+def replacing(old, new):
+    """A tokenizer's step that replaces a text."""
+    return {"type": "Replace", "pattern": {"String": old}, "content": new}
+
+
+CLIPS = {
+    "type": "Sequence",
+    "normalizers": [
+        {"type": "NFC"},
+        {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "},
+        {"type": "Lowercase"},
+    ],
+}
+
+
 def cast_to(dtype: torch.dtype) -> Change:
     return weights(lambda tensors: tensors.update({name: tensor.to(dtype) for name, tensor in tensors.items()}))
 
@@ -210,6 +225,8 @@ GOOD: dict[str, Change] = {
     "with an end of the largest id": ends_with_the_largest_token,
     "with eager attention": config(attn_implementation="eager"),
     "with keys that nobody knows": config(colour="blue", text_config_dict=None),
+    "with answers as tuples": config(return_dict=False),
+    "with a normalizer as CLIP's": edit("tokenizer.json", normalizer=CLIPS),
     "with pickles beside it": write("pytorch_model.bin", b"\x80\x04K\x01."),
     "with a picture and a text beside it": both(write("README.md", "# hi"), write("logo.png", b"no png")),
 }
@@ -271,6 +288,32 @@ BAD: dict[str, tuple[Change, str]] = {
     "a tokenizer of more words": (text(vocab_size=50), "tokens, but its text tower knows 50"),
     "a tokenizer of no words": (edit("tokenizer.json", "model", vocab={"[UNK]": 1}), ""),
     # other kinds
+    "a tokenizer that pads in front": (edit("tokenizer_config.json", padding_side="left"), "padding"),
+    "a tokenizer that makes texts grow": (
+        edit("tokenizer.json", normalizer={"type": "Sequence", "normalizers": [replacing("a", "a" * 50)] * 6}),
+        "times longer",
+    ),
+    "a tokenizer that makes blanks grow": (
+        edit("tokenizer.json", normalizer={"type": "Replace", "pattern": {"Regex": ""}, "content": "x" * 100}),
+        "times longer",
+    ),
+    "a tokenizer with a megabyte in front": (
+        edit("tokenizer.json", normalizer={"type": "Prepend", "prepend": "x" * 10**6}),
+        "times longer",
+    ),
+    "a tokenizer that goes back and forth": (
+        edit(
+            "tokenizer.json",
+            pre_tokenizer={
+                "type": "Split",
+                "pattern": {"Regex": r"^((\w| )+.)+[0-9]([a-z])+$"},
+                "behavior": "Isolated",
+                "invert": False,
+            },
+        ),
+        "breaks off",
+    ),
+    "a normalizer of a list": (edit("tokenizer.json", normalizer=[1]), "normalizer"),
     "a kind that nobody knows": (config(model_type="evil"), "cannot be read"),
     "no kind": (edit("config.json", model_type=None), ""),
     "a kind of one tower": (config(model_type="bert"), "use a dual encoder"),
@@ -285,6 +328,8 @@ BAD: dict[str, tuple[Change, str]] = {
     "a filter that nobody knows": (processor(resample=99), ""),
     "two channels of means": (processor(image_mean=[0.5, 0.5]), ""),
     "a spread of nothing": (processor(image_std=[0, 0, 0]), "image_std"),
+    "a spread below nothing": (processor(image_std=[-1, -1, -1]), "image_std"),
+    "a size below nothing": (processor(size={"shortest_edge": -5}), "no fixed image size"),
     "no size": (processor(do_resize=False, do_center_crop=False), "neither crops nor resizes"),
     "an image that the tower does not read": (processor(crop_size={"height": 40, "width": 40}), "own inputs"),
     "an image of a million columns": (processor(crop_size={"height": 32, "width": 10**6}), "image_size"),

@@ -34,6 +34,10 @@ def test_an_unknown_name_gets_near_matches():
 def test_a_path_that_does_not_exist_is_not_taken_for_a_hub_id(tmp_path):
     assert "unknown model" in refused(tmp_path / "nothing", ConfigError)
     assert "unknown model" in refused("./models/nothing", ConfigError)
+    for name in ("~nobody_here/model", "./" + "x" * 5000, "a\0b"):
+        message = refused(name, ConfigError)
+        assert "unknown model" in message
+        assert len(message) < 600
 
 
 def test_a_hub_id_that_cannot_be_reached_says_what_to_check(monkeypatch):

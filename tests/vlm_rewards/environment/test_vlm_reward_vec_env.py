@@ -4,7 +4,6 @@ import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
-from gymnasium.wrappers import vector as wrappers
 
 from tests.vlm_rewards.environment.grid_env import (
     COLOURS,
@@ -199,71 +198,6 @@ def test_every_episodes_statistics_equal_an_independent_sum(kind, form):
                 env.reset(options=options)
         resetting = done if env.metadata["autoreset_mode"] == NEXT else np.zeros(COUNT, bool)
     assert seen > 3 * COUNT
-
-
-WRAPPERS = {
-    "FlattenObservation": wrappers.FlattenObservation,
-    "FilterObservation": lambda env: wrappers.FilterObservation(env, ["image"]),
-    "DtypeObservation": lambda env: wrappers.DtypeObservation(wrappers.FlattenObservation(env), np.float32),
-    "NormalizeObservation": lambda env: wrappers.NormalizeObservation(wrappers.FlattenObservation(env)),
-    "TransformAction": lambda env: wrappers.TransformAction(env, lambda actions: actions),
-    "ClipReward": lambda env: wrappers.ClipReward(env, 0, 1),
-    "TransformReward": lambda env: wrappers.TransformReward(env, lambda rewards: 1 * rewards),
-    "NormalizeReward": lambda env: wrappers.NormalizeReward(env),
-    "DictInfoToList": wrappers.DictInfoToList,
-}
-
-
-OF_OBSERVATIONS = [wrap for name, wrap in WRAPPERS.items() if name.endswith("Observation")]
-
-
-@pytest.mark.parametrize("wrap", WRAPPERS.values(), ids=WRAPPERS)
-@pytest.mark.parametrize("kind", ["own", "sync-next", "sync-same"])
-def test_under_each_of_gymnasiums_wrappers_the_same_episodes_are_played(kind, wrap):
-    """A wrapper outside changes what it says it changes, and no episode: their returns are those without it."""
-
-    def played(wrapped):
-        inner = build(kind)
-        env = wrapped(inner)
-        step, seen = inner.step, []
-
-        def watched(actions):
-            result = step(actions)
-            seen.append((*(np.array(part) for part in result[1:4]), np.array(result[4]["vlm_score"])))
-            return result
-
-        inner.step = watched
-        env.reset(seed=3)
-        draw = np.random.default_rng(0)
-        for _ in range(40):
-            env.step(draw.integers(0, STAY + 1, COUNT))
-        return [np.stack(parts) for parts in zip(*seen, strict=True)]
-
-    plain = played(lambda env: env)
-    assert (plain[1] | plain[2]).sum() > COUNT
-    if kind == "sync-same" and wrap in OF_OBSERVATIONS:
-        with pytest.raises(AssertionError):  # Gymnasium's own: these take no SAME_STEP
-            played(wrap)
-        return
-    under = played(wrap)
-    for expected, found in zip(plain, under, strict=True):
-        np.testing.assert_array_equal(found, expected)
-
-
-@pytest.mark.parametrize("kind", ["own", "sync-next"])
-def test_gymnasiums_own_statistics_are_right_where_the_next_step_resets(kind):
-    ours, theirs = EpisodeStatistics(build(kind)), wrappers.RecordEpisodeStatistics(build(kind))
-    for env in (ours, theirs):
-        env.reset(seed=4)
-    draw = np.random.default_rng(0)
-    for _ in range(60):
-        actions = draw.integers(0, STAY + 1, COUNT)
-        found, expected = theirs.step(actions)[4], ours.step(actions)[4]
-        for name in ("r", "l"):
-            np.testing.assert_array_equal(
-                found.get("episode", {}).get(name, []), expected.get("episode", {}).get(name, [])
-            )
-    assert theirs.episode_count > 3 * COUNT
 
 
 def test_the_callers_options_stay_as_they_are():

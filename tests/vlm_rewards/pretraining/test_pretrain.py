@@ -184,6 +184,35 @@ def test_a_checkpoint_of_other_settings_is_refused(dataset, tmp_path):
         Trainer(other.model, other.training, dataset).run(tmp_path / "state.pt")
 
 
+@pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[:-300], lambda data: b"\0garbage"])
+def test_a_damaged_checkpoint_is_told_in_one_line(dataset, tmp_path, damage):
+    settings = config(steps=2, batch_size=16)
+    path = tmp_path / "state.pt"
+    Trainer(settings.model, settings.training, dataset).run(path)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ConfigError, match=r"state\.pt is damaged .* delete it to begin anew") as caught:
+        Trainer(settings.model, settings.training, dataset).run(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_runs_no_code(dataset, tmp_path):
+    settings = config(steps=2, batch_size=16)
+    torch.save({"identity": Boom(tmp_path / "ran")}, tmp_path / "state.pt")
+    with pytest.raises(ConfigError, match="is damaged"):
+        Trainer(settings.model, settings.training, dataset).run(tmp_path / "state.pt")
+    assert not (tmp_path / "ran").exists()
+
+
+class Boom:
+    """Leaves a file where it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return type(self.path).touch, (self.path,)
+
+
 def test_every_epoch_shows_every_image_once(dataset):
     settings = config(batch_size=32)
     trainer = Trainer(settings.model, settings.training, dataset)

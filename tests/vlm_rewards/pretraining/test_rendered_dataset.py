@@ -54,6 +54,19 @@ def test_a_rendering_that_was_cut_off_continues(dataset, tmp_path, monkeypatch):
     assert (folder / "captions-00000000.json").stat().st_mtime_ns == kept
 
 
+@pytest.mark.parametrize("file", ["frames.npy", "captions-00000500.json", "meta.json"])
+@pytest.mark.parametrize("damage", [None, lambda data: b"", lambda data: data[:-3], lambda data: b"\0garbage"])
+def test_whatever_is_damaged_is_drawn_again(dataset, tmp_path, file, damage):
+    folder = tmp_path / "data"
+    RenderedDataset.render(spec(), folder)
+    path = folder / file
+    path.unlink() if damage is None else path.write_bytes(damage(path.read_bytes()))
+    again = RenderedDataset.render(spec(), folder)
+    np.testing.assert_array_equal(again.frames, dataset.frames)
+    assert again.caption_ids == dataset.caption_ids
+    assert again.labels == dataset.labels
+
+
 @pytest.mark.parametrize("change", [{"seed": 1}, {"count": 1000}, {"height": 18}], ids=str)
 def test_other_settings_never_reuse_old_images(dataset, tmp_path, change):
     RenderedDataset.render(spec(), tmp_path / "data")

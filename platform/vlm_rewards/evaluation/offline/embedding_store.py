@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vlm_rewards.errors import RewardServiceError
+from vlm_rewards.errors import ConfigError, RewardServiceError
 from vlm_rewards.evaluation.offline.dataset import States
 
 
@@ -81,13 +81,17 @@ class EmbeddingStore:
         # A name of its own: two studies may fill one store side by side.
         name = f"embeddings-{uuid.uuid4().hex}.parquet"
         partial = self.folder / f".{name}.partial"
-        pq.write_table(table, partial, compression="none")
+        pq.write_table(table, partial, compression="none", write_page_checksum=True)
         os.replace(partial, self.folder / name)
         self._pending.clear()
 
     def known(self) -> npt.NDArray[np.int64]:
-        """Return the keys of the states on disk, sorted int64 (M,)."""
-        tables = [pq.read_table(path, columns=["state"]) for path in sorted(self.folder.glob("embeddings-*.parquet"))]
+        """Return the keys of the states on disk, sorted int64 (M,).
+
+        Raises:
+            ConfigError: A file is damaged.
+        """
+        tables = [_read(path, ["state"]) for path in sorted(self.folder.glob("embeddings-*.parquet"))]
         if not tables:
             return np.zeros(0, np.int64)
         return np.unique(pa.concat_tables(tables)["state"].to_numpy())
@@ -100,6 +104,7 @@ class EmbeddingStore:
         """Return the embeddings of `states` in their order, float32 (N, D).
 
         Raises:
+            ConfigError: A file is damaged.
             RewardServiceError: One is not there.
         """
         wanted = state_keys(states.trajectory, states.step)
@@ -107,7 +112,7 @@ class EmbeddingStore:
         filled = np.zeros(len(wanted), bool)
         order = np.argsort(wanted)
         for path in sorted(self.folder.glob("embeddings-*.parquet")):
-            table = pq.read_table(path)
+            table = _read(path, ["state", "embedding"])
             keys = table["state"].to_numpy()
             column = table["embedding"].combine_chunks()
             values = column.flatten().to_numpy().reshape(len(keys), -1)
@@ -123,6 +128,13 @@ class EmbeddingStore:
                 f"{int((~filled).sum())} of {len(wanted)} states have no embedding in {self.folder}; run it again"
             )
         return found
+
+
+def _read(path: Path, columns: list[str]) -> pa.Table:
+    try:
+        return pq.read_table(path, columns=columns, page_checksum_verification=True)
+    except (pa.ArrowException, OSError) as error:
+        raise ConfigError(f"{path} is damaged; delete it, and its frames are embedded once more") from error
 
 
 def _digest(dataset_files: dict[str, str]) -> str:

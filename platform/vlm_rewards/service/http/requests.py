@@ -11,7 +11,7 @@ import numpy.typing as npt
 from vlm_rewards.errors import RewardServiceUnavailableError
 from vlm_rewards.service.http.admission import Share
 from vlm_rewards.service.http.backend import TransportBackend
-from vlm_rewards.service.http.body import read_json
+from vlm_rewards.service.http.body import count_keys, read_json
 from vlm_rewards.service.http.errors import HttpError
 from vlm_rewards.service.http.images import decode_images
 from vlm_rewards.service.http.limits import HttpLimits
@@ -109,10 +109,14 @@ def _work(
     """
     if is_json:
         values = read_json(body, limits, share)
+        keys = count_keys(body)
         # From here on it is the texts that the share holds.
         body.clear()
         yield
         request = message.parsed(values)
+        # No value of a good request is an object, so that all keys are its own.
+        if keys != len(values):
+            raise HttpError("invalid_request", "a key is there twice", "send each key once")
         del values
         request.check(len(request.images), limits)
         groups = yield from decode_images(request.images, limits, share)

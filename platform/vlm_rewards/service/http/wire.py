@@ -64,12 +64,27 @@ def _header(body: bytes | bytearray) -> dict[str, Any]:
     if length > _LONGEST_HEADER:
         raise HttpError("too_large", f"a header of {length} bytes", f"use at most {_LONGEST_HEADER}; send fewer goals")
     try:
-        header = json.loads(body[8 : 8 + length])
+        header = json.loads(body[8 : 8 + length], object_pairs_hook=_without_doubles)
+    except _DoubleKeyError as error:
+        raise _invalid(f"its header has {error} twice") from error
     except (ValueError, RecursionError) as error:
         raise _invalid("its header is no JSON") from error
     if not isinstance(header, dict):
         raise _invalid("its header is no object")
     return header
+
+
+class _DoubleKeyError(Exception):
+    """A key that an object has twice: of the two readers of a header, one could take the first and one the last."""
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in values:
+            raise _DoubleKeyError(repr(name[:40]))
+        values[name] = value
+    return values
 
 
 def _invalid(reason: str) -> HttpError:

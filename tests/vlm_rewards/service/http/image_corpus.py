@@ -108,6 +108,11 @@ def jpeg(orientation=None, order="<", frame=None, **options):
     return saved(picture() if frame is None else frame, **options)
 
 
+def large():
+    """Enough blocks that half of them can be missing."""
+    return np.tile(picture(), (6, 6, 1))
+
+
 def turned(frame, orientation):
     """As Pillow's own tool turns it."""
     image = Image.fromarray(frame)
@@ -231,6 +236,31 @@ def jpegs():
     ):
         yield f"jpeg {name}", Case(replaced(plain, old, new), says="convert('RGB')")
     yield "jpeg cut", Case(plain[: len(plain) * 2 // 3], says="whole file")
+    # Closed all the same, as by tools that mend files: decoders paint what is missing grey, and say nothing.
+    end = b"\xff\xd9"
+    many = {"grey": np.array(Image.fromarray(large()).convert("L")), "colour": large()}
+    for name, frame_of_many in many.items():
+        for options in ({}, {"subsampling": 2}, {"optimize": True}):
+            whole = jpeg(frame=frame_of_many, **options)
+            cut = whole[: whole.index(b"\xff\xda") + (len(whole) - whole.index(b"\xff\xda")) // 2]
+            yield f"jpeg {name}, {options}, cut and closed", Case(cut + end, says="pixels are missing")
+    parts = jpeg(restart_marker_rows=1)
+    marks = [at for at in range(len(parts) - 1) if parts[at] == 0xFF and 0xD0 <= parts[at + 1] <= 0xD7]
+    yield "jpeg with restarts, cut and closed", Case(parts[: marks[0]] + end, says="pixels are missing")
+    several = jpeg(restart_marker_rows=1, frame=large())
+    marks = [at for at in range(len(several) - 1) if several[at] == 0xFF and 0xD0 <= several[at + 1] <= 0xD7]
+    yield "jpeg with a part missing", Case(several[: marks[1]] + several[marks[2] :], says="pixels are missing")
+    scans = jpeg(progressive=True)
+    starts = [at for at in range(len(scans)) if scans[at : at + 2] == b"\xff\xda"]
+    for count in (1, len(starts) // 2, len(starts) - 1):
+        yield f"jpeg progressive, {count} scans alone", Case(scans[: starts[count]] + end, says="scans are missing")
+    flat = np.full((HEIGHT, WIDTH, 3), 200, np.uint8)
+    for name, options in (
+        ("plain", {}),
+        ("progressive", {"progressive": True}),
+        ("with restarts", {"restart_marker_rows": 1}),
+    ):
+        yield f"jpeg of one colour, {name}", Case(jpeg(frame=flat, **options), flat, 12)
     yield "jpeg without pixels", Case(plain[: plain.index(b"\xff\xda")], says="no pixels")
     size = struct.pack(">HH", HEIGHT, WIDTH)
     yield "jpeg without height", Case(replaced(plain, size, struct.pack(">HH", 0, WIDTH)), says="at least 4")
@@ -248,6 +278,7 @@ def pngs_with_more_than_pixels():
         b"tEXt": b"Title\0hello",
         b"zTXt": b"Raw profile type exif\0\0" + zlib.compress(b"no exif"),
         b"bKGD": bytes(6),
+        b"cICP": bytes([1, 13, 0, 1]),
         b"prVt": bytes(10),
     }.items():
         yield f"png with {kind.decode()}", Case(encoded(frame, 8, COLOUR, chunk(kind, body)), frame)
@@ -286,6 +317,14 @@ def damaged_pngs():
     night = np.zeros((HEIGHT, WIDTH, 3), np.int64)
     yield "png all black", Case(encoded(night, 8, COLOUR), night.astype(np.uint8))
     yield "png all black, interlaced", Case(encoded(night, 8, COLOUR, interlaced=True), night.astype(np.uint8))
+    for curve in (16, 18):  # PQ and HLG
+        hdr = encoded(picture(), 8, COLOUR, chunk(b"cICP", bytes([9, curve, 0, 1])))
+        yield f"png of HDR, {curve}", Case(hdr, says="in sRGB")
+    for at, method in ((26, "compression"), (27, "filter"), (28, "interlace")):
+        strange = bytearray(plain)
+        strange[at] = 2
+        strange[29:33] = struct.pack(">I", zlib.crc32(strange[12:29]))
+        yield f"png of another {method}", Case(bytes(strange), says="standard does not have")
     yield "png of 3 bits", Case(encoded(samples_of(4, GREY), 3, GREY), says="cannot be decoded")
     yield "png of colour 5", Case(encoded(picture(), 8, 5), says="cannot be decoded")
 

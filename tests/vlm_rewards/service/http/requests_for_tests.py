@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import os
 import struct
 import zlib
 
@@ -10,6 +11,9 @@ import numpy as np
 from PIL import Image
 
 from vlm_rewards.service.http.wire import MEDIA_TYPE
+
+# How many times the usual number of cases generated requests have, all of them new then.
+FUZZ = int(os.environ.get("VLM_REWARDS_FUZZ", "1"))
 
 
 def image_text(frame, form="PNG"):

@@ -29,6 +29,15 @@ def tensor(dtype="U8", shape=(2, 16, 16, 3), ends=(0, 1536), metadata=META):
     return header if metadata is None else {**header, "__metadata__": metadata}
 
 
+def twice(more, before):
+    """A good body whose header has one more entry, before another of that name."""
+    whole = pack({"frames": FRAMES}, QUERY)
+    length = int.from_bytes(whole[:8], "little")
+    header, data = whole[8 : 8 + length].rstrip(), whole[8 + length :]
+    header = header.replace(before, more + b"," + before, 1)
+    return len(header).to_bytes(8, "little") + header + data
+
+
 BINARY = {
     "NaN frames": (pack({"frames": np.full((1, 8, 8, 3), np.nan, np.float32)}, QUERY), 422, "invalid_frames"),
     "float64 frames": (pack({"frames": FRAMES.astype(np.float64)}, QUERY), 422, "invalid_frames"),
@@ -65,6 +74,12 @@ BINARY = {
     "a good npy": (npy(FRAMES, False), 400, "invalid_body"),
     "a pickle": (pickle.dumps(Boom()), 400, "invalid_body"),
     "10,000 goals": (pack({"frames": FRAMES}, {**QUERY, "goals": ["app1"] * 10_000}), 413, "too_large"),
+    "goals twice": (twice(b'"goals":"[\\"app2\\"]"', b'"goals"'), 400, "invalid_body"),
+    "frames twice": (
+        twice(b'"frames":{"dtype":"U8","shape":[1,8,8,3],"data_offsets":[0,192]}', b'"frames"'),
+        400,
+        "invalid_body",
+    ),
     "an unknown goal": (pack({"frames": FRAMES}, {**QUERY, "goals": ["app9"]}), 422, "invalid_argument"),
 }
 

@@ -38,7 +38,12 @@ def test_bad_requests(http, still_serves, name):
     still_serves()
 
 
+TWICE = b'{"model": "six", "images": ["' + GOOD.encode() + b'"], "goals": ["app1"]'
 BODIES = {
+    "a model twice": (TWICE + b', "model": "six"}', 422, "invalid_request"),
+    "goals twice, by an escape": (TWICE + b', "go\\u0061ls" \n : ["app2"]}', 422, "invalid_request"),
+    "goals twice, one of them none": (TWICE + b', "goals": null}', 422, "invalid_request"),
+    "an unknown key with quotes in it": (TWICE + b', "a\\\\\\":": 1}', 422, "invalid_request"),
     "nothing": (b"", 400, "invalid_body"),
     "no json": (b"{'model': 'six'}", 400, "invalid_body"),
     "cut json": (b'{"model": "six", "images": ["', 400, "invalid_body"),
@@ -64,6 +69,12 @@ def test_bodies_that_are_no_request(http, still_serves, name):
     body, status, code = BODIES[name]
     refused(raw(http, body, "application/json"), status, code)
     still_serves()
+
+
+@pytest.mark.parametrize("goal", ['app\\": 1', "app\\\\", '\\": {\\"a\\": ', "app: ", '\\\\\\": '])
+def test_texts_that_look_like_keys_are_texts(http, goal):
+    body = TWICE.replace(b'["app1"]', b'["' + goal.encode() + b'"]') + b"}"
+    refused(raw(http, body, "application/json"), 422, "invalid_argument", "unknown goal")
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,15 @@
-"""What the OpenAPI document promises, tried out by Schemathesis: every answer is one that it describes."""
+"""What the OpenAPI document promises, tried out by Schemathesis: every answer is one that it describes.
+
+VLM_REWARDS_FUZZ makes it more cases, and VLM_REWARDS_FUZZ_MODEL scores by a real model, such as pocket-xs.
+"""
+
+import os
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.vlm_rewards.service.http.conftest import LIMITS
+from tests.vlm_rewards.service.http.requests_for_tests import FUZZ
 from vlm_rewards.goals import Goal, TaskSet
 from vlm_rewards.reward_model import RewardConfig, RewardModel
 from vlm_rewards.service import InProcessTransport
@@ -26,9 +32,9 @@ CHECKS = [
     checks.negative_data_rejection,
 ]
 SETTINGS = settings(
-    max_examples=60,
+    max_examples=60 * FUZZ,
     deadline=None,
-    derandomize=True,
+    derandomize=FUZZ == 1,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
@@ -43,7 +49,8 @@ def send_bytes(context, value):
 def operations(path=""):
     """The document's operations whose path begins so."""
     goals = tuple(Goal(id=f"app{i}", subject=f"App {i}", instruction=f"open App {i}") for i in range(6))
-    model = RewardModel(RewardConfig(model="fake", tau=0.1, beta=0.5), TaskSet(name="six", version=1, goals=goals))
+    name = os.environ.get("VLM_REWARDS_FUZZ_MODEL", "fake")
+    model = RewardModel(RewardConfig(model=name, tau=0.1, beta=0.5), TaskSet(name="six", version=1, goals=goals))
     backend = TransportBackend(lambda: {"six": InProcessTransport(model)})
     document = schemathesis.openapi.from_asgi("/openapi.json", create_app(backend, LIMITS, BearerTokens([TOKEN])))
     found = [result.ok() for result in document.get_all_operations()]

@@ -4,6 +4,7 @@ import re
 import struct
 
 from vlm_rewards.service.http.images.file import DamagedError, PictureFile
+from vlm_rewards.service.http.images.jpeg_scans import Scans
 from vlm_rewards.service.http.images.orientation import exif_orientation
 
 SIGNATURE = b"\xff\xd8\xff"
@@ -18,8 +19,11 @@ _SCAN, _END, _COMMENT, _NUMBER_OF_LINES = 0xDA, 0xD9, 0xFE, 0xDC
 _FRAMES = (0xC0, 0xC1, 0xC2)  # baseline, extended, progressive; all by Huffman
 _OTHER_FRAMES = (0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xCC)
 _TABLES = (0xC4, 0xDB, 0xDD)  # Huffman, quantization, restart interval
+_RESTART_INTERVAL = 0xDD
 _ALONE = (0x01, *range(0xD0, 0xD8))
 _AFTER_DATA = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+# Of all bytes but 0xFF, which begins markers.
+_NOISE = bytes(byte * 37 % 255 for byte in range(1024))
 _PLAIN = "save it as a usual JPEG or PNG in RGB, such as Pillow's image.convert('RGB').save('image.png')"
 
 
@@ -38,8 +42,8 @@ def scan(data: bytes) -> PictureFile:
     view = memoryview(data)
     kept: list[bytes | memoryview] = [data[:2]]
     frame: bytes | None = None
-    orientation = 0
-    scans = 0
+    scans: Scans | None = None
+    orientation = pixels_end = interval = 0
     position = 2
     for _ in range(_MOST_SEGMENTS):
         start = position = data.find(b"\xff", position)
@@ -65,30 +69,52 @@ def scan(data: bytes) -> PictureFile:
             if frame is not None:
                 raise DamagedError("it has two headers")
             frame = bytes(body)
+            if len(frame) < 6:
+                raise DamagedError("its header is cut off")
+            _check_kind(frame)
+            scans = Scans(marker, frame)
         elif marker == _NUMBER_OF_LINES:
             raise DamagedError("its height comes after its pixels", _PLAIN)
         elif marker == 0xE1 and not orientation and bytes(body[:6]) == b"Exif\0\0":
             orientation = exif_orientation(bytes(body[6:]))
+        elif marker == _RESTART_INTERVAL and len(body) == 2:
+            interval = int.from_bytes(body, "big")
         elif marker == _SCAN:
-            if frame is None:
+            if scans is None:
                 raise DamagedError("its pixels come before its header")
-            scans += 1
-            end = _end_of_pixels(data, end)
+            begin, end = end, _end_of_pixels(data, end)
+            scans.restart_interval = interval
+            scans.add(bytes(body), data, begin, end)
+            pixels_end = sum(len(part) for part in kept) + end - start
         if marker in (*_FRAMES, *_TABLES, _SCAN) or _decides_colours(marker, body):
             kept.append(view[start:end])
         position = end
     else:
         raise DamagedError(f"it has more than {_MOST_SEGMENTS} segments", _PLAIN)
-    if frame is None or not scans or len(frame) < 6:
+    if frame is None or scans is None or not scans.count:
         raise DamagedError("it has no pixels")
-    bits, height, width, channels = struct.unpack(">BHHB", frame[:6])
+    scans.check_complete()
+    height, width = struct.unpack(">HH", frame[1:5])
+    return PictureFile("JPEG", height, width, b"".join(kept), orientation or 1, scans.count, pixels_end=pixels_end)
+
+
+def with_more(file: PictureFile) -> bytes:
+    """Return a file's data with noise where its pixels end.
+
+    A decoder that has all pixels never looks at it; one that lacks some takes it for them.
+    """
+    return file.data[: file.pixels_end] + _NOISE + file.data[file.pixels_end :]
+
+
+def _check_kind(frame: bytes) -> None:
+    """Refuse samples and colours that are not read here."""
+    bits, channels = frame[0], frame[5]
     if bits != 8:
         raise DamagedError(f"it has {bits} bits a sample", _PLAIN)
     if channels == 4:
         raise DamagedError("it is in CMYK, a printer's colours, which do not say how a screen shows them", _PLAIN)
     if channels not in (1, 3):
         raise DamagedError(f"it has {channels} channels", _PLAIN)
-    return PictureFile("JPEG", height, width, b"".join(kept), orientation or 1, scans)
 
 
 def _decides_colours(marker: int, body: memoryview) -> bool:

@@ -17,6 +17,8 @@ _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 # (top, left, rows apart, columns apart) of each pass over an interlaced picture.
 _PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 _PIECE = 2**20
+# Transfer characteristics of ITU-T H.273: PQ and HLG.
+_HDR = (16, 18)
 _REQUIRED = (b"IHDR", b"PLTE", b"IDAT", b"IEND")
 
 
@@ -64,6 +66,8 @@ def scan(data: bytes) -> PictureFile:
             transparent = bytes(body[:256])
         elif kind == b"eXIf" and length <= _LONGEST_EXIF:
             orientation = exif_orientation(bytes(body))
+        elif kind == b"cICP" and length == 4 and body[1] in _HDR:
+            raise DamagedError("it is an HDR picture, whose values mean other colours", "save it as a PNG in sRGB")
         elif kind == b"IDAT":
             has_pixels = True
         if kind in _REQUIRED:
@@ -75,7 +79,9 @@ def scan(data: bytes) -> PictureFile:
         raise DamagedError(f"it has more than {_MOST_CHUNKS} chunks", "save it again with a usual PNG encoder")
     if header is None or len(header) != 13 or not has_pixels:
         raise DamagedError("it has no pixels")
-    width, height, bits, colour = struct.unpack(">IIBB", header[:10])
+    width, height, bits, colour, compression, filtering, interlaced = struct.unpack(">IIBBBBB", header)
+    if compression or filtering or interlaced > 1:
+        raise DamagedError("its header names a method that the PNG standard does not have")
     if transparent is not None and bits == 16 and colour == 2:
         raise DamagedError("it has 16 bits a colour and one transparent colour", "save it with an alpha channel")
     return PictureFile("PNG", height, width, b"".join(kept), orientation, 1, bits, transparent)
