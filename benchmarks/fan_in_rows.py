@@ -37,6 +37,14 @@ class _DeadReplicas:
         raise ActorDiedError
 
 
+class _Doubtful(_Known):
+    """Looks up again whenever a request is lost."""
+
+    def is_doubtful(self, app_name: str, callers: int) -> bool:
+        """Say so."""
+        return True
+
+
 class _Controller:
     """Stands for Serve's: an answer takes it two milliseconds, and it counts."""
 
@@ -93,7 +101,7 @@ def _outage(seconds: float, processes: int, paced: bool = True) -> dict[str, flo
             if processes > 1:
                 transport._status, transport._known = _status(controller, processes, paced), _Known()
                 if not paced:
-                    transport._known.is_doubtful = lambda *_: True
+                    transport._known = _Doubtful()
             else:
                 transport._status, transport._known = shared
             callers.append(RewardClient(transport, timeout_s=5, deadline_s=seconds))

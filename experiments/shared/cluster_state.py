@@ -97,11 +97,12 @@ def _demands() -> tuple[dict[tuple[str, str], int], dict[str, float]]:
 def _actors(state: str) -> list[Any]:
     # The public list of actors leaves out what they ask for, and needs a dashboard.
     table = global_state._connect_and_get_accessor().get_actor_table(None, state)
-    return [gcs_pb2.ActorTableData.FromString(actor) for actor in table]
+    parse = getattr(gcs_pb2, "ActorTableData").FromString  # noqa: B009, a name that its generator makes at run time
+    return [parse(actor) for actor in table]
 
 
 def _name(actor: Any) -> str:
-    kind, _, rest = actor.class_name.partition(":")
+    kind, _, rest = str(actor.class_name).partition(":")
     if kind == "ServeReplica":
         return f"replica of {rest.partition(':')[0]}"
     return _NAMES.get(kind, kind)

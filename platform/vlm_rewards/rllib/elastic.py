@@ -60,8 +60,8 @@ class ElasticRunners(FaultTolerantActorManager):
             algorithm: Has remote env runners, all alive.
             min_share: Share of the env runners below which the training waits, in (0, 1].
         """
-        group, config = algorithm.env_runner_group, algorithm.config
-        assert group is not None
+        group: Any = algorithm.env_runner_group
+        config = algorithm.config
         assert config is not None
         super().__init__(
             max_remote_requests_in_flight_per_actor=config.max_requests_in_flight_per_env_runner,
@@ -99,7 +99,7 @@ class ElasticRunners(FaultTolerantActorManager):
         asked = {i for i in call.get("remote_actor_ids") or self.actor_ids() if self.is_actor_healthy(i)}
         results = super().foreach_actor(func, **call)
         if self._is_sampling(None, call.get("timeout_seconds")):
-            for silent in sorted(asked - {result.actor_id for result in results}):
+            for silent in sorted(asked - {result.actor_id for result in results.result_or_errors}):
                 self._lose(silent, f"no answer in {self._sample_timeout_s:g} s", samples=True)
         return _without_lost(results)
 
@@ -147,7 +147,7 @@ class ElasticRunners(FaultTolerantActorManager):
 
     def _fetch_result(self, **call: Any) -> Any:
         readies, results = super()._fetch_result(**call)
-        for result in results:
+        for result in results.result_or_errors:
             samples = self._is_sampling(result.tag, call.get("timeout_seconds"))
             if result.ok and samples:
                 self._deaths.pop(result.actor_id, None)
@@ -247,7 +247,7 @@ def is_lost(error: BaseException) -> bool:
 
 def _without_lost(results: RemoteCallResults) -> RemoteCallResults:
     kept = RemoteCallResults()
-    kept.result_or_errors = [result for result in results if result.ok or not is_lost(result.get())]
+    kept.result_or_errors = [result for result in results.result_or_errors if result.ok or not is_lost(result.get())]
     return kept
 
 

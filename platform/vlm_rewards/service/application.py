@@ -47,7 +47,7 @@ def build_app(
     if limits.maximum > limits.minimum:
         count = {"autoscaling_config": _autoscaling(limits, args.max_batch_frames)}
     if limits.maximum > MOST_REPLICAS:
-        count["request_router_config"] = RequestRouterConfig(request_router_class=SomeReplicasRouter)
+        count["request_router_config"] = RequestRouterConfig(request_router_class=cast(Any, SomeReplicasRouter))
     reward = args.reward if user_config is None else user_config.applied_to(args.reward)
     changeable = RewardUserConfig(
         template=reward.template, negatives=reward.negatives, tau=reward.tau, beta=reward.beta

@@ -13,7 +13,7 @@ from vlm_rewards.extras import needs_extra
 
 with needs_extra("serve"):
     from ray.serve._private.common import DeploymentHandleSource
-    from ray.serve._private.request_router import PowerOfTwoChoicesRequestRouter
+    from ray.serve._private.request_router.pow_2_router import PowerOfTwoChoicesRequestRouter
 
 # As many as a reward client has requests on their way: with fewer it would wait for some of them.
 MOST_REPLICAS = 16
@@ -25,11 +25,12 @@ class SomeReplicasRouter(PowerOfTwoChoicesRequestRouter):
     The gateway, which has everybody's requests, sees all of them.
     """
 
-    def initialize_state(self, most: int = MOST_REPLICAS) -> None:
+    def initialize_state(self, most: int = MOST_REPLICAS, **kwargs: Any) -> None:
         """Take the settings.
 
         Args:
             most: Replicas that one caller looks at.
+            kwargs: None yet.
         """
         self._most = most
         self._caller = uuid.uuid4().hex
