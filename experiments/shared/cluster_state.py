@@ -85,12 +85,13 @@ def _demands() -> tuple[dict[tuple[str, str], int], dict[str, float]]:
             waiting["trial", in_words(total)] += 1
         elif group["state"] == "CREATED":
             held["trials"] += total.get("CPU", 0)
-    for actor in _actors("PENDING_CREATION"):
-        if not actor.placement_group_id.strip(b"\xff"):
-            waiting[_name(actor), in_words(dict(actor.required_resources))] += 1
-    for actor in _actors("ALIVE"):
-        if not actor.placement_group_id.strip(b"\xff"):
+    for actor in (*_actors("PENDING_CREATION"), *_actors("ALIVE")):
+        if actor.placement_group_id.strip(b"\xff"):
+            continue  # its group has been counted
+        if actor.address.node_id.strip(b"\xff"):  # it has its resources, though its process may still begin
             held[f"{_name(actor)}s"] += actor.required_resources.get("CPU", 0)
+        else:
+            waiting[_name(actor), in_words(dict(actor.required_resources))] += 1
     return dict(waiting), {name: cpus for name, cpus in held.items() if cpus}
 
 

@@ -15,7 +15,8 @@ SETTINGS = {
     "served_by": "{kind: in_process}",
     "reward.model": "fake",
     "reward.precision": "fp32",
-    "algorithm.train_batch_size": "512",
+    "algorithm.train_batch_size": "256",
+    "total_env_steps": "10_000_000",
     "evaluation.episodes": "10",
     "evaluation.videos": "0",
 }
@@ -28,12 +29,13 @@ class Run:
         lines: What it has printed, with the seconds since it began.
     """
 
-    def __init__(self, rig: Rig, name: str, steps: int, **settings: str) -> None:
-        """Begin."""
+    def __init__(self, rig: Rig, name: str, minutes: float, **settings: str) -> None:
+        """Begin a training of so many minutes: how many steps these are, the machine decides."""
         self.lines: list[tuple[float, str]] = []
         self._output = rig.folder / name
         arguments = [
-            f"--set={key}={value}" for key, value in {**SETTINGS, "total_env_steps": str(steps), **settings}.items()
+            f"--set={key}={value}"
+            for key, value in {**SETTINGS, "max_training_minutes": str(minutes), **settings}.items()
         ]
         self._begin = time.monotonic()
         self._process = subprocess.Popen(
