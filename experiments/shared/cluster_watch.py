@@ -85,7 +85,7 @@ class ClusterWatch:
             try:
                 state = self._look()
             except Exception:  # whatever it is, the run itself finds out what is wrong
-                if self._blind_since is None:
+                if self._blind_since is None and not self._over.is_set():
                     self._blind_since = time.time()
                     self._say("the cluster's head does not answer: until it does, nothing is seen of its nodes")
             else:
