@@ -24,16 +24,23 @@ class ClusterWatch:
         counts: For metrics: nodes alive, lost and silent, requests for resources that wait, and replicas missing.
     """
 
-    def __init__(self, say: Callable[[str], None], look: Callable[[], ClusterState] = cluster_state) -> None:
+    def __init__(
+        self,
+        say: Callable[[str], None],
+        look: Callable[[], ClusterState] = cluster_state,
+        log: Callable[[Mapping[str, float]], None] | None = None,
+    ) -> None:
         """Get ready.
 
         Args:
             say: Told each thing once, in one line.
             look: Returns the cluster's state.
+            log: Given `counts` whenever they have changed.
         """
         self.counts: Mapping[str, float] = {}
         self._say = say
         self._look = look
+        self._log = log
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self._nodes: dict[str, str] = {}
@@ -72,6 +79,7 @@ class ClusterWatch:
         self._say_silent(now, at)
         self._say_waiting(now, at)
         self._say_replicas(now, at)
+        before = self.counts
         self.counts = {
             "cluster/nodes": len(now.nodes),
             "cluster/nodes_lost": self._ever_lost,
@@ -79,6 +87,8 @@ class ClusterWatch:
             "cluster/waiting": sum(now.waiting.values()),
             "cluster/replicas_missing": sum(self._most[name] - now.replicas[name][0] for name in self._short),
         }
+        if self._log is not None and self.counts != before:
+            self._log(self.counts)
 
     def _watch(self) -> None:
         while not self._over.is_set():

@@ -98,7 +98,7 @@ def _run(kind: str, invocation: Invocation) -> None:
         console.stage(f"starting Ray for {config.name} in {folder.path}")
         with ray_session(study.cpus_needed(), study.cpus_wanted()):
             preflight(needs)
-            with ClusterWatch(console.notice):
+            with ClusterWatch(console.notice, log=study.log_cluster):
                 outcome = study.execute()
     except (KeyboardInterrupt, SystemExit) as error:
         # Once more, now that no trial is left that could have written since.

@@ -70,6 +70,14 @@ def test_what_waits_says_for_what_and_who_holds_it(show):
     assert show(42, held=held)[0] == ["trial has got its 2 CPU, after 42 s"]
 
 
+def test_counts_are_logged_when_they_change():
+    logged = []
+    watch = ClusterWatch(lambda line: None, log=logged.append)
+    for at, nodes in enumerate((TWO, TWO, {"a": "10.0.0.1"}, {"a": "10.0.0.1"})):
+        watch.update(ClusterState(nodes=nodes), at)
+    assert [counts["cluster/nodes"] for counts in logged] == [2, 1]
+
+
 def test_what_begins_soon_is_not_waiting(show):
     show(0, waiting={("trial", "1 CPU"): 1})
     assert show(5)[0] == []
