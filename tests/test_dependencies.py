@@ -49,6 +49,7 @@ ROOMS = {
     f"{LIBRARY}/service/application.py": "serve",
     f"{LIBRARY}/service/deploying.py": "serve",
     f"{LIBRARY}/service/deployment.py": "serve",
+    f"{LIBRARY}/service/routing.py": "serve",
     f"{LIBRARY}/service/http/answers.py": "serve",
     f"{LIBRARY}/service/http/app.py": "serve",
     f"{LIBRARY}/service/http/body.py": "serve",
