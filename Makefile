@@ -10,10 +10,10 @@ INSTALLED := $(VENV)/.installed
 DOCS_INSTALLED := $(VENV)/.docs-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint format typecheck docs docs-check install clean
+.PHONY: help demo playground test cluster-test bench lint format typecheck docs docs-check install clean
 
 help: ## list the commands
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
 
 demo: install ## train an Open App agent from CLIP rewards alone, and show the proof
 	$(BIN)/python -m experiments.train --preset demo
@@ -21,6 +21,9 @@ demo: install ## train an Open App agent from CLIP rewards alone, and show the p
 test: install ## run every test
 	@$(PYTHON) scripts/check_machine.py --rendering
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder --max-worker-restart=0 --durations=20
+
+cluster-test: install ## kill nodes and cut links of a cluster of namespaces: root and iproute2, minutes
+	VLM_REWARDS_CLUSTER_TESTS=1 $(BIN)/python -m pytest -s tests/cluster
 
 bench: install ## measure encoders, service, scaling and faults: one table, in docs/results/bench.md
 	$(BIN)/python -m benchmarks

@@ -21,6 +21,7 @@ from ray import serve
 
 from benchmarks import (
     encoder_rows,
+    fan_in_rows,
     fault_rows,
     hostile_rows,
     relabel_rows,
@@ -42,6 +43,7 @@ MODULES = (
     rollout_rows,
     relabel_rows,
     fault_rows,
+    fan_in_rows,
     hostile_rows,
     soak_rows,
     speed_rows,

@@ -30,10 +30,12 @@ def _schema(values: Mapping[str, Any]) -> "type[TrainConfig]":
 
 
 def _train(invocation: Invocation) -> None:
+    from experiments.shared.cluster_watch import ClusterWatch
     from experiments.shared.node_probe import Needs
     from experiments.shared.preflight import preflight, preflight_alone
     from experiments.shared.ray_session import ray_session
     from experiments.shared.run_folder import RunFolder
+    from experiments.training.attempts import execute_with_attempts
     from experiments.training.console import Console
     from experiments.training.preflight import check_before_ray
     from experiments.training.run import Training
@@ -51,11 +53,17 @@ def _train(invocation: Invocation) -> None:
         folder = RunFolder.existing(invocation.folder)
     try:
         with Console(config) as console:
-            training = Training(config, folder, console)
+            cluster = ClusterWatch(console.notice)
+
+            def again() -> Training:
+                return Training(config, folder, console, cluster=lambda: cluster.counts)
+
+            training = again()
             console.stage("starting Ray")
-            with ray_session(training.cpus_needed(), training.cpus_wanted()):
+            with ray_session(training.cpus_needed(), training.cpus_wanted(), num_gpus=config.least_gpus):
                 preflight(needs)
-                outcome = training.execute()
+                with cluster:
+                    outcome = execute_with_attempts(training, again, console)
     finally:
         folder.remove_if_never_started()
     console.report(outcome)

@@ -1,4 +1,4 @@
-"""What all algorithms share: the env, the reward, the agent's networks, and that failures are never papered over."""
+"""What all algorithms share: the env, the reward, the agent's networks, what is survived and what is not."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -14,6 +14,7 @@ from ray.rllib.core.rl_module import RLModuleSpec
 from vlm_rewards.environment.exploring_starts import ExploringStarts
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.rllib.connector import Client, RewardConnector, RewardedStep
+from vlm_rewards.rllib.elastic import make_elastic
 from vlm_rewards.rllib.env_runner import RewardEnvRunner
 from vlm_rewards.rllib.eye_learner import AddEyeTargets
 from vlm_rewards.rllib.ground_truth_connector import GroundTruthConnector
@@ -111,12 +112,14 @@ def agent_config(
     exploring_starts: ExploringStarts | None = None,
     recorder: Callable[[RewardedStep], None] | None = None,
     sample_timeout_s: float = 600.0,
+    min_env_runners_share: float = 0.5,
 ) -> Config:
     """Return an algorithm's configuration with everything in it that does not depend on the algorithm.
 
-    Failures are not papered over: an env runner's error ends `Algorithm.train()` with that error, nothing is restarted
-    behind one's back. Check each result with `vlm_rewards.rllib.health.check`. Evaluation runners, should one be
-    configured, see the env's ground truth and no reward model.
+    Failures are not papered over: what the env or the reward raises ends `Algorithm.train()` with that error. A remote
+    env runner whose process or node is gone is replaced, and says so (`vlm_rewards.rllib.elastic`). Check each result
+    with `vlm_rewards.rllib.health.check`. Evaluation runners, should one be configured, see the env's ground truth and
+    no reward model.
 
     Args:
         config: Config of the algorithm, as RLlib makes it.
@@ -145,15 +148,18 @@ def agent_config(
         recorder: Called with every rewarded vector step, in the env runner; must be picklable.
         sample_timeout_s: Longest wait for remote env runners. Longer than any reward client's deadline, so that a
             slow service shows up as the client's error and not as missing samples.
+        min_env_runners_share: Share of the remote env runners below which the training waits for lost ones to come
+            back, in (0, 1]. While some are missing the others sample more rounds for a batch.
 
     Returns:
         The configuration, not frozen: change what you like.
 
     Raises:
-        ConfigError: A learning rate that falls, and no length of the training; or hindsight or an eye without what
-            they need.
+        ConfigError: A learning rate that falls, and no length of the training; hindsight or an eye without what they
+            need; or a batch that the learners cannot share.
     """
     module = module or GoalModuleConfig()
+    _check_learners(hyperparameters, num_learners, num_gpus_per_learner)
     _check_eye(module, goals)
     all_goals = goals if hyperparameters.scores_all_goals else None
     training_env = {
@@ -199,6 +205,7 @@ def agent_config(
             grad_clip=hyperparameters.grad_clip,
             grad_clip_by="global_norm",
         )
+        # Not RLlib's own restarts, which take an env that raises for one that died.
         .fault_tolerance(
             restart_failed_env_runners=False,
             ignore_env_runner_failures=False,
@@ -207,7 +214,7 @@ def agent_config(
         .evaluation(
             evaluation_config=AlgorithmConfig.overrides(_env_to_module_connector=None, env_config=evaluation_env)
         )
-        .callbacks(on_algorithm_init=partial(_prepare_process, torch_threads))
+        .callbacks(on_algorithm_init=partial(_prepare, torch_threads, min_env_runners_share))
         .debugging(seed=seed)
     )
     return configured
@@ -259,7 +266,21 @@ def _check_eye(module: GoalModuleConfig, goals: TrainingGoals | None) -> None:
         )
 
 
-def _prepare_process(torch_threads: int | None, *, algorithm: Algorithm, **kwargs: Any) -> None:
+def _check_learners(hyperparameters: CommonHyperparameters, num_learners: int, num_gpus_per_learner: float) -> None:
+    if num_learners and hyperparameters.train_batch_size % num_learners:
+        raise ConfigError(
+            f"train_batch_size {hyperparameters.train_batch_size} cannot be shared equally by {num_learners} learners; "
+            "set algorithm.train_batch_size to a multiple of sampling.num_learners"
+        )
+    if num_gpus_per_learner > 1 and num_gpus_per_learner != int(num_gpus_per_learner):
+        raise ConfigError(
+            f"num_gpus_per_learner is {num_gpus_per_learner:g}: a learner has a share of one GPU (0.5) or whole ones; "
+            "set sampling.num_gpus_per_learner so"
+        )
+
+
+def _prepare(torch_threads: int | None, min_env_runners_share: float, *, algorithm: Algorithm, **kwargs: Any) -> None:
+    make_elastic(algorithm, min_env_runners_share)
     keep_freed_memory()
     # Ray starts its workers with one thread each, a Tune trial's learner among them.
     if torch_threads is not None:

@@ -27,7 +27,10 @@ class PPOHyperparameters(ActorCriticHyperparameters):
 
     def make_config(self, **agent: Any) -> PPOConfig:
         """Return a PPO on RLlib's new API stack; see `CommonHyperparameters.make_config`."""
-        return agent_config(PPOConfig(), self, **agent).training(
+        config = agent_config(PPOConfig(), self, **agent)
+        # Where all env runners are lost at once, it samples again when there are others.
+        config.reporting(min_sample_timesteps_per_iteration=self.train_batch_size)
+        return config.training(
             learner_class=BootstrapFreePPOLearner,
             learner_connector=eye_targets(**agent),
             entropy_coeff=self.entropy,

@@ -59,6 +59,7 @@ ROOMS = {
     f"{LIBRARY}/service/http/steps.py": "serve",
     f"{LIBRARY}/service/live.py": "serve",
     f"{LIBRARY}/service/observability.py": "serve",
+    f"{LIBRARY}/service/routing.py": "serve",
     f"{LIBRARY}/service/transports/handle.py": "serve",
     f"{LIBRARY}/tracking": "tracking",
     "benchmarks": "all",

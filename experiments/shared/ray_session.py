@@ -34,7 +34,7 @@ def quiet_ray() -> None:
 
 
 @contextmanager
-def ray_session(num_cpus: float, wanted_cpus: float | None = None) -> Iterator[None]:
+def ray_session(num_cpus: float, wanted_cpus: float | None = None, num_gpus: float = 0) -> Iterator[None]:
     """Connect to the cluster named by RAY_ADDRESS (set under `ray job submit`), or start one here for the duration.
 
     A program that has connected to Ray itself, a notebook say, stays connected, and its cluster is used.
@@ -43,13 +43,15 @@ def ray_session(num_cpus: float, wanted_cpus: float | None = None) -> Iterator[N
         num_cpus: CPUs that the experiment will ask Ray for. A cluster must have them; a session started here is told
             that it has at least these, so that a laptop with fewer cores runs slowly instead of never.
         wanted_cpus: CPUs with which all that may run at once does; a session started here is told these.
+        num_gpus: GPUs that the experiment will ask Ray for; there must be as many.
 
     Raises:
-        ConfigError: The cluster cannot be reached, or has fewer CPUs in all than the experiment needs.
+        ConfigError: The cluster cannot be reached, or has fewer CPUs or GPUs in all than the experiment needs.
     """
     quiet_ray()
     if ray.is_initialized():
         _check_cpus(num_cpus)
+        _check_gpus(num_gpus)
         yield
         return
     # Ray puts a handler in the place, which would end the process with status 15 and no word.
@@ -57,11 +59,6 @@ def ray_session(num_cpus: float, wanted_cpus: float | None = None) -> Iterator[N
     address = os.environ.get("RAY_ADDRESS")
     if address:
         _connect(address)
-        try:
-            _check_cpus(num_cpus)
-        except ConfigError:
-            ray.shutdown()
-            raise
     else:
         _check_temporary_folder()
         ray.init(
@@ -75,6 +72,9 @@ def ray_session(num_cpus: float, wanted_cpus: float | None = None) -> Iterator[N
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, on_sigterm)
     try:
+        # Told as many as are needed where it was started here.
+        _check_cpus(num_cpus)
+        _check_gpus(num_gpus)
         yield
     finally:
         # A session of our own takes its Serve applications down with it; on a cluster they are others' too.
@@ -87,6 +87,15 @@ def _check_cpus(num_cpus: float) -> None:
         raise ConfigError(
             f"the experiment needs {num_cpus:g} CPUs and the Ray cluster has {available:g} in all: "
             "add nodes, or lower sampling.num_env_runners or served_by.num_cpus"
+        )
+
+
+def _check_gpus(num_gpus: float) -> None:
+    available = ray.cluster_resources().get("GPU", 0)
+    if available < num_gpus:
+        raise ConfigError(
+            f"the experiment needs {num_gpus:g} GPUs and Ray finds {available:g} in all: add nodes that have some, or "
+            "lower sampling.num_gpus_per_learner or served_by.num_gpus"
         )
 
 

@@ -70,6 +70,7 @@ def _show(invocation: Invocation) -> None:
 
 
 def _run(kind: str, invocation: Invocation) -> None:
+    from experiments.shared.cluster_watch import ClusterWatch
     from experiments.shared.node_probe import Needs
     from experiments.shared.preflight import preflight, preflight_alone
     from experiments.shared.ray_session import ray_session
@@ -98,7 +99,8 @@ def _run(kind: str, invocation: Invocation) -> None:
         console.stage(f"starting Ray for {config.name} in {folder.path}")
         with ray_session(study.cpus_needed(), study.cpus_wanted()):
             preflight(needs)
-            outcome = study.execute()
+            with ClusterWatch(console.notice, log=study.log_cluster):
+                outcome = study.execute()
     except (KeyboardInterrupt, SystemExit) as error:
         # Once more, now that no trial is left that could have written since.
         study.close_trials(str(error) or "the study was interrupted")

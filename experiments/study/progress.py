@@ -2,10 +2,12 @@
 
 import sys
 import time
+from datetime import datetime
 from typing import Any
 
 import rich.console
 from ray import tune
+from rich.markup import escape
 from rich.table import Table
 
 from experiments.study.study_config import EstimateConfig
@@ -71,6 +73,10 @@ class StudyConsole:
     def stage(self, text: str) -> None:
         """Announce a stage of the study."""
         self._out.print(f"[bold]•[/] {text} …", soft_wrap=True)
+
+    def notice(self, text: str) -> None:
+        """Say what has happened, and when."""
+        self._out.print(f"[bold]•[/] {datetime.now():%H:%M:%S} {escape(text)}", soft_wrap=True)
 
     def callbacks(self, trials: int) -> list[tune.Callback]:
         """Return what prints as so many trials go on."""

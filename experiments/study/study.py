@@ -3,8 +3,9 @@
 import json
 import os
 import re
-from collections.abc import Sequence
-from contextlib import ExitStack
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -28,7 +29,7 @@ from experiments.study.trials import Trial, app_cpus, resources_of
 from experiments.study.tune_state import restored, taking_up_trials
 from experiments.training.environments import task_set_of
 from experiments.training.run import REPOSITORY
-from vlm_rewards.errors import VLMRewardsError
+from vlm_rewards.errors import ConfigError, TrackingError, VLMRewardsError
 from vlm_rewards.service import HandleTransport
 from vlm_rewards.service.deploying import deployed
 from vlm_rewards.service.served_by import Deploy, connect
@@ -87,6 +88,7 @@ class Study:
         assert config.tracking.uri is not None
         self._uri = config.tracking.uri
         self._provenance = provenance_tags(REPOSITORY)
+        self._parent: MlflowRun | None = None
 
     def cpus_needed(self) -> float:
         """Return the CPUs without which nothing could start: the shared applications and the largest trial."""
@@ -109,6 +111,7 @@ class Study:
         with self._parent_run(resumed) as parent:
             with ExitStack() as served:
                 try:
+                    self._parent = parent
                     record = resumed or self._begin(parent)
                     with named_signals():
                         results = self._run(record, parent, served)
@@ -117,6 +120,8 @@ class Study:
                     self.close_trials(str(error) or "the study was interrupted")
                     parent.finish("KILLED", str(error) or "the study was interrupted")
                     raise
+                finally:
+                    self._parent = None
             failed = [f"{_trial(r.config).name}: {_last_line(r.error)}" for r in results if r.error]
             unfinished = [_trial(r.config) for r in results if not r.error and not (r.metrics or {}).get("finished")]
             reason = "stopped early by ASHA" if self.config.asha else "the study was interrupted"
@@ -138,6 +143,17 @@ class Study:
         parent.set_tags({"study.reward_apps": json.dumps(apps)})
         self._watcher.stage(f"running {len(trials)} trials, {self.config.max_concurrent_trials} at once")
         return self._tune(trials)
+
+    def log_cluster(self, counts: Mapping[str, float]) -> None:
+        """Keep what the cluster looks like now with the study's run; its steps are seconds since 1970.
+
+        Args:
+            counts: Metrics by name.
+        """
+        parent = self._parent
+        if parent is not None:
+            with suppress(TrackingError):  # the study finds out by itself, and ends with it
+                parent.log_metrics(counts, step=int(time.time()))
 
     def close_trials(self, reason: str) -> None:
         """Close the runs of all trials that have not ended, which their own processes may not do any more.

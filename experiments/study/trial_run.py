@@ -1,5 +1,6 @@
 """The function that Tune runs: one training, in Tune's own process for it."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +22,10 @@ class TrialWatcher:
 
     def stage(self, text: str) -> None:
         """Say nothing."""
+
+    def notice(self, text: str) -> None:
+        """Keep it in the log of the trial's process."""
+        logging.getLogger(__name__).warning(text)
 
     def iteration(self, env_steps: int, metrics: RolloutMetrics) -> None:
         """Say nothing."""

@@ -52,7 +52,9 @@ class SamplingConfig(StrictConfig):
             another on busy cores were measured ten times slower than one thread.
         num_learners: Remote processes that learn side by side, each from its share of a batch; 0 learns in the run's
             own.
-        num_gpus_per_learner: GPUs of each of them, or of the run's own process; may be fractional.
+        num_gpus_per_learner: GPUs of each of them, or of the run's own process; a share of one, or whole ones.
+        min_env_runners_share: Share of the env runners below which training waits for lost ones to be replaced; above
+            it the others go on, with more rounds for a batch.
     """
 
     num_env_runners: int = Field(default=0, ge=0)
@@ -60,6 +62,7 @@ class SamplingConfig(StrictConfig):
     learner_threads: int | None = Field(default=1, ge=1)
     num_learners: int = Field(default=0, ge=0)
     num_gpus_per_learner: float = Field(default=0, ge=0)
+    min_env_runners_share: float = Field(default=0.5, gt=0, le=1)
 
 
 class EvaluationConfig(StrictConfig):
@@ -100,6 +103,9 @@ class TrainConfig(StrictConfig):
         max_training_minutes: Wall-clock minutes after which training ends and evaluation begins, whatever the steps;
             None for no limit. With a limit two runs with one seed differ.
         checkpoint_every_steps: Environment steps between checkpoints.
+        max_failures: Times in a row, without a checkpoint in between, that a training which lost what it cannot do
+            without (its reward, a learner, too many env runners) goes on from its last checkpoint by itself. A study's
+            trials have the study's own.
         environment: The environment.
         reward: The reward model; or `{kind: ground_truth}`, the environment's own reward, for the agent to compare
             with.
@@ -118,6 +124,7 @@ class TrainConfig(StrictConfig):
     total_env_steps: int = Field(ge=1)
     max_training_minutes: float | None = Field(default=None, gt=0)
     checkpoint_every_steps: int = Field(default=20_000, ge=1)
+    max_failures: int = Field(default=2, ge=0)
     environment: EnvironmentConfig = EnvironmentConfig()
     reward: Reward
     served_by: ServedBy = Deploy()
@@ -202,6 +209,17 @@ class TrainConfig(StrictConfig):
         if self.uses_ground_truth or not isinstance(self.served_by, InProcess):
             return 0.0
         return self.served_by.num_gpus
+
+    @property
+    def least_gpus(self) -> float:
+        """GPUs without which the run could not start: of its learners, its env runners and its fewest replicas."""
+        sampling = self.sampling
+        learners = sampling.num_gpus_per_learner * max(1, sampling.num_learners)
+        runners = self.env_runner_gpus * max(1, sampling.num_env_runners)
+        replicas = (
+            self.served_by.num_gpus * self.served_by.replicas.minimum if isinstance(self.served_by, Deploy) else 0
+        )
+        return learners + runners + (replicas if self.deploys else 0)
 
     @property
     def reward_name(self) -> str:

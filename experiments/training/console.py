@@ -1,9 +1,11 @@
 """What a person watches while a run trains, and the table at its end."""
 
 import math
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
+from rich.markup import escape
 from rich.table import Table
 
 from experiments.shared.progress import Bars
@@ -35,6 +37,10 @@ class Console:
     def stage(self, text: str) -> None:
         """Announce a stage of the run."""
         self._bars.say(f"{text} …")
+
+    def notice(self, text: str) -> None:
+        """Say what has happened, and when."""
+        self._bars.say(f"{datetime.now():%H:%M:%S} {escape(text)}")
 
     def iteration(self, env_steps: int, metrics: RolloutMetrics) -> None:
         """Show one training iteration."""

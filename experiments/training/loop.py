@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from experiments.training.config import TrainConfig
 from vlm_rewards.evaluation.curve_point import CurvePoint
 from vlm_rewards.evaluation.reward_hacking import RewardHackingAlarm
 from vlm_rewards.rllib import health
+from vlm_rewards.rllib.elastic import counts_of
 from vlm_rewards.rllib.env_runner import begin_anew
 from vlm_rewards.rllib.metrics import RolloutMetrics
 from vlm_rewards.tracking import MlflowRun
@@ -25,6 +26,9 @@ class Watcher(Protocol):
 
     def stage(self, text: str) -> None:
         """Begin a new stage of the run."""
+
+    def notice(self, text: str) -> None:
+        """Say what has happened to the run, in one line."""
 
     def iteration(self, env_steps: int, metrics: RolloutMetrics) -> None:
         """End a training iteration."""
@@ -51,6 +55,7 @@ class TrainingLoop:
         watcher: Watcher,
         held_out_success: Callable[[], float],
         on_checkpoint: Callable[[RunState], None],
+        cluster: Callable[[], Mapping[str, float]] = dict,
     ) -> None:
         """Take what a training needs; nothing is trained yet.
 
@@ -63,6 +68,7 @@ class TrainingLoop:
             watcher: Shows progress.
             held_out_success: Returns the success rate of the agent as it is now, over a few held-out episodes.
             on_checkpoint: Called after each checkpoint.
+            cluster: Returns metrics of the cluster, to be logged with each iteration's own.
         """
         self.state = state
         self._config = config
@@ -72,6 +78,8 @@ class TrainingLoop:
         self._watcher = watcher
         self._held_out_success = held_out_success
         self._on_checkpoint = on_checkpoint
+        self._cluster = cluster
+        self._retries_said = False
         self._saved_at = state.env_steps
         self._alarm = RewardHackingAlarm.replayed(state.curve)
 
@@ -87,6 +95,9 @@ class TrainingLoop:
         while not self.is_over:
             metrics = self._learn()
             logged = {f"train/{name}": value for name, value in metrics.to_dict().items()}
+            logged |= {f"train/{name}": value for name, value in counts_of(self._algorithm).items()}
+            logged |= self._cluster()
+            self._say_retries(metrics)
             logged |= self._watch_for_hacking()
             logged |= self._evaluate_if_due()
             self._run.log_metrics(logged, step=self.state.env_steps)
@@ -112,7 +123,6 @@ class TrainingLoop:
         metrics = health.check(
             result,
             env_steps=self._config.algorithm.iteration_env_steps,
-            env_runners=self._config.sampling.num_env_runners,
             learner_may_lag=self._config.algorithm.learner_may_lag,
         )
         self.state = replace(
@@ -122,6 +132,17 @@ class TrainingLoop:
             curve=(*self.state.curve, _point(metrics)),
         )
         return metrics
+
+    def _say_retries(self, metrics: RolloutMetrics) -> None:
+        """Say once when reward requests begin to be sent again, and once when they no longer are."""
+        if bool(metrics.retries) == self._retries_said:
+            return
+        self._retries_said = not self._retries_said
+        self._watcher.notice(
+            f"reward requests are sent again: {metrics.retries} times for {metrics.requests} requests of one iteration"
+            if self._retries_said
+            else "reward requests are answered at the first attempt again"
+        )
 
     def _watch_for_hacking(self) -> dict[str, float]:
         """Show the alarm the newest point of the curve; the true reward cannot be hacked."""

@@ -95,6 +95,8 @@ def _check_algorithm(config: TrainConfig) -> None:
         goals=goals,
         num_env_runners=config.sampling.num_env_runners,
         num_envs_per_env_runner=config.sampling.num_envs_per_env_runner,
+        num_learners=config.sampling.num_learners,
+        num_gpus_per_learner=config.sampling.num_gpus_per_learner,
         torch_threads=config.sampling.learner_threads,
         exploring_starts=config.exploring_starts,
         seed=config.seed,

@@ -5,7 +5,7 @@ Everything that can be refused is checked before the MLflow run begins, so that 
 
 import copy
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,6 +24,7 @@ from experiments.training.results import Results, evaluate, evaluate_and_record
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.curve_point import last_quarter_precision
 from vlm_rewards.reward_model import RewardDescription
+from vlm_rewards.rllib.elastic import runners_of
 from vlm_rewards.rllib.env_runner import begin_anew
 from vlm_rewards.service import RewardClient
 from vlm_rewards.service.served_by import ServedByKind, connect
@@ -74,6 +75,7 @@ class Training:
         mlflow_run_id: str | None = None,
         spill_folder: Path | None = None,
         on_checkpoint: Callable[[RunState], None] | None = None,
+        cluster: Callable[[], Mapping[str, float]] | None = None,
     ) -> None:
         """Check that the environment can be built, and that there is something left to do.
 
@@ -85,6 +87,7 @@ class Training:
             mlflow_run_id: A run that waits, with its parameters (`MlflowRun.postpone`); None makes one.
             spill_folder: Where metrics go that MLflow never took; None takes `folder`.
             on_checkpoint: Called after each checkpoint, and at the end, when the folder holds the whole run.
+            cluster: Returns metrics of the cluster, to be logged with each iteration's own.
 
         Raises:
             ConfigError: The environment refuses its options, or the run has finished already.
@@ -96,6 +99,7 @@ class Training:
         self._prepared_run_id = mlflow_run_id
         self._spill_folder = spill_folder or folder.path
         self._on_checkpoint = on_checkpoint or (lambda state: None)
+        self._cluster = cluster or dict
         self._state: RunState | None = folder.state()
         if self._state is not None and self._state.finished:
             raise ConfigError(f"the run in {folder.path} has finished already; start a new one without --resume")
@@ -194,24 +198,29 @@ class Training:
     def _algorithm(self, client: RewardClient | None, description: RewardDescription | None) -> Iterator[Algorithm]:
         goals = training_goals(self.config, self._task_set, description)
         replay = replay_in_words(self.config, goals)
+        sampling = self.config.sampling
         self._watcher.stage("building the agent" + (f", with a replay of {replay}" if replay else ""))
         algorithm = self.config.algorithm.make_config(
             env=functools.partial(make_env, self.config.environment.id),
             env_kwargs=self.config.environment.options,
             # A copy counts its own requests.
-            client_factory=client and functools.partial(copy.copy, client),
+            client_factory=client and functools.partial(copy.copy, client.shared_by(max(1, sampling.num_env_runners))),
             total_env_steps=self.config.total_env_steps,
             module=self.config.agent,
             goals=goals,
-            num_env_runners=self.config.sampling.num_env_runners,
-            num_envs_per_env_runner=self.config.sampling.num_envs_per_env_runner,
+            num_env_runners=sampling.num_env_runners,
+            num_envs_per_env_runner=sampling.num_envs_per_env_runner,
             num_gpus_per_env_runner=self.config.env_runner_gpus,
-            num_learners=self.config.sampling.num_learners,
-            num_gpus_per_learner=self.config.sampling.num_gpus_per_learner,
-            torch_threads=self.config.sampling.learner_threads,
+            num_learners=sampling.num_learners,
+            num_gpus_per_learner=sampling.num_gpus_per_learner,
+            torch_threads=sampling.learner_threads,
             exploring_starts=self.config.exploring_starts,
             seed=self.config.seed,
+            min_env_runners_share=sampling.min_env_runners_share,
         ).build_algo()
+        runners = runners_of(algorithm)
+        if runners is not None:
+            runners.say = self._watcher.notice
         try:
             yield algorithm
         finally:
@@ -235,4 +244,5 @@ class Training:
             watcher=self._watcher,
             held_out_success=held_out_success,
             on_checkpoint=self._on_checkpoint,
+            cluster=self._cluster,
         ).execute()

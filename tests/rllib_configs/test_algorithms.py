@@ -120,3 +120,26 @@ def test_a_new_algorithm_is_one_class_that_presets_then_know(monkeypatch):
     assert (made.num_epochs, made.clip_param, made.lr) == (1, 100.0, 0.02)
     with pytest.raises(ConfigError, match=r"algorithm.bassline: .* did you mean 'baseline'"):
         TrainConfig(**load_preset("train", "demo", ["algorithm={name: reinforce, bassline: 1}"]))
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_learners_share_a_batch_and_gpus_as_they_can_be_shared(name):
+    hyper = ALGORITHMS[name](train_batch_size=1024)
+    config = hyper.make_config(**AGENT, num_learners=4, num_gpus_per_learner=0.25)
+    assert (config.num_learners, config.num_gpus_per_learner) == (4, 0.25)
+    assert config.train_batch_size_per_learner == 256
+    with pytest.raises(ConfigError, match="1024 cannot be shared equally by 3 learners"):
+        hyper.make_config(**AGENT, num_learners=3)
+    with pytest.raises(ConfigError, match=r"num_gpus_per_learner is 1\.5: a learner has a share of one GPU"):
+        hyper.make_config(**AGENT, num_learners=2, num_gpus_per_learner=1.5)
+
+
+def test_gpus_are_counted_before_anything_waits_for_them():
+    def gpus(*overrides):
+        return TrainConfig(**load_preset("train", "smoke", list(overrides))).least_gpus
+
+    assert gpus() == 0
+    assert gpus("sampling.num_learners=2", "sampling.num_gpus_per_learner=0.5") == 1
+    assert gpus("served_by={kind: deploy, num_gpus: 0.25, replicas: {minimum: 2, maximum: 8}}") == 0.5
+    runners = ("sampling.num_env_runners=4", "served_by={kind: in_process, num_gpus: 0.25}")
+    assert gpus(*runners, "sampling.num_gpus_per_learner=1") == 2

@@ -1,4 +1,4 @@
-"""IMPALA and APPO that notice when their env runners have fallen silent."""
+"""IMPALA and APPO that notice when their env runners have fallen silent, and outlive those that die."""
 
 import time
 from typing import Any
@@ -8,7 +8,8 @@ from ray.rllib.algorithms.appo import APPO
 from ray.rllib.algorithms.impala import IMPALA
 from ray.rllib.utils.metrics import ENV_RUNNER_RESULTS, NUM_ENV_STEPS_SAMPLED_LIFETIME
 
-from vlm_rewards.rllib.health import UnhealthyIterationError
+from vlm_rewards.rllib.elastic import runners_of
+from vlm_rewards.rllib.health import EnvRunnersLostError
 
 
 class _Watched(IMPALA):
@@ -29,7 +30,7 @@ class _Watched(IMPALA):
         """Look for samples and learn from them.
 
         Raises:
-            UnhealthyIterationError: There have been none for too long.
+            EnvRunnersLostError: There have been none for too long.
         """
         super().training_step()  # type: ignore[no-untyped-call]  # RLlib leaves it open
         assert self.metrics is not None
@@ -43,10 +44,29 @@ class _Watched(IMPALA):
             # They would not hear `stop()` either, which waits for their answer without end.
             for env_runner in self.env_runner_group._worker_manager.actors().values():
                 ray.kill(env_runner)
-            raise UnhealthyIterationError(
+            raise EnvRunnersLostError(
                 f"no env runner has returned a sample for {self.config.sample_timeout_s:g} s; "
                 "they have been ended, see their logs"
             )
+
+    def restore_env_runners(self, env_runner_group: Any) -> list[int]:
+        """Bring lost env runners back; the time that a training waits for them does not count as silence."""
+        begin = time.monotonic()
+        restored: list[int] = super().restore_env_runners(env_runner_group)
+        self._sampled_at += time.monotonic() - begin
+        return restored
+
+    def _sample_and_get_connector_states(self) -> Any:
+        """Look for samples; those whose env runner has died since are dropped, with what was counted of them."""
+        sampled = super()._sample_and_get_connector_states()  # type: ignore[no-untyped-call]  # as above
+        runners = runners_of(self)
+        if runners is None:
+            return sampled
+        episodes, states, metrics, indices = sampled
+        # The learner asks for them later, when their owner may be gone.
+        adopted = [(runners.adopted(mine), *others) for mine, *others in zip(episodes, states, metrics, strict=True)]
+        kept = [each for each in adopted if each[0] is not None]
+        return [list(column) for column in zip(*kept, strict=True)] + [indices] if kept else ([], [], [], indices)
 
 
 class WatchedIMPALA(_Watched, IMPALA):

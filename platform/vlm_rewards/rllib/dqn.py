@@ -1,6 +1,6 @@
 """DQN on RLlib's new API stack over an `EpisodeReplay`: hindsight over all goals, if wanted."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -21,6 +21,7 @@ from ray.rllib.utils.metrics import (
 )
 
 from vlm_rewards.rllib.dqn_learner import DoubleQLearner
+from vlm_rewards.rllib.elastic import runners_of
 from vlm_rewards.rllib.replay import EpisodeReplay
 from vlm_rewards.rllib.replay_memory import check_fits
 from vlm_rewards.rllib.replay_settings import ReplaySettings, replay_bytes
@@ -75,6 +76,8 @@ class GoalDQN(DQN):
         replay: The episodes so far.
     """
 
+    _lost = 0
+
     @classmethod
     def get_default_config(cls) -> GoalDQNConfig:
         """Return RLlib's defaults, with a replay of our own."""
@@ -111,9 +114,12 @@ class GoalDQN(DQN):
                 _return_metrics=True,
             )
         episodes, results = sampled
+        if not results:
+            return  # all env runners were lost: RLlib calls again when there are others
         metrics.aggregate(results, key=ENV_RUNNER_RESULTS)
         with metrics.log_time((TIMERS, REPLAY_BUFFER_ADD_DATA_TIMER)):
             self.replay.add(episodes)
+            self._forget_lost({episode.id_ for episode in episodes})
         steps = int(metrics.peek(lifetime, default=0))
         if steps < settings.num_steps_sampled_before_learning_starts or not len(self.replay):
             return
@@ -128,6 +134,13 @@ class GoalDQN(DQN):
     def forget_unfinished(self) -> None:
         """Drop the beginnings of episodes: env runners begin new ones."""
         self.replay.forget_unfinished()
+
+    def _forget_lost(self, going_on: Collection[str]) -> None:
+        """Drop the beginnings of episodes whose env runner was lost in the last round: others have gone on in it."""
+        runners = runners_of(self)
+        if runners is not None and runners.lost != self._lost:
+            self._lost = runners.lost
+            self.replay.forget_unfinished(but=going_on)
 
     def save_to_path(self, path: Any = None, **kwargs: Any) -> str:
         """Write a checkpoint as RLlib does, and the replay into a folder of its own beside it."""

@@ -6,7 +6,7 @@ result is checked, and trouble is a typed error that ends the run.
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from ray.exceptions import RayTaskError
 from ray.rllib.utils.metrics import ENV_RUNNER_RESULTS, LEARNER_RESULTS
@@ -17,6 +17,12 @@ from vlm_rewards.rllib.metrics import RolloutMetrics, read_metrics
 
 class UnhealthyIterationError(VLMRewardsError):
     """A training iteration that lost env runners or steps, or whose learner diverged."""
+
+
+class EnvRunnersLostError(UnhealthyIterationError):
+    """Env runners that die again and again, or fell silent: from its last checkpoint the training may go on."""
+
+    retryable: ClassVar[bool] = True
 
 
 def check(
@@ -31,7 +37,8 @@ def check(
     Args:
         result: Result of one iteration.
         env_steps: Fewest steps that the iteration should have sampled: the train batch size.
-        env_runners: Remote env runners that should be alive; 0 for sampling in the driver.
+        env_runners: Remote env runners that should be alive, and never have been restarted; 0 asks for none, as where
+            sampling is the driver's or lost ones are replaced (`vlm_rewards.rllib.elastic`).
         learner_may_lag: Whether an iteration may pass without a learner update, as those of asynchronous algorithms do
             while a batch fills. Their learner raises its own errors.
 
@@ -52,7 +59,7 @@ def check(
         raise UnhealthyIterationError(
             f"{alive['num_healthy_workers']} of {env_runners} env runners are left; see the logs of the others"
         )
-    if alive.get("num_remote_worker_restarts", 0):
+    if env_runners and alive.get("num_remote_worker_restarts", 0):
         raise UnhealthyIterationError(
             f"{alive['num_remote_worker_restarts']} env runners were restarted, and what they sampled is lost"
         )

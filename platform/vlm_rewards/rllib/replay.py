@@ -1,7 +1,7 @@
 """Whole episodes in preallocated memory, and training batches out of them: n-step returns, relabelled in hindsight."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,9 +80,13 @@ class EpisodeReplay:
             if piece.is_done:
                 self._store(self._unfinished.pop(piece.id_))
 
-    def forget_unfinished(self) -> None:
-        """Drop the beginnings of episodes, whose ends will not come."""
-        self._unfinished.clear()
+    def forget_unfinished(self, but: Collection[str] = ()) -> None:
+        """Drop the beginnings of episodes, whose ends will not come.
+
+        Args:
+            but: Ids of episodes that go on.
+        """
+        self._unfinished = {name: parts for name, parts in self._unfinished.items() if name in but}
 
     def sample(self, size: int) -> Batch:
         """Draw a training batch.

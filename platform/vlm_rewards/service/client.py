@@ -1,6 +1,7 @@
 """The one way for a training run to ask for rewards."""
 
 import itertools
+import logging
 import random
 import threading
 import time
@@ -34,6 +35,34 @@ T = TypeVar("T")
 # Seconds before the second attempt, and the most between two; each pause is drawn from its upper half.
 _FIRST_PAUSE_S = 0.05
 _LONGEST_PAUSE_S = 2.0
+
+# Seconds that a request may need more than one attempt before a line says so.
+_PATIENCE_S = 5.0
+
+_LOG = logging.getLogger(__name__)
+
+
+class _Outage:
+    """Whether the clients of this process wait for answers: a line when that begins, and one when it ends."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._on = False
+
+    def begins(self) -> bool:
+        with self._lock:
+            new, self._on = not self._on, True
+        return new
+
+    def ends(self) -> bool:
+        if not self._on:
+            return False
+        with self._lock:
+            was, self._on = self._on, False
+        return was
+
+
+_OUTAGE = _Outage()
 
 
 @dataclass
@@ -109,6 +138,16 @@ class RewardClient:
     def pinned_to(self, fingerprint: str) -> "RewardClient":
         """Return a client like this one that takes answers of the reward with this fingerprint only."""
         return RewardClient(**{**self.__getstate__(), "expected_fingerprint": fingerprint})
+
+    def shared_by(self, callers: int) -> "RewardClient":
+        """Return a client like this one of which so many processes have a copy, and share what all of them ask.
+
+        Args:
+            callers: Processes, at least 1.
+        """
+        state = self.__getstate__()
+        shared = getattr(self._transport, "shared_by", None)
+        return RewardClient(**{**state, "transport": self._transport if shared is None else shared(callers)})
 
     @property
     def stats(self) -> ClientStats:
@@ -234,13 +273,16 @@ class RewardClient:
                 if not self._connected:
                     self._transport.connect(min(self._timeout_s, left))
                     self._connected = True
-                return attempt(min(self._timeout_s, left))
+                answer = attempt(min(self._timeout_s, left))
+                self._say_over(start)
+                return answer
             except VLMRewardsError as error:
                 # A service that was never there is a mistake to report, not a failure to wait out.
                 absent = not self._connected and isinstance(error, RewardServiceUnavailableError)
                 if absent or not error.retryable:
                     raise
                 last_error = error
+            self._say_once(start, last_error)
             pause = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(retries, 20)) * self._jitter.uniform(0.5, 1.0)
             waited = time.monotonic() - start
             if retries == self._max_retries or waited + pause >= self._deadline_s:
@@ -250,6 +292,17 @@ class RewardClient:
             time.sleep(pause)
         waited = time.monotonic() - start
         raise type(last_error)(f"{last_error}; gave up after {retries + 1} attempts in {waited:.1f} s") from last_error
+
+    def _say_once(self, start: float, error: VLMRewardsError) -> None:
+        """Log that requests are sent again and again; once an outage of the process."""
+        if time.monotonic() - start < _PATIENCE_S:
+            return
+        if _OUTAGE.begins():
+            _LOG.warning("reward requests are sent again since %.0f s (%s)", time.monotonic() - start, error)
+
+    def _say_over(self, start: float) -> None:
+        if _OUTAGE.ends():
+            _LOG.warning("reward requests are answered again, this one after %.0f s", time.monotonic() - start)
 
     def _check_scores(self, result: ScoreResult, shape: tuple[int, ...]) -> None:
         scores = result.scores

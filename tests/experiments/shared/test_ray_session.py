@@ -34,3 +34,13 @@ def test_a_cluster_that_is_not_there_is_told_at_once(monkeypatch):
         refused = pytest.raises(ConfigError, match="cannot join the Ray cluster that RAY_ADDRESS names")
         with refused, ray_session(1):
             pass
+
+
+def test_gpus_that_a_cluster_does_not_have_are_told_and_not_waited_for(monkeypatch):
+    monkeypatch.setattr("ray.is_initialized", lambda: True)
+    monkeypatch.setattr("ray.cluster_resources", lambda: {"CPU": 8.0, "GPU": 1.0})
+    with ray_session(8, num_gpus=1):
+        pass
+    refused = pytest.raises(ConfigError, match=r"needs 1\.5 GPUs and Ray finds 1 in all")
+    with refused, ray_session(8, num_gpus=1.5):
+        pass

@@ -16,6 +16,9 @@ class Silent:
     def stage(self, text):
         pass
 
+    def notice(self, text):
+        pass
+
     def iteration(self, env_steps, metrics):
         pass
 

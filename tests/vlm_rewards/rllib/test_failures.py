@@ -1,5 +1,6 @@
 """Nothing trains on garbage: each failure of the reward ends `train()` with its own error, wherever it happens."""
 
+import time
 from functools import partial
 
 import numpy as np
@@ -15,7 +16,7 @@ from vlm_rewards.errors import (
     RewardServiceUnavailableError,
     VLMRewardsError,
 )
-from vlm_rewards.rllib import health
+from vlm_rewards.rllib import elastic, health
 from vlm_rewards.rllib.rl_module import GoalModuleConfig
 from vlm_rewards.service import InProcessTransport, RewardClient, ScoreResult
 
@@ -115,16 +116,36 @@ def test_a_bad_reward_ends_the_run_with_its_own_error_and_no_update(
         algorithm.stop()
 
 
-def test_a_killed_env_runner_ends_the_run(ray_session):
-    algorithm = build(lambda result: result, num_env_runners=1)
+def test_a_killed_env_runner_is_replaced_and_every_step_is_counted_once(ray_session):
+    algorithm = build(lambda result: result, num_env_runners=2)
+    runners = elastic.runners_of(algorithm)
+    said = []
+    runners.say = said.append
     try:
-        health.check(algorithm.train(), env_steps=64, env_runners=1)
-        before = weights_of(algorithm)
-        ray.kill(algorithm.env_runner_group._worker_manager.actors()[1])
-        with pytest.raises((RayError, health.UnhealthyIterationError)):
-            health.check(algorithm.train(), env_steps=64, env_runners=1)
-        after = weights_of(algorithm)
-        assert all(np.array_equal(before[key], after[key]) for key in before)
+        metrics = [health.check(algorithm.train(), env_steps=64)]
+        first = runners.actors()[1]
+        ray.kill(first)
+        # The other one goes on alone, with more rounds for a batch.
+        metrics.append(health.check(algorithm.train(), env_steps=64))
+        assert runners.counts["env_runners_lost"] == 1
+        assert runners.counts["fragments_dropped"] == 1
+        deadline = time.monotonic() + 60
+        while runners.total_num_restarts() == 0 and time.monotonic() < deadline:
+            metrics.append(health.check(algorithm.train(), env_steps=64))
+        metrics.append(health.check(algorithm.train(), env_steps=64))
+        assert runners.counts["env_runners"] == 2
+        assert runners.actors()[1] is not first
+        steps = np.cumsum([each.env_steps for each in metrics])
+        assert [each.env_steps_lifetime for each in metrics] == steps.tolist()
+        newest = weights_of(algorithm)
+        for theirs in algorithm.env_runner_group.foreach_env_runner(
+            lambda runner: runner.module.get_state(), local_env_runner=False
+        ):
+            assert all(np.array_equal(newest[key], theirs[key]) for key in theirs)
+        assert [line.partition(" (")[0].partition(" after")[0] for line in said] == [
+            "env runner 1 is lost",
+            "env runner 1 is back",
+        ]
     finally:
         algorithm.stop()
 

@@ -31,6 +31,7 @@ from vlm_rewards.errors import (
 from vlm_rewards.reward_model import RewardDescription
 from vlm_rewards.service.live import REWARD_DEPLOYMENT, serves
 from vlm_rewards.service.schema import EmbedResult, ReplicaInfo, ScoreResult
+from vlm_rewards.service.transports.controller import Pace, Shared
 
 T = TypeVar("T")
 
@@ -41,8 +42,44 @@ _MOST_BYTES_BY_VALUE = 3 * 2**20
 # Longest wait in seconds for the controller's word on what is wrong, added to a call that has failed already.
 _STATUS_TIMEOUT_S = 2.0
 
+# Seconds to which the controller's word counts as news.
+_NEWS_S = 2.0
+
+# Seconds of an outage before the application is looked up again: its handle finds new replicas by itself, but not
+# another Serve instance.
+_LOOKS_AGAIN_AFTER_S = 5.0
+
 # What a request ends with when its replica, its way there or its application goes: no fault of the caller's.
 _LOST = (RayError, RayServeException, grpc.RpcError, CancelledError, asyncio.CancelledError)
+
+
+_Methods = dict[tuple[str, bool], "DeploymentHandle[Any]"]
+
+
+class _Known:
+    """What a process has looked up: with it the routers behind, one an application, however many callers it has."""
+
+    def __init__(self) -> None:
+        self._methods: dict[tuple[str, str], _Methods] = {}
+        self._doubts: dict[str, Pace] = {}
+
+    def get(self, app_name: str) -> _Methods | None:
+        return self._methods.get(self._key(app_name)) if ray.is_initialized() else None
+
+    def put(self, app_name: str, methods: _Methods) -> None:
+        self._methods[self._key(app_name)] = methods
+
+    def forget(self, app_name: str) -> None:
+        if ray.is_initialized():
+            self._methods.pop(self._key(app_name), None)
+
+    def is_doubtful(self, app_name: str, callers: int) -> bool:
+        """Tell whether it is time to look up again what keeps failing: another Serve instance may run by now."""
+        return self._doubts.setdefault(app_name, Pace(_LOOKS_AGAIN_AFTER_S, callers)).is_due()
+
+    def _key(self, app_name: str) -> tuple[str, str]:
+        # Handles are of one connection to Ray.
+        return ray.get_runtime_context().get_job_id(), app_name
 
 
 class HandleTransport:
@@ -52,20 +89,30 @@ class HandleTransport:
     driver too, before there need be any service.
     """
 
-    def __init__(self, app_name: str = "reward") -> None:
+    def __init__(self, app_name: str = "reward", callers: int = 1) -> None:
         """Name the application.
 
         Args:
             app_name: As deployed.
+            callers: Processes that call it so, which share the controller in an outage.
         """
         self.app_name = app_name
+        self.callers = callers
+        self._status, self._known = _STATUS, _KNOWN
         self._lock = threading.Lock()
         # By method and whether its arguments go by reference; `handle.options` makes a new object at each call.
-        self._methods: dict[tuple[str, bool], DeploymentHandle[Any]] | None = None
+        self._methods: _Methods | None = None
+
+    def shared_by(self, callers: int) -> "HandleTransport":
+        """Return a transport to the same application of which so many processes have a copy."""
+        return self if callers == self.callers else HandleTransport(self.app_name, callers)
 
     def connect(self, timeout_s: float) -> None:
         """Find the application; see `Transport.connect`."""
-        self._method("score", False, timeout_s)
+        if self._methods is None:
+            # What this process knew of it may have gone since.
+            self._known.forget(self.app_name)
+            self._method("score", False, timeout_s)
 
     def score(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float) -> ScoreResult:
         """Score frames; see `Transport.score`."""
@@ -119,7 +166,8 @@ class HandleTransport:
                 raise RewardServiceError(
                     f"reward application {self.app_name!r} failed at a request ({_one_line(reason)}); its log says more"
                 ) from error
-            # The next attempt looks the application up again, and so learns if it was deleted.
+            if self._known.is_doubtful(self.app_name, self.callers):
+                self._known.forget(self.app_name)
             self._methods = None
             raise RewardServiceUnavailableError(
                 f"reward application {self.app_name!r} lost the request ({type(reason).__name__}, "
@@ -133,7 +181,9 @@ class HandleTransport:
                 methods = self._methods = self._methods or self._look_up(timeout_s)
         return methods[name, by_reference]
 
-    def _look_up(self, timeout_s: float) -> dict[tuple[str, bool], DeploymentHandle[Any]]:
+    def _look_up(self, timeout_s: float) -> _Methods:
+        if (known := self._known.get(self.app_name)) is not None:
+            return known
         if not ray.is_initialized():
             # `serve` would start or join some cluster on its own.
             raise RewardServiceUnavailableError(
@@ -146,16 +196,15 @@ class HandleTransport:
                 f"the Serve controller did not answer in {timeout_s:.3g} s; look at `serve status`"
             ) from error
         except (RayError, RayServeException) as error:
-            raise RewardServiceUnavailableError(
-                f"reward application {self.app_name!r} is not running on this Ray cluster; deploy it, as with "
-                "`serve deploy serve_deployments/ladder.yaml`, or let the run do so: served_by.kind=deploy"
-            ) from error
+            raise RewardServiceUnavailableError(_not_running(self.app_name)) from error
         by_value = handle.options(_by_reference=False, request_serialization="pickle", response_serialization="pickle")
-        return {
+        methods = {
             (name, by_reference): (handle if by_reference else by_value).options(method_name=name)
             for name in ("score", "score_all", "embed", "describe", "replica_info")
             for by_reference in (False, True)
         }
+        self._known.put(self.app_name, methods)
+        return methods
 
     def _find(self) -> DeploymentHandle[Any]:
         try:
@@ -167,17 +216,26 @@ class HandleTransport:
             return serve.get_deployment_handle(REWARD_DEPLOYMENT, self.app_name)
 
     def _state(self, error: BaseException) -> str:
-        """Say how the application is, for the message about `error`.
+        """Say how the application is, for the message about `error`, as far as the controller was asked lately.
 
         Raises:
+            RewardServiceUnavailableError: It is not deployed.
             RewardServiceError: It cannot start, so it will not answer a retry either.
         """
+        pace = self._status.pace
+        pace.callers = max(pace.callers, self.callers)
         try:
-            status = _within(_STATUS_TIMEOUT_S, serve.status).applications.get(self.app_name)
+            overview, age_s = self._status.get()
         except Exception:
-            return "the Serve controller does not say how it is"  # only ever detail: `error` is what counts
+            return _UNKNOWN  # only ever detail: `error` is what counts
+        if overview is None:
+            return _UNKNOWN
+        status = overview.applications.get(self.app_name)
+        if age_s > _NEWS_S:
+            # What was so then may have been mended since: worth another attempt.
+            return f"{age_s:.0f} s ago it was " + ("not deployed" if status is None else status.status.value)
         if status is None:
-            return "it is not deployed"
+            raise RewardServiceUnavailableError(_not_running(self.app_name)) from error
         deployments = status.deployments.values()
         serving = any(d.replica_states.get(ReplicaState.RUNNING) for d in deployments)
         if status.status == ApplicationStatus.DEPLOY_FAILED and not (serving or self._still_serves()):
@@ -195,10 +253,17 @@ class HandleTransport:
             return True  # nobody says otherwise: worth another attempt
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"app_name": self.app_name}
+        return {"app_name": self.app_name, "callers": self.callers}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         HandleTransport.__init__(self, **state)
+
+
+def _not_running(app_name: str) -> str:
+    return (
+        f"reward application {app_name!r} is not running on this Ray cluster; deploy it, as with "
+        "`serve deploy serve_deployments/ladder.yaml`, or let the run do so: served_by.kind=deploy"
+    )
 
 
 def _one_line(error: BaseException) -> str:
@@ -221,3 +286,9 @@ def _within(timeout_s: float, work: Callable[[], T]) -> T:
 
     threading.Thread(target=run, name="reward-lookup", daemon=True).start()
     return future.result(timeout_s)
+
+
+# Of the whole process: one answer speaks of all applications.
+_KNOWN = _Known()
+_STATUS = Shared(lambda: _within(_STATUS_TIMEOUT_S, serve.status), Pace())
+_UNKNOWN = "the Serve controller has not said how it is"
