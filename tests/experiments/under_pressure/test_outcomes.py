@@ -47,7 +47,7 @@ def test_the_truth_pays_nothing_false():
 def test_levels_are_means_over_many_draws_of_n():
     episodes, scores = made(2)
     found = outcomes(episodes, scores, BETA, GAMMA)
-    rng, draws = np.random.default_rng(0), 4000
+    rng, draws = np.random.default_rng(0), 2000
     for level in best_of_n_levels(found, [1, 5, 20]):
         for start in range(3):
             kept = np.zeros(3)
@@ -56,7 +56,7 @@ def test_levels_are_means_over_many_draws_of_n():
                 # Equal values: which is picked is drawn.
                 best = max(drawn, key=lambda i: (found.value[start, i], rng.random()))
                 kept += [found.paid[start, best], found.true[start, best], found.truth[start, best]]
-            np.testing.assert_allclose(level.shares[start], kept / draws, atol=0.035)
+            np.testing.assert_allclose(level.shares[start], kept / draws, atol=0.05)
 
 
 def test_a_row_says_what_is_paid_what_is_true_and_what_is_kept():
