@@ -90,14 +90,14 @@ class Benchmark:
         uri = config.tracking.uri or default_uri(self._output)
         run = start_run(folder, uri, config.tracking.experiment, self._params(), "pressure")
         with Bars() as bars, run:
-            found: list[Searched] = []
-            films: list[Path] = []
-            for name in config.searched:
-                own, shown = _Task(self, name, bars).searched()
-                self._log(own, run, uri)
-                found += own
-                films += shown
-            for path in write_report(found, films, config, folder.path):
+            tasks = [_Task(self, name, bars) for name in config.searched]
+            # What is cheap comes first for all tasks: who is in a hurry finds a report after each step.
+            for step in (_Task.best_of_n, _Task.cross_entropy, _Task.agents):
+                for task in tasks:
+                    if step(task):
+                        paths = self._report(tasks)
+            self._log([one for task in tasks for one in task.found], run, uri)
+            for path in paths:
                 run.log_artifact(path)
                 bars.say(str(path))
         folder.write_state(RunState(run.run_id, finished=True))
@@ -109,6 +109,11 @@ class Benchmark:
         """The run's folder."""
         assert self._folder is not None
         return self._folder.path
+
+    def _report(self, tasks: Sequence["_Task"]) -> list[Path]:
+        found = [one for task in tasks for one in task.found]
+        films = [path for task in tasks for path in task.films]
+        return write_report(found, films, self._config, self.path)
 
     def _log(self, found: Sequence[Searched], run: MlflowRun, uri: str) -> None:
         """Give each reward a child run, once."""
@@ -161,7 +166,12 @@ class Benchmark:
 
 
 class _Task:
-    """One task's part of the benchmark."""
+    """One task's part of the benchmark.
+
+    Attributes:
+        found: The truth and each reward, with the levels of the searches that are done.
+        films: Films of false positives.
+    """
 
     def __init__(self, benchmark: Benchmark, name: str, bars: Bars) -> None:
         self._benchmark, self._name, self._bars = benchmark, name, bars
@@ -170,29 +180,28 @@ class _Task:
         self._task_set = benchmark._task_sets[name]
         self._starts = plan_starts(self._task_set, self._config.starts, self._config.seed)
         self._levels = FoundLevels(benchmark.path / "levels")
+        self.found: list[Searched] = []
+        self.films: list[Path] = []
 
-    def searched(self) -> tuple[list[Searched], list[Path]]:
-        """Return the levels of the truth and of each reward under each search, and films."""
+    def best_of_n(self) -> bool:
+        """Find the truth and each reward, with what the best of n random episodes is like, and make films."""
         config, name = self._config, self._name
         calibrations = self._calibrations()
         episodes = self._recorded("random", self._record_random)
         cells = [cell for cell in cells_of(self._only_this(), calibrations) if cell.task == name]
         ns = [n for n in config.levels if n <= config.tries_of(self._task)]
         reference = best_of_n_levels(true_outcomes(episodes.episodes, config.gamma), ns)
-        found = [Searched(name, TRUTH, None, None, reference)]
-        shown: list[Path] = []
+        self.found = [Searched(name, TRUTH, None, None, reference)]
         alone: dict[str, Any] = {}
         for number, cell in enumerate(cells, start=1):
             self._bars.show(f"{name}: rewards", number, len(cells))
             judged = self._judged(cell, episodes, alone)
             scored = outcomes(episodes.episodes, judged, cell.reward.beta, config.gamma)
             calibration = calibrations[name, cell.model, negatives_label(cell.negatives)]
-            found.append(Searched(name, cell.head, cell, calibration, best_of_n_levels(scored, ns)))
+            self.found.append(Searched(name, cell.head, cell, calibration, best_of_n_levels(scored, ns)))
             if cell.head == PAPER and cell.model == config.models[-1] and config.films:
-                shown += self._film(cell, episodes, judged, scored)
-        self._cross_entropy(found)
-        self._agents(found)
-        return found, shown
+                self.films += self._film(cell, episodes, judged, scored)
+        return True
 
     def _only_this(self) -> PressureConfig:
         return self._config.model_copy(update={"only": (self._name,)})
@@ -261,12 +270,12 @@ class _Task:
             film(self._task, self._task_set, episodes, scores, found, cell.reward.beta, chosen, path)
         return [path] if chosen else []
 
-    def _cross_entropy(self, found: list[Searched]) -> None:
-        """Add the scripted searcher's levels to the truth's and to those of the rewards that it searches."""
+    def cross_entropy(self) -> bool:
+        """Add the scripted searcher's levels to the truth's and to those of the rewards that it searches, if any."""
         spec = self._config.cem
         if spec is None:
-            return
-        for one in found:
+            return False
+        for one in self.found:
             if one.cell is not None and not (
                 one.cell.model in spec.models
                 and one.head in spec.heads
@@ -278,6 +287,7 @@ class _Task:
             if levels is None:
                 levels = self._levels.put(key, self._search(one))
             one.levels.extend(levels)
+        return True
 
     def _search(self, one: Searched) -> list[Level]:
         config, spec, starts = self._config, self._config.cem, self._starts
@@ -304,12 +314,13 @@ class _Task:
         finally:
             env.close()
 
-    def _agents(self, found: list[Searched]) -> None:
-        """Judge each checkpoint of the task's agents by every reward."""
-        config = self._config
+    def agents(self) -> bool:
+        """Judge each checkpoint of the task's agents, if there are any, by every reward."""
+        config, any_of_this = self._config, False
         for agent, run in self._benchmark._agents:
             if agent != self._name:
                 continue
+            any_of_this = True
             for steps, checkpoint in checkpoints_of(run).items():
                 self._bars.say(f"{self._name}: the agent of {run.name} after {steps:,} steps")
                 played = self._recorded(
@@ -327,13 +338,14 @@ class _Task:
                     ),
                 )
                 alone: dict[str, Any] = {}
-                for one in found:
+                for one in self.found:
                     judged = true_outcomes(played.episodes, config.gamma)
                     if one.cell is not None:
                         scores = self._judged(one.cell, played, alone)
                         judged = outcomes(played.episodes, scores, one.cell.reward.beta, config.gamma)
                     (level,) = best_of_n_levels(judged, [1])
                     one.levels.append(Level(f"agent {run.name}", steps, float("nan"), level.shares))
+        return any_of_this
 
 
 def _discrete(env: gym.Env[Any, Any]) -> Any:

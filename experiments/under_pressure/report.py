@@ -10,6 +10,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 import experiments.study_report
+from experiments.offline.config import model_label
 from experiments.offline.report import write_csv
 from experiments.shared.atomic_files import write_atomically
 from experiments.study_report.document import interval, number
@@ -95,7 +96,8 @@ def write_report(found: Sequence[Searched], films: Sequence[Path], config: Press
     write_csv(paths[1], kept)
     figures = []
     # The one that was searched by all means, where there is one.
-    model = [row["model"] for row in kept if row["search"] == CEM or config.cem is None][-1]
+    searched = [model for model in config.models if config.cem is not None and model in config.cem.models]
+    model = model_label((searched or config.models)[-1])
     for negatives in dict.fromkeys(row["negatives"] for row in kept):
         figures.append(folder / f"curves-{negatives.partition('(')[0]}.png")
         plot_curves(levels, model, negatives, figures[-1])
