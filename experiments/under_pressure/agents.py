@@ -34,13 +34,16 @@ class LatestObservation(gym.Wrapper[Any, Any, Any, Any]):
         return self.latest, reward, terminated, truncated, info
 
 
-def checkpoints_of(run: Path) -> dict[int, Path]:
+def checkpoints_of(run: Path, task: TaskSpec) -> dict[int, Path]:
     """Return the checkpoints that a run has kept, by the environment steps trained until then, ascending.
 
     Raises:
-        ConfigError: The folder is none of a run, or the run has no checkpoint.
+        ConfigError: The folder is none of a run, it has no checkpoint, or it is of another environment than the task's.
     """
     folder = RunFolder.existing(run).path
+    environment = RunFolder(folder).config().get("environment", {})
+    if environment.get("id") != task.environment:
+        raise ConfigError(f"the run in {run} is of {environment.get('id')!r}, the task of {task.environment!r}")
     found = {int(path.name.partition("-")[2]): path for path in sorted(folder.glob("checkpoint-*"))}
     if not found:
         raise ConfigError(f"the run in {run} has no checkpoint; name one that has trained")
@@ -68,9 +71,6 @@ def record_agent(
         starts: P starts.
         episodes: N of each.
         seed: Seed of the draws.
-
-    Raises:
-        ConfigError: The run is of another environment than the task's.
     """
     # Imported here: only an agent that RLlib trained needs it.
     from ray.rllib.core.rl_module import RLModule
@@ -79,8 +79,6 @@ def record_agent(
     from vlm_rewards.evaluation.module_policy import ModulePolicy
 
     environment = RunFolder.existing(run).config().get("environment", {})
-    if environment.get("id") != task.environment:
-        raise ConfigError(f"the run in {run} is of {environment.get('id')!r}, the task of {task.environment!r}")
     sees = {key: value for key, value in environment.get("options", {}).items() if key == "observation_size"}
     # Without one of its own the environment's default is what it was trained on.
     env = task_env(task.model_copy(update={"options": {**task.options, **sees}}), frame_size, seen=not sees)

@@ -61,8 +61,8 @@ class Benchmark:
         """
         self._config, self._output, self._folder = config, output, folder
         self._agents = [(name, Path(run)) for name, _, run in (agent.partition("=") for agent in config.agents)]
-        for _, run in self._agents:
-            checkpoints_of(run)
+        for name, run in self._agents:
+            checkpoints_of(run, config.tasks[name])
         torch.set_num_threads(config.threads)
         self._models = Models(config)
         self._task_sets: dict[str, TaskSet] = {}
@@ -321,7 +321,7 @@ class _Task:
             if agent != self._name:
                 continue
             any_of_this = True
-            for steps, checkpoint in checkpoints_of(run).items():
+            for steps, checkpoint in checkpoints_of(run, self._task).items():
                 self._bars.say(f"{self._name}: the agent of {run.name} after {steps:,} steps")
                 played = self._recorded(
                     f"{run.name}-{steps}",

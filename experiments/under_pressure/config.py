@@ -1,5 +1,6 @@
 """What `experiments.pressure` is told: the schema of `experiments/presets/pressure/*.yaml`."""
 
+from pathlib import PurePath
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
@@ -14,8 +15,6 @@ from vlm_rewards.strict_config import StrictConfig, near_matches
 BOTH_NEGATIVES = (NegativesSpec(kind="goals"), NegativesSpec(kind="goals_and_states"))
 PAPER = "paper"
 """Name of the paper's own head in tables; it calibrates, and the others are compared with it."""
-
-AGENT = "agent"
 
 
 class PressureTracking(TrackingConfig):
@@ -190,6 +189,9 @@ class PressureConfig(StrictConfig):
             if not (equals and folder):
                 raise ValueError(f"agents: {agent!r} is not TASK=FOLDER")
             _known("agents", (name,), self.searched)
+        folders = [PurePath(agent.partition("=")[2]).name for agent in self.agents]
+        if len(set(folders)) < len(folders):
+            raise ValueError("agents: two run folders have one name, by which tables know them; rename one")
         return self
 
     @property

@@ -200,6 +200,7 @@ def test_a_run_leaves_a_child_run_a_reward_films_and_a_page_that_stands_alone(fi
         ({"cem": {**PRESET["cem"], "heads": ["papr"]}}, "there is no 'papr'; did you mean 'paper'"),
         ({"only": ["jmp"]}, "there is no 'jmp'; did you mean 'jump'"),
         ({"agents": ["jump"]}, "'jump' is not TASK=FOLDER"),
+        ({"agents": ["jump=a/run-1", "jump=b/run-1"]}, "two run folders have one name"),
         ({"models": ["fake", "fake"]}, "one is named twice"),
     ],
 )
