@@ -37,7 +37,7 @@ from experiments.under_pressure.results import FoundLevels
 from experiments.under_pressure.rewards import Calibration, Cell, Models, agreed_scores, calibrate, cells_of
 from experiments.under_pressure.scripts import act_by_script
 from vlm_rewards.goals import TaskSet
-from vlm_rewards.tracking import MlflowRun
+from vlm_rewards.tracking import MlflowRun, flatten
 from vlm_rewards.tracking.store import default_uri
 
 TRUTH = "truth"
@@ -127,10 +127,13 @@ class Benchmark:
                 experiment=self._config.tracking.experiment,
                 name=one.cell.key,
                 params={
-                    **one.cell.columns,
+                    **{name: value for name, value in one.cell.columns.items() if name != "head"},
+                    "head_name": one.head,
                     "tau": one.cell.reward.tau,
                     "beta": one.cell.reward.beta,
-                    "form": one.cell.reward.head.form,
+                    "template": one.cell.reward.template,
+                    **flatten({"head": one.cell.reward.head.model_dump(mode="json")}),
+                    **flatten({"environment": self._environment(one.task)}),
                     "fingerprint": self._models.reward_model(
                         one.cell.reward, self._task_sets[one.cell.task]
                     ).fingerprint,
@@ -142,12 +145,19 @@ class Benchmark:
                 for number, level in enumerate(one.levels):
                     paid, true, truth = level.shares.mean(axis=0)
                     search = plain_name(level.search).replace(" ", "_")
-                    metrics = {f"{search}/reward": paid, f"{search}/truth": truth, f"{search}/nats": level.nats}
+                    metrics = {f"{search}/reward": paid, f"{search}/true_reward": true, f"{search}/truth": truth}
+                    if level.nats == level.nats:  # known
+                        metrics[f"{search}/nats"] = level.nats
                     if paid:
                         metrics[f"{search}/precision"] = true / paid
                     child.log_metrics({key: float(value) for key, value in metrics.items()}, number)
             done[one.cell.key] = child.run_id
             write_atomically(path, json.dumps(done))
+
+    def _environment(self, name: str) -> dict[str, Any]:
+        """Return a task's environment in the words of training presets."""
+        task = self._config.tasks[name]
+        return {"id": task.environment, "options": task.options}
 
     def _params(self) -> dict[str, Any]:
         config = self._config
