@@ -1,6 +1,6 @@
 """What `experiments.pressure` is told: the schema of `experiments/presets/pressure/*.yaml`."""
 
-from pathlib import PurePath
+from pathlib import Path
 from typing import Any
 
 from pydantic import Field, field_validator, model_validator
@@ -189,7 +189,7 @@ class PressureConfig(StrictConfig):
             if not (equals and folder):
                 raise ValueError(f"agents: {agent!r} is not TASK=FOLDER")
             _known("agents", (name,), self.searched)
-        folders = [PurePath(agent.partition("=")[2]).name for agent in self.agents]
+        folders = [Path(agent.partition("=")[2]).name for agent in self.agents]
         if len(set(folders)) < len(folders):
             raise ValueError("agents: two run folders have one name, by which tables know them; rename one")
         return self
@@ -198,6 +198,11 @@ class PressureConfig(StrictConfig):
     def searched(self) -> dict[str, TaskSpec]:
         """The tasks that are searched, by name."""
         return {name: task for name, task in self.tasks.items() if self.only is None or name in self.only}
+
+    def agents_of(self, name: str) -> list[Path]:
+        """Return the run folders of a task's trained agents."""
+        told = [agent.partition("=") for agent in self.agents]
+        return [Path(run) for task, _, run in told if task == name]
 
     def tries_of(self, task: TaskSpec) -> int:
         """Return how many random episodes are recorded of each of a task's starts."""

@@ -69,7 +69,11 @@ class Cell:
 
 
 class Models:
-    """The benchmark's encoders, loaded once; texts are embedded once, too."""
+    """The benchmark's encoders, loaded once; texts are embedded once, too.
+
+    Attributes:
+        encoders: By model, those that heads name beside the benchmark's own included.
+    """
 
     def __init__(self, config: PressureConfig) -> None:
         """Load all models; each checks itself.
@@ -77,9 +81,10 @@ class Models:
         Raises:
             VLMRewardsError: As `load_encoder`.
         """
-        self.encoders: dict[str, TextMemo] = {
-            model: TextMemo(load_encoder(model, precision=config.precision)) for model in config.models
-        }
+        self._precision = config.precision
+        self.encoders: dict[str, TextMemo] = {}
+        for model in config.models:
+            self._encoder(model)
 
     @property
     def frame_size(self) -> tuple[int, int]:
@@ -109,7 +114,7 @@ class Models:
 
     def _encoder(self, model: str) -> TextMemo:
         if model not in self.encoders:  # a head may name one that is not searched by itself
-            self.encoders[model] = TextMemo(load_encoder(model))
+            self.encoders[model] = TextMemo(load_encoder(model, precision=self._precision))
         return self.encoders[model]
 
 

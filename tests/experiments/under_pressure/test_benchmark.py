@@ -79,7 +79,7 @@ def finished(tmp_path_factory, with_store):
     (folder / "preset.yaml").write_text(yaml.safe_dump(PRESET))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("experiments.under_pressure.recording.make_env", lambda _, **options: AskedGrid(**options))
-        patch.setattr("experiments.under_pressure.benchmark.act_by_script", straight_there)
+        patch.setattr("experiments.under_pressure.task_search.act_by_script", straight_there)
         AskedGrid.resets = 0
         result = CliRunner().invoke(app, ["--preset", str(folder / "preset.yaml"), "--output", str(folder)])
         assert result.exit_code == 0, result.output
