@@ -28,7 +28,7 @@ def check_before_ray(configs: Iterable[TrainConfig]) -> None:
         CheckpointError: A model on the hub cannot be had.
     """
     quiet_ray()
-    models = set()
+    models: set[str] = set()
     for config in configs:
         if config.seed >= _SEEDS or config.evaluation.seed >= _SEEDS - config.evaluation.episodes:
             raise ConfigError("seed and evaluation.seed must be below 2^32, evaluation's episodes included: lower them")
