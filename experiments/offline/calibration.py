@@ -70,6 +70,8 @@ class Calibration:
             raise ConfigError(
                 f"form {config.reward.head.form} has no beta to calibrate: the score is the reward; use softmax_binary"
             )
+        if not config.reward.head.agree.is_of_one:
+            raise ConfigError("beta is calibrated for states that are judged alone; leave reward.head.agree out")
         if extends is not None:
             load_preset("train", extends)
         name = config.reward.template

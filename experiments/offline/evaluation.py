@@ -193,6 +193,8 @@ class OfflineEvaluation:
                 "tau": cell.reward.tau,
                 "beta": cell.reward.beta,
                 "head": cell.reward.head.form,
+                "head.agree.need": cell.reward.head.agree.need,
+                "head.agree.of": cell.reward.head.agree.of,
                 "encoder_fingerprint": self._encoders[cell.label].fingerprint,
                 "dataset": self._dataset.name,
                 "dataset_fingerprint": self._dataset.fingerprint,

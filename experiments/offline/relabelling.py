@@ -23,6 +23,7 @@ from experiments.shared.atomic_files import write_atomically
 from vlm_rewards.errors import ConfigError, RewardServiceError
 from vlm_rewards.evaluation.offline.dataset import MANIFEST, States, decode_frames
 from vlm_rewards.evaluation.offline.embedding_store import state_keys
+from vlm_rewards.heads import rewards_of
 from vlm_rewards.service import RewardClient
 from vlm_rewards.service.served_by import InProcess, connect
 from vlm_rewards.tracking import flatten
@@ -203,7 +204,8 @@ class Relabelling:
             table["goal_achieved"].to_numpy().astype(bool),
         )
         scores = self._rewards.score(states, images)
-        rewards = next(iter(self._rewards.models.values())).reward(scores)
+        head = self._config.reward.head
+        rewards = rewards_of(head.terminates, scores, self._config.reward.beta)
         table = table.append_column("vlm_score", pa.array(scores)).append_column("vlm_reward", pa.array(rewards))
         buffer = pa.BufferOutputStream()
         pq.write_table(table, buffer, compression="none")

@@ -12,7 +12,7 @@ from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.offline import LabelledDataset
 from vlm_rewards.evaluation.offline.dataset import States
 from vlm_rewards.goals import NegativesSpec, TaskSet
-from vlm_rewards.heads import FramePooling, pool
+from vlm_rewards.heads import FramePooling, agreed, pool
 from vlm_rewards.reward_model import RewardConfig, RewardModel
 from vlm_rewards.strict_config import near_matches
 
@@ -110,9 +110,8 @@ class FamilyRewards:
         if pooling == FramePooling():
             return images
         # A state's clip is its trajectory from the start; what counts of it is the head's to say.
-        starts = np.flatnonzero(np.r_[True, np.diff(states.trajectory) != 0])
-        begin = starts[np.searchsorted(starts, np.arange(len(states)), side="right") - 1]
-        length = np.arange(len(states)) - begin + 1
+        length = _position(states) + 1
+        begin = np.arange(len(states)) - length + 1
         result = np.empty_like(images)
         for clip in np.unique(length):
             rows = np.flatnonzero(length == clip)
@@ -123,6 +122,8 @@ class FamilyRewards:
     def score(self, states: States, images: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Return each state's score for its own goal, float32 (N,): what the service answers for its frame.
 
+        Where the head waits until several states agree, it is what they agree on.
+
         Args:
             states: N states in order of trajectory and step, trajectories whole.
             images: float32 (N, D), embeddings of their frames.
@@ -132,7 +133,7 @@ class FamilyRewards:
         for family, model in self.models.items():
             rows = np.flatnonzero(states.family == family)
             scores[rows] = model.score_embeddings(images[rows], list(states.goal_id[rows]))
-        return scores
+        return agreed(scores, _position(states), self.config.head.agree)
 
     def texts(self) -> dict[str, npt.NDArray[np.float32]]:
         """Return the embeddings (K, D) of every goal's own prompt and then its negatives, by goal id."""
@@ -145,6 +146,13 @@ class FamilyRewards:
     def prompts(self, family: str, goal_id: str) -> tuple[str, ...]:
         """Return the captions of a goal's `texts`."""
         return self.models[family].prompts(goal_id)
+
+
+def _position(states: States) -> npt.NDArray[np.int64]:
+    """Return how many states of its trajectory come before each, int64 (N,); trajectories are whole and in order."""
+    starts = np.flatnonzero(np.r_[True, np.diff(states.trajectory) != 0])[: len(states)]
+    begin = starts[np.searchsorted(starts, np.arange(len(states)), side="right") - 1]
+    return np.arange(len(states)) - begin
 
 
 def negatives_label(negatives: NegativesSpec) -> str:

@@ -29,7 +29,7 @@ from experiments.study.trials import Trial, app_cpus, resources_of
 from experiments.study.tune_state import restored, taking_up_trials
 from experiments.training.environments import task_set_of
 from experiments.training.run import REPOSITORY
-from vlm_rewards.errors import ConfigError, TrackingError, VLMRewardsError
+from vlm_rewards.errors import TrackingError, VLMRewardsError
 from vlm_rewards.service import HandleTransport
 from vlm_rewards.service.deploying import deployed
 from vlm_rewards.service.served_by import Deploy, connect

@@ -25,7 +25,7 @@ from vlm_rewards.tracking import MlflowRun, flatten, provenance_tags
 from vlm_rewards.tracking.store import default_uri
 
 # Where RLlib keeps the only policy's networks in a checkpoint of an algorithm.
-_MODULE = Path("learner_group", "learner", "rl_module", "default_policy")
+MODULE_IN_CHECKPOINT = Path("learner_group", "learner", "rl_module", "default_policy")
 
 
 class Evaluation:
@@ -69,7 +69,7 @@ class Evaluation:
         assert self._state.checkpoint is not None
         quiet_ray()
         with restoring(self.folder.path / self._state.checkpoint) as checkpoint:
-            module = RLModule.from_checkpoint(checkpoint / _MODULE)
+            module = RLModule.from_checkpoint(checkpoint / MODULE_IN_CHECKPOINT)
         folder = RunFolder.create(self._output, "evaluation", config.model_dump(mode="json")).path
         try:
             with Bars() as bars, self._start_tracking(folder) as run, self._client() as client:

@@ -28,13 +28,13 @@ def check_before_ray(configs: Iterable[TrainConfig]) -> None:
         CheckpointError: A model on the hub cannot be had.
     """
     quiet_ray()
-    models = set()
+    models: set[str] = set()
     for config in configs:
         if config.seed >= _SEEDS or config.evaluation.seed >= _SEEDS - config.evaluation.episodes:
             raise ConfigError("seed and evaluation.seed must be below 2^32, evaluation's episodes included: lower them")
         _check_algorithm(config)
         if not config.uses_ground_truth:
-            models.add(config.reward_model.model)
+            models.update((config.reward_model.model, *config.reward_model.head.further_models))
     for model in sorted(models):
         check_model(model)
 

@@ -8,9 +8,18 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field, field_validator, model_validator
 
-from vlm_rewards.encoders import RUNTIMES, Encoder, Precision, load_encoder
+from vlm_rewards.encoders import RUNTIMES, Encoder, EnsembleEncoder, Precision, load_encoder
 from vlm_rewards.goals import NegativesSpec, PromptTemplate, TaskSet
-from vlm_rewards.heads import FramePooling, Head, SoftmaxBinary, check_temperature, check_threshold, rewards_of
+from vlm_rewards.heads import (
+    Agreement,
+    FramePooling,
+    Head,
+    RewardHead,
+    SoftmaxBinary,
+    check_temperature,
+    check_threshold,
+    rewards_alone,
+)
 from vlm_rewards.strict_config import StrictConfig
 
 
@@ -74,13 +83,20 @@ class RewardConfig(StrictConfig):
         missing = [name for name in needed if name not in self.model_fields_set]
         if missing:
             raise ValueError(f"{missing[0]}: is required by form {self.head.form!r}; calibrate it on labelled frames")
+        if self.model in self.head.further_models:
+            raise ValueError(f"head: model {self.model!r} is named twice, which adds no opinion; name each once")
+        texts = [PromptTemplate.named(template).text for template in self.head.further_templates]
+        if PromptTemplate.named(self.template).text in texts:
+            raise ValueError(f"head: template {self.template!r} is named twice, which adds no opinion; name each once")
         return self
 
     def load_encoder(self) -> Encoder:
-        """Load the encoder that these settings name; see `vlm_rewards.encoders.load_encoder`."""
-        return load_encoder(
-            self.model, self.device, self.precision, self.encoder, self.compiled, reward=self.agreement_key
-        )
+        """Load the encoder that these settings name; all of them for an ensemble. See `encoders.load_encoder`."""
+        loaded = [
+            load_encoder(model, self.device, self.precision, self.encoder, self.compiled, reward=self.agreement_key)
+            for model in (self.model, *self.head.further_models)
+        ]
+        return loaded[0] if len(loaded) == 1 else EnsembleEncoder(loaded)
 
     @property
     def agreement_key(self) -> str:
@@ -89,7 +105,7 @@ class RewardConfig(StrictConfig):
             "template": PromptTemplate.named(self.template).text,
             **self.model_dump(mode="json", include={"negatives", "tau", "beta"}),
             # Every form had these two when the first agreements were recorded.
-            "head": {"alpha": 0.5, "baseline": None, **self.head.model_dump(mode="json")},
+            "head": {"alpha": 0.5, "baseline": None, **self.head.model_dump(mode="json", exclude=_unset(self.head))},
         }
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
@@ -99,7 +115,21 @@ class RewardConfig(StrictConfig):
         Raises:
             ConfigError: There are no such negatives, or they contain the goal.
         """
-        template = PromptTemplate.named(self.template)
+        return self._prompts(PromptTemplate.named(self.template), task_set)
+
+    def prompt_sets(self, task_set: TaskSet) -> list[dict[str, tuple[str, ...]]]:
+        """Return `prompts` of the reward's own template and then of each that its head names besides.
+
+        All have equally many prompts of a goal: a caption that two templates count differently would read as a goal
+        does, and is refused.
+
+        Raises:
+            ConfigError: As for `prompts`.
+        """
+        further = [PromptTemplate.named(name) for name in self.head.further_templates]
+        return [self.prompts(task_set), *(self._prompts(template, task_set) for template in further)]
+
+    def _prompts(self, template: PromptTemplate, task_set: TaskSet) -> dict[str, tuple[str, ...]]:
         # Made for all forms, so that negatives which cannot be used are told by any.
         prompts = {
             goal.id: (template.fill(goal), *self.negatives.captions(goal, task_set, template))
@@ -122,10 +152,20 @@ class RewardConfig(StrictConfig):
             parts["tau"] = self.tau
         if head.terminates:
             parts["beta"] = self.beta
-        parts |= head.model_dump(exclude={"form", "frames"})
+        further = self.prompt_sets(task_set)[1:]
+        if further:
+            parts["further_prompts"] = further
+        parts |= head.model_dump(exclude={"form", "frames", "agree", *head.outside_fingerprint})
         if head.frames != FramePooling():
             parts["frames"] = head.frames.model_dump()
+        if not head.agree.is_of_one:
+            parts["agree"] = head.agree.model_dump()
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _unset(head: RewardHead) -> set[str]:
+    """Return what heads have learned since agreements were first recorded, where a head does not use it."""
+    return {"agree"} if head.agree.is_of_one else set()
 
 
 class RewardDescription(StrictConfig):
@@ -137,6 +177,8 @@ class RewardDescription(StrictConfig):
         form: The reward form.
         score_range: Smallest and largest score.
         terminates: Whether a reward above 0 ends the episode.
+        agree: How many of an episode's latest states must be above beta. The service scores states; who has the
+            episode compares.
         beta: Threshold of equation 2, for `softmax_binary`.
         tau: Temperature of equation 1, for `softmax_binary` and `probability`.
         image_size: (height, width) in pixels at which to render reward frames.
@@ -151,6 +193,7 @@ class RewardDescription(StrictConfig):
     form: str = "softmax_binary"
     score_range: tuple[float, float] = (0.0, 1.0)
     terminates: bool = True
+    agree: Agreement = Agreement()
     beta: float
     tau: float
     image_size: tuple[int, int]
@@ -162,10 +205,13 @@ class RewardDescription(StrictConfig):
     def reward(self, scores: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Map scores to rewards: equation 2, or for dense forms the score itself.
 
+        States are judged alone here: where several must agree, none is rewarded. `vlm_rewards.heads.agreed` says what
+        the scores of an episode agree on.
+
         Args:
             scores: Any shape, in `score_range`.
 
         Returns:
             float32, of the same shape.
         """
-        return rewards_of(self.terminates, scores, self.beta)
+        return rewards_alone(self.terminates, scores, self.beta, self.agree)

@@ -9,7 +9,7 @@ from vlm_rewards.embedding_cache import EmbeddingCache, distinct_frames, frame_k
 from vlm_rewards.encoders import Encoder, ReadsTexts, check_clips
 from vlm_rewards.errors import ConfigError, NonFiniteRewardError
 from vlm_rewards.goals import PromptTemplate, TaskSet, check_prompts
-from vlm_rewards.heads import pool, rewards_of
+from vlm_rewards.heads import pool, rewards_alone
 from vlm_rewards.reward_config import RewardConfig, RewardDescription
 from vlm_rewards.strict_config import near_matches
 
@@ -53,10 +53,11 @@ class RewardModel:
         self.config = config
         self.task_set = task_set
         self.cache = cache
-        self._prompts = config.prompts(task_set)
+        sets = config.prompt_sets(task_set)
+        self._prompts = sets[0]
         self.encoder = encoder or config.load_encoder()
         distinct = sorted(
-            {prompt for prompts in self._prompts.values() for prompt in prompts}.union(config.head.captions)
+            {prompt for own in sets for prompts in own.values() for prompt in prompts}.union(config.head.captions)
         )
         embeddings = self.encoder.embed_texts(distinct)
         if not np.isfinite(embeddings).all():
@@ -65,15 +66,17 @@ class RewardModel:
                 f"precision {config.precision!r} overflows: try fp32 or load another checkpoint"
             )
         row = {prompt: index for index, prompt in enumerate(distinct)}
-        bare = PromptTemplate.named(config.template).bare()
-        readings = {}
-        if isinstance(self.encoder, ReadsTexts):
-            readings = dict(zip([*distinct, bare], self.encoder.read_texts([*distinct, bare]), strict=True))
-        check_prompts(self._prompts, dict(zip(distinct, embeddings, strict=True)), readings, bare, config.model)
+        embedded = dict(zip(distinct, embeddings, strict=True))
+        for template, own in zip((config.template, *config.head.further_templates), sets, strict=True):
+            bare = PromptTemplate.named(template).bare()
+            readings = {}
+            if isinstance(self.encoder, ReadsTexts):
+                readings = dict(zip([*distinct, bare], self.encoder.read_texts([*distinct, bare]), strict=True))
+            check_prompts(own, embedded, readings, bare, config.model)
         self._distinct = embeddings
         self._rows = {
-            goal_id: np.array([row[prompt] for prompt in prompts], np.intp)
-            for goal_id, prompts in self._prompts.items()
+            goal_id: np.array([row[prompt] for own in sets for prompt in own[goal_id]], np.intp)
+            for goal_id in self._prompts
         }
         self._texts = {goal_id: embeddings[rows] for goal_id, rows in self._rows.items()}
         self._captions = embeddings[[row[caption] for caption in config.head.captions]]
@@ -102,7 +105,7 @@ class RewardModel:
             ConfigError: Unknown goal.
         """
         self._check_goals([goal_id])
-        return self._texts[goal_id].copy()
+        return self._texts[goal_id][: len(self._prompts[goal_id])].copy()
 
     def score(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return the score of each frame for the goal beside it; by default p(goal), equation 1.
@@ -145,7 +148,8 @@ class RewardModel:
 
     def reward(self, scores: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Map scores to rewards, float32 of the same shape; see `RewardDescription.reward`."""
-        return rewards_of(self.config.head.terminates, scores, self.config.beta)
+        head = self.config.head
+        return rewards_alone(head.terminates, scores, self.config.beta, head.agree)
 
     def embed(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Return the embeddings of frames or clips, float32 (N, D): the expensive half of `score`.
@@ -231,6 +235,7 @@ class RewardModel:
             form=self.config.head.form,
             score_range=self.config.head.score_range,
             terminates=self.config.head.terminates,
+            agree=self.config.head.agree,
             beta=self.config.beta,
             tau=self.config.tau,
             image_size=self.encoder.image_size,

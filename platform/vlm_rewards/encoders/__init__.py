@@ -8,6 +8,7 @@ from vlm_rewards.encoders.encoder import (
     check_clips,
     check_frames,
 )
+from vlm_rewards.encoders.ensemble_encoder import EnsembleEncoder
 from vlm_rewards.encoders.fake import FakeEncoder
 from vlm_rewards.encoders.loading import load_encoder, packaged_models
 from vlm_rewards.encoders.runtimes import RUNTIMES, Runtime
@@ -15,6 +16,7 @@ from vlm_rewards.encoders.runtimes import RUNTIMES, Runtime
 __all__ = [
     "RUNTIMES",
     "Encoder",
+    "EnsembleEncoder",
     "FakeEncoder",
     "Precision",
     "ReadsTexts",

@@ -91,6 +91,8 @@ class VLMRewardVecEnv(VectorWrapper):
         self._client = client
         self._frames = _frame_source(env, frames)
         self.description = client.describe()
+        if not self.description.agree.is_of_one:
+            raise ConfigError("this wrapper judges each state alone; leave reward.head.agree out")
         self._goals = self._checked_goals(goals)
         # Of the step before, with NEXT_STEP: what the env resets by itself, and what only the reward has ended.
         self._over = np.zeros(self.num_envs, np.bool_)

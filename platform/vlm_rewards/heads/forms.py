@@ -3,9 +3,13 @@
 | form             | score                           | reward        | ends the episode |
 |------------------|---------------------------------|---------------|------------------|
 | `softmax_binary` | p of equation 1, in [0, 1]      | 1 if p > beta | with reward 1    |
+| `unanimous`      | least p of several templates    | 1 if p > beta | with reward 1    |
+| `ensemble`       | k-th largest p of several models| 1 if p > beta | with reward 1    |
 | `probability`    | p of equation 1, in [0, 1]      | the score     | never            |
 | `cosine`         | f(o)·g(l), in [-1, 1]           | the score     | never            |
 | `goal_baseline`  | see `goal_baseline`, in [-1, 1] | the score     | never            |
+
+Those that end episodes may wait until several states agree: `agree`, see `vlm_rewards.heads.agreement`.
 """
 
 from collections.abc import Sequence
@@ -16,9 +20,11 @@ import numpy.typing as npt
 from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator
 
 from vlm_rewards.heads.cosine import cosine
+from vlm_rewards.heads.ensemble import Ensemble
 from vlm_rewards.heads.goal_baseline import check_alpha, goal_baseline
 from vlm_rewards.heads.head import RewardHead, as_table
 from vlm_rewards.heads.softmax_binary import similarities, softmax_binary, softmax_of
+from vlm_rewards.heads.unanimous import Unanimous
 from vlm_rewards.registry import Registry
 
 
@@ -103,7 +109,7 @@ class GoalBaseline(RewardHead):
 
 
 HEADS: Registry[RewardHead] = Registry(
-    "head", "form", SoftmaxBinary, Probability, Cosine, GoalBaseline, default="softmax_binary"
+    "head", "form", SoftmaxBinary, Unanimous, Ensemble, Probability, Cosine, GoalBaseline, default="softmax_binary"
 )
 
 Head = Annotated[SerializeAsAny[RewardHead], BeforeValidator(HEADS.parse)]

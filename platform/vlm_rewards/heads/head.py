@@ -5,7 +5,9 @@ from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import model_validator
 
+from vlm_rewards.heads.agreement import Agreement, agreed_now
 from vlm_rewards.heads.pooling import FramePooling
 from vlm_rewards.heads.softmax_binary import threshold
 from vlm_rewards.strict_config import StrictConfig
@@ -19,18 +21,38 @@ class RewardHead(StrictConfig):
     Attributes:
         form: The form's name in presets.
         frames: How the frames of a clip become one embedding.
+        agree: How many of an episode's latest states must be above beta; for forms that end episodes.
         uses_negatives: Whether scores depend on the negatives and on tau, which must then be given.
         terminates: Whether the reward is 1 where the score is above beta, and then ends the episode. Otherwise the
             score is the reward, and ends nothing.
         score_range: Smallest and largest score.
+        outside_fingerprint: Settings that do not change rewards, or whose meaning the encoder's fingerprint holds.
     """
 
     uses_negatives: ClassVar[bool] = False
     terminates: ClassVar[bool] = False
     score_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+    outside_fingerprint: ClassVar[frozenset[str]] = frozenset()
 
     form: str
     frames: FramePooling = FramePooling()
+    agree: Agreement = Agreement()
+
+    @model_validator(mode="after")
+    def _agreement_has_a_threshold(self) -> "RewardHead":
+        if not self.agree.is_of_one and not self.terminates:
+            raise ValueError(f"agree needs a threshold, and form {self.form!r} has none; leave it out")
+        return self
+
+    @property
+    def further_templates(self) -> tuple[str, ...]:
+        """Templates whose prompts the form compares frames with besides those of the reward's own."""
+        return ()
+
+    @property
+    def further_models(self) -> tuple[str, ...]:
+        """Models whose embeddings the form reads beside those of the reward's own."""
+        return ()
 
     @property
     def captions(self) -> tuple[str, ...]:
@@ -44,7 +66,8 @@ class RewardHead(StrictConfig):
 
         Args:
             images: (N, D), rows L2-normalised.
-            texts: (K, D), the goal's embedding and then its negatives'; the goal's alone without `uses_negatives`.
+            texts: (K, D), the goal's embedding and then its negatives'; the goal's alone without `uses_negatives`. With
+                `further_templates` as many more, in the words of each.
             captions: (C, D), the embeddings of `captions`.
             tau: Temperature of equation 1, above 0.
 
@@ -79,6 +102,25 @@ class RewardHead(StrictConfig):
 def as_table(columns: Sequence[npt.NDArray[np.float32]], images: int) -> npt.NDArray[np.float32]:
     """Return the scores of each goal, (N,) each, side by side: float32 (N, G), also for no goal."""
     return np.stack(columns, axis=1) if columns else np.zeros((images, 0), np.float32)
+
+
+def rewards_alone(
+    terminates: bool, scores: npt.ArrayLike, beta: float, agreement: Agreement
+) -> npt.NDArray[np.float32]:
+    """Map the scores of states that are judged alone to rewards: where several must agree, none is rewarded.
+
+    Args:
+        terminates: Whether the head that gave the scores ends episodes.
+        scores: Any shape.
+        beta: Threshold of equation 2, in [0, 1].
+        agreement: How many states must agree.
+
+    Returns:
+        float32, of the scores' shape.
+    """
+    flat = np.asarray(scores, np.float32)
+    alone = agreed_now(flat.reshape(-1), [()] * flat.size, agreement).reshape(flat.shape)
+    return rewards_of(terminates, alone, beta)
 
 
 def rewards_of(terminates: bool, scores: npt.ArrayLike, beta: float) -> npt.NDArray[np.float32]:

@@ -14,6 +14,7 @@ from ray.rllib.utils.metrics.metrics_logger import MetricsLogger
 
 from vlm_rewards.environment.vector_env import RewardVectorEnv
 from vlm_rewards.errors import ConfigError, NonFiniteRewardError, RewardServiceError
+from vlm_rewards.heads import agreed_now, rewards_of
 from vlm_rewards.reward_model import RewardDescription
 from vlm_rewards.rllib.metrics import METRICS_KEY, EpisodeLedger, log_episode, log_requests, log_steps
 from vlm_rewards.rllib.training_goals import ACHIEVED, EMBEDDING, TrainingGoals
@@ -155,7 +156,9 @@ class RewardConnector(ConnectorV2):
         frames = env.reward_frames(stepped)
         client, description = self._connected()
         scores = self._scores(client, description, frames, goal_ids, [infos[i] for i in stepped])
-        rewards = description.reward(scores)
+        earlier = [_scores_of(episodes[i]) for i in stepped]
+        agreed = agreed_now(scores, earlier, description.agree)
+        rewards = rewards_of(description.terminates, agreed, description.beta)
         if self._embeds:
             for i, embedding in zip(stepped, client.embed(frames).embeddings, strict=True):
                 infos[i][EMBEDDING] = embedding
@@ -216,6 +219,11 @@ class RewardConnector(ConnectorV2):
             self._description = self._client.describe()
             if self._goals is not None:
                 self._goals.check_scored_by(self._description)
+                if not self._description.agree.is_of_one:
+                    raise ConfigError(
+                        "hindsight judges each state alone, and this reward waits until several agree; leave "
+                        "reward.head.agree or algorithm.hindsight out"
+                    )
         return self._client, self._description
 
     def _scores(
@@ -253,6 +261,12 @@ def book_step(episode: SingleAgentEpisode, goal_id: str, info: dict[str, Any]) -
     ledger.env_return += float(episode.get_rewards(-1))
     ledger.is_success, ledger.goal_achieved = pop_ground_truth(info)
     return ledger
+
+
+def _scores_of(episode: SingleAgentEpisode) -> list[float]:
+    """Return the scores of an episode's steps before the present one."""
+    ledger: EpisodeLedger | None = episode.custom_data.get(METRICS_KEY)
+    return [] if ledger is None else ledger.scores
 
 
 def pop_ground_truth(info: dict[str, Any]) -> tuple[bool, bool]:

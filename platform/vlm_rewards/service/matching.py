@@ -54,6 +54,7 @@ def _prompt_and_head(description: RewardDescription, reward: RewardConfig, task_
     head = reward.head
     compared: list[tuple[str, Any, Any]] = [
         ("head.form", description.form, head.form),
+        ("head.agree", description.agree.model_dump(), head.agree.model_dump()),
         ("template", description.template, PromptTemplate.named(reward.template).text),
     ]
     if head.uses_negatives:

@@ -16,7 +16,12 @@ alphas = st.floats(0, 1)
 
 
 def head(form: str, alpha: float = 0.5) -> RewardHead:
-    return HEADS.parse({"form": form, **({"baseline": "a room", "alpha": alpha} if form == "goal_baseline" else {})})
+    needs = {
+        "goal_baseline": {"baseline": "a room", "alpha": alpha},
+        "unanimous": {"templates": ["A"]},
+        "ensemble": {"models": ["another"]},
+    }
+    return HEADS.parse({"form": form, **needs.get(form, {})})
 
 
 def unit(seed: int, rows: int, dim: int) -> np.ndarray:
@@ -84,6 +89,7 @@ def test_damping_can_only_raise_the_reward(seed, dim, alpha):
 @settings(max_examples=40, deadline=None)
 def test_scores_of_every_form_stay_in_range_and_know_no_neighbours(form, seed, dim, rows, tau, alpha):
     config = head(form, alpha=alpha)
+    dim += dim % 2  # an ensemble of two has blocks of equal width
     images, texts, baseline = unit(seed, rows, dim), unit(seed + 1, 4, dim), unit(seed + 2, 1, dim)
     scores = config.scores(images, texts, baseline, tau)
     assert scores.shape == (rows,)
@@ -119,7 +125,7 @@ def test_dense_rewards_are_the_scores_and_end_nothing(form):
 def test_a_nan_stays_a_nan_in_every_form():
     images = np.full((1, 4), np.nan, np.float32)
     for form in FORMS:
-        scores = head(form).scores(images, unit(0, 3, 4), unit(1, 1, 4), 0.1)
+        scores = head(form).scores(images, unit(0, 4, 4), unit(1, 1, 4), 0.1)
         assert np.isnan(scores).all(), form
 
 
@@ -158,6 +164,13 @@ def test_which_frames_of_a_clip_count():
         ({"form": "goal_baseline", "baseline": "a room", "alpha": math.nan}, "alpha must lie in [0, 1]"),
         ({"frames": {"kind": "mean", "k": 3}}, "mean pools all frames"),
         ({"frames": {"k": 0}}, "greater than or equal to 1"),
+        ({"form": "unanimous"}, "templates: is required"),
+        ({"form": "unanimous", "templates": ["A", "Open [TASK]"]}, "a template is named twice"),
+        ({"form": "unanimous", "templates": ["no place for it"]}, "unknown template"),
+        ({"form": "ensemble", "models": ["a", "a"]}, "one is named twice"),
+        ({"form": "ensemble", "models": ["a"], "need": 3}, "need 3 cannot be met by 2 models"),
+        ({"agree": {"need": 3, "of": 2}}, "need 3 cannot be met by 2 states"),
+        ({"form": "cosine", "agree": {"need": 1, "of": 2}}, "agree needs a threshold"),
     ],
 )
 def test_unusable_heads_are_one_clear_line(values, message):

@@ -258,6 +258,41 @@ def test_a_reward_that_is_redeployed_under_the_run_is_refused(ray_session):
         runner.sample(num_timesteps=20)
 
 
+def agreeing_client():
+    return RewardClient(InProcessTransport(_agreeing_model()))
+
+
+def _agreeing_model():
+    config = grid_reward_model().config
+    values = {name: getattr(config, name) for name in config.model_fields_set}
+    return RewardModel(type(config)(**{**values, "head": {"agree": {"need": 2, "of": 3}}}), TASKS, encoder=ENCODER)
+
+
+def test_a_reward_that_waits_until_states_agree_pays_at_the_second_of_three_also_across_fragments(ray_session):
+    recording = Recording()
+    runner = runner_of(client_factory=agreeing_client, recorder=lambda step: recording(step), blind=0.5)
+    for _ in range(4):
+        runner.sample(num_timesteps=100)
+    runner.stop()
+    beta, seen, paid = np.float32(grid_reward_model().config.beta), {}, 0
+    for (episode, _), score, reward, ended in zip(
+        recording.where, recording.scores, recording.rewards, recording.terminated, strict=True
+    ):
+        window = [*seen.get(episode, []), score][-3:]
+        seen[episode] = window
+        assert reward == float(sum(one > beta for one in window) >= 2)
+        assert ended == (reward > 0)
+        paid += reward
+    assert paid > 5
+    assert sum(score > beta for score in recording.scores) > paid + 5, "some were above beta once and were not paid"
+
+
+def test_hindsight_with_a_reward_that_waits_until_states_agree_is_refused(ray_session):
+    runner = runner_of(client_factory=agreeing_client, **HINDSIGHT)
+    with pytest.raises(ConfigError, match=r"leave reward\.head\.agree or algorithm\.hindsight out"):
+        runner.sample(num_timesteps=20)
+
+
 @pytest.mark.parametrize("env", [None, "not an env"])
 def test_it_refuses_to_work_without_a_reward_vector_env(env):
     connector = RewardConnector(grid_client, env=env)

@@ -230,6 +230,7 @@ def described(config, task_set):
         ({"tau": 0.2}, r"reward\.tau is 0\.2 there and 0\.1 here"),
         ({"template": "A"}, r"reward\.template is 'Open \[TASK\]' there"),
         ({"head": {"form": "probability"}}, r"reward\.head\.form is 'probability' there and 'softmax_binary' here"),
+        ({"head": {"agree": {"need": 2, "of": 3}}}, r"reward\.head\.agree is {'need': 2, 'of': 3} there"),
         ({"negatives": NegativesSpec(count=2)}, r"reward\.negatives is .*'count': 2.* there"),
         ({"head": {"frames": {"kind": "last", "k": 3}}}, r"a setting of reward\.head, differs"),
     ],

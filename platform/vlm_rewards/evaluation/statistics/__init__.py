@@ -6,6 +6,7 @@ with needs_extra("offline"):
     import scipy  # noqa: F401
 
 from vlm_rewards.evaluation.statistics.agreement import Agreement, training_agreement
+from vlm_rewards.evaluation.statistics.best_of_n import best_of_n_weights, nats_of_best_of
 from vlm_rewards.evaluation.statistics.curves import Curve, SeedBand, band_over_seeds
 from vlm_rewards.evaluation.statistics.estimates import Estimate, success_over_seeds, success_over_tasks
 from vlm_rewards.evaluation.statistics.interquartile import interquartile_mean, stratified_bootstrap
@@ -18,7 +19,9 @@ __all__ = [
     "RankCorrelation",
     "SeedBand",
     "band_over_seeds",
+    "best_of_n_weights",
     "interquartile_mean",
+    "nats_of_best_of",
     "rank_correlation",
     "stratified_bootstrap",
     "success_over_seeds",

@@ -1,0 +1,108 @@
+"""Figures of the benchmark: curves over the nats of selection, and what is kept at the highest level."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.under_pressure.levels import CEM, RANDOM
+
+_COLOURS = ("#4d4d4d", "#1f77b4", "#d95f02", "#1b9e77", "#7570b3", "#e7298a", "#a6761d")
+_TRUTH = "#bbbbbb"
+_STYLES = {RANDOM: ("-", "o"), CEM: ("--", "D")}
+
+
+def plot_curves(rows: Sequence[dict[str, Any]], model: str, negatives: str, path: Path) -> None:
+    """Write a PNG with true reward and precision over nats: a column a task, a colour a head.
+
+    Args:
+        rows: As `report.level_rows` gives them.
+        model: Label of the model that is shown.
+        negatives: Label of the negative set that is shown.
+        path: The PNG to write.
+    """
+    # A figure of its own, not pyplot's: no global state, and no display is needed.
+    from matplotlib.figure import Figure
+
+    shown = [row for row in rows if not row["model"] or (row["model"], row["negatives"]) == (model, negatives)]
+    tasks = list(dict.fromkeys(row["task"] for row in shown))
+    heads = list(dict.fromkeys(row["head"] for row in shown if row["model"]))
+    colours = dict(zip(heads, _COLOURS * len(heads), strict=False))
+    figure = Figure(figsize=(1.2 + 3.1 * len(tasks), 6.2), dpi=130, layout="constrained")
+    panels = figure.subplots(2, len(tasks), sharex="col", sharey="row", squeeze=False)
+    for column, task in enumerate(tasks):
+        for line, measure in enumerate(("true_reward", "precision")):
+            axes = panels[line, column]
+            for head in [*heads, "truth"]:
+                own = [row for row in shown if (row["task"], row["head"]) == (task, head)]
+                if head == "truth" and measure == "precision":
+                    continue
+                for search, (style, mark) in _STYLES.items():
+                    points = [row for row in own if row["search"] == search]
+                    if not points:
+                        continue
+                    nats = [row["nats"] for row in points]
+                    values = [row[measure] for row in points]
+                    colour = colours.get(head, _TRUTH)
+                    label = head if search == RANDOM and line == column == 0 else None
+                    axes.plot(nats, values, style, color=colour, marker=mark, markersize=3.5, label=label)
+                    if search == RANDOM and head != "truth":
+                        low, high = ([row[f"{measure}_{end}"] for row in points] for end in ("low", "high"))
+                        axes.fill_between(nats, low, high, color=colour, alpha=0.08, linewidth=0)
+            axes.set_ylim(-0.03, 1.03)
+            axes.grid(alpha=0.25)
+            axes.spines[["top", "right"]].set_visible(False)
+        panels[0, column].set_title(task.replace("_", " "))
+        # Acting at random is 0; a searcher goes from one nat to tens.
+        panels[1, column].set_xscale("symlog", linthresh=1)
+        panels[1, column].set_xlabel("nats of selection")
+    panels[0, 0].set_ylabel("episodes paid where the goal holds")
+    panels[1, 0].set_ylabel("precision of what is paid")
+    figure.legend(loc="outside lower center", ncols=min(len(heads) + 1, 2 * len(tasks)), frameon=False)
+    figure.suptitle(
+        f"Search against {model}, negatives {negatives}: best of n (solid), cross-entropy (dashed)", fontsize=11
+    )
+    figure.savefig(path)
+
+
+def plot_kept(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """Write a PNG with the truth kept at the highest level of best-of-n: a column a task, a row a negative set.
+
+    Args:
+        rows: As `report.kept_rows` gives them.
+        path: The PNG to write.
+    """
+    from matplotlib.figure import Figure
+
+    shown = [row for row in rows if row["search"] == RANDOM]
+    tasks, sets, models, heads = (
+        list(dict.fromkeys(row[name] for row in shown)) for name in ("task", "negatives", "model", "head")
+    )
+    figure = Figure(figsize=(1.2 + 3.1 * len(tasks), 0.9 + 2.7 * len(sets)), dpi=130, layout="constrained")
+    panels = figure.subplots(len(sets), len(tasks), sharex=True, sharey=True, squeeze=False)
+    for line, negatives in enumerate(sets):
+        for column, task in enumerate(tasks):
+            axes = panels[line, column]
+            for index, (head, colour) in enumerate(zip(heads, _COLOURS * len(heads), strict=False)):
+                own = {
+                    row["model"]: row
+                    for row in shown
+                    if (row["task"], row["negatives"], row["head"]) == (task, negatives, head)
+                }
+                x = np.arange(len(models)) + (index - (len(heads) - 1) / 2) * 0.12
+                y = np.array([own[model]["kept"] for model in models])
+                ends = np.array([[own[model]["kept_low"], own[model]["kept_high"]] for model in models]).T
+                errors = np.clip(np.stack([y - ends[0], ends[1] - y]), 0, None)
+                label = head if line == column == 0 else None
+                axes.errorbar(x, y, errors, fmt="o", color=colour, markersize=4, linewidth=1, label=label)
+            axes.set_xticks(range(len(models)), models, rotation=20)
+            axes.set_ylim(-0.03, None)
+            axes.grid(alpha=0.25, axis="y")
+            axes.spines[["top", "right"]].set_visible(False)
+            if line == 0:
+                axes.set_title(task.replace("_", " "))
+        panels[line, 0].set_ylabel(f"truth kept\n({negatives})")
+    figure.legend(loc="outside lower center", ncols=min(len(heads), 2 * len(tasks)), frameon=False)
+    figure.suptitle("Truth kept at the highest level of best-of-n, against the same search on the truth", fontsize=11)
+    figure.savefig(path)
