@@ -8,13 +8,16 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint format typecheck install clean
+.PHONY: help demo playground test bench lint format typecheck install clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 demo: install ## train an Open App agent from CLIP rewards alone, and show the proof
 	$(BIN)/python -m experiments.train --preset demo
+
+playground: install ## your words, your pictures: what a model pays for them, in the browser; until Ctrl-C
+	@exec $(BIN)/vlm-rewards playground --env envs.android:android/OpenApp-v0 --env envs.playhouse:playhouse/Find-v0
 
 test: install ## run every test
 	@$(PYTHON) scripts/check_machine.py --rendering
