@@ -43,7 +43,7 @@ class RewardPreset(StrictConfig):
         """
         values = read_yaml(path)
         if "applications" in values:
-            values = _the_reward_of(values["applications"], path)
+            values = _the_reward_of(values["applications"] or (), path)
         if "reward" not in values:
             raise ConfigError(f"{path} says no `reward:`; name a file with one, or one of --packaged")
         tasks: Any = task_set or values.get("task_set") or _option_of(values.get("environment"))
@@ -56,16 +56,8 @@ class RewardPreset(StrictConfig):
 
 
 def _the_reward_of(applications: Any, path: str | Path) -> dict[str, Any]:
-    found = (
-        [
-            application["args"]
-            for application in applications
-            if isinstance(application, dict)
-            if isinstance(application.get("args"), dict) and "reward" in application["args"]
-        ]
-        if isinstance(applications, list)
-        else []
-    )
+    every = [application.get("args") for application in applications if isinstance(application, dict)]
+    found = [args for args in every if isinstance(args, dict) and "reward" in args]
     if len(found) != 1:
         raise ConfigError(
             f"{path} has {len(found)} reward applications; put `reward:` and `task_set:` of one into a file"

@@ -128,7 +128,7 @@ class Desk:
     def _open(self, env_id: str, goal_id: str | None, previous: str | None) -> dict[str, Any]:
         if env_id not in self._env_ids:
             raise ConfigError(f"no environment {env_id[:100]!r} is here; {near_matches(env_id[:100], self._env_ids)}")
-        if previous in self._episodes:
+        if previous is not None and previous in self._episodes:
             self._close(previous)
         while len(self._episodes) >= _MOST_OPEN:
             self._close(next(iter(self._episodes)))
@@ -186,7 +186,7 @@ def _made(env_id: str) -> gym.Env[Any, Any]:
 
 def _action_names(env: gym.Env[Any, Any]) -> tuple[str, ...]:
     space = env.action_space
-    if not isinstance(space, gym.spaces.Discrete) or space.n > _MOST_ACTIONS or space.start:
+    if not isinstance(space, gym.spaces.Discrete) or int(space.n) > _MOST_ACTIONS or int(space.start):
         raise ConfigError(f"its actions are {space}; buttons need Discrete(n) with n of at most {_MOST_ACTIONS}")
     names = env.get_wrapper_attr("action_names") if env.has_wrapper_attr("action_names") else ()
     return tuple(names) if len(names) == space.n else tuple(f"action {index}" for index in range(int(space.n)))

@@ -56,7 +56,8 @@ class TextResult:
     """The answer to one request to embed texts.
 
     Attributes:
-        embeddings: float32 (M, D), each row of length 1, in the order sent.
+        embeddings: float32 (M, D), each row of length 1, in the order sent. A row's last bits may depend on what it was
+            embedded with; an image's never do.
         fingerprint: That of the encoder, as in `EmbedResult`: their dot products are the cosines of equation 1.
         words: How many tokens of each text are its own, M of them; None where the encoder does not say.
         unknown: How many of those stand for what the tokenizer does not know, M of them; None likewise.
