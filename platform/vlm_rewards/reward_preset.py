@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from vlm_rewards.errors import ConfigError
-from vlm_rewards.goals import TaskSet
+from vlm_rewards.goals import NegativesSpec, TaskSet
 from vlm_rewards.reward_config import RewardConfig
-from vlm_rewards.strict_config import StrictConfig, read_yaml
+from vlm_rewards.strict_config import StrictConfig, near_matches, read_yaml
 
 
 class RewardPreset(StrictConfig):
@@ -30,6 +30,27 @@ class RewardPreset(StrictConfig):
         return self.task_set if isinstance(self.task_set, TaskSet) else TaskSet.named_or_from_yaml(self.task_set)
 
     @classmethod
+    def named_or_from_file(cls, source: str, task_set: str | None = None) -> "RewardPreset":
+        """Return the preset that a setting means: the path of a .yaml file, or else a name of `packaged_rewards`.
+
+        Args:
+            source: The path, or the name.
+            task_set: Name or path of a task set to use instead of its own.
+
+        Raises:
+            ConfigError: There is none, or it cannot be used.
+        """
+        if Path(source).suffix in (".yaml", ".yml"):
+            return cls.from_file(source, task_set)
+        known = packaged_rewards()
+        if source not in known:
+            raise ConfigError(
+                f"no packaged reward is called {source!r}; {near_matches(source, known)}, or give a .yaml file"
+            )
+        found = known[source]
+        return cls(reward=found.reward, task_set=task_set) if task_set else found
+
+    @classmethod
     def from_file(cls, path: str | Path, task_set: str | None = None) -> Self:
         """Read `reward:` and `task_set:` from a file that may hold more: a preset, the playground's, or Serve YAML.
 
@@ -45,7 +66,7 @@ class RewardPreset(StrictConfig):
         if "applications" in values:
             values = _the_reward_of(values["applications"] or (), path)
         if "reward" not in values:
-            raise ConfigError(f"{path} says no `reward:`; name a file with one, or one of --packaged")
+            raise ConfigError(f"{path} says no `reward:`; name a file with one, or a packaged reward")
         tasks: Any = task_set or values.get("task_set") or _option_of(values.get("environment"))
         if tasks is None:
             raise ConfigError(f"{path} says no `task_set:`; give --task-set with a name or the path of a YAML file")
@@ -53,6 +74,21 @@ class RewardPreset(StrictConfig):
             return cls(reward=values["reward"], task_set=tasks)
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from error
+
+
+def packaged_rewards() -> dict[str, RewardPreset]:
+    """Return rewards by packaged pocket CLIPs, by the names that the gateway's YAML and the playground use.
+
+    tau and beta of the phone are those of `make demo`, those of the home of its Find preset: calibrated, see
+    docs/results.
+    """
+    both = NegativesSpec(kind="goals_and_states")
+    phone = RewardConfig(model="pocket-android", template="D", negatives=both, tau=0.05, beta=0.9)
+    home = RewardConfig(model="pocket-l", template="a photo of [TASK]", negatives=both, tau=0.01, beta=0.16)
+    return {
+        "reward-pocket": RewardPreset(reward=phone, task_set="open_common_apps"),
+        "reward-pocket-l": RewardPreset(reward=home, task_set="playhouse_find_small"),
+    }
 
 
 def _the_reward_of(applications: Any, path: str | Path) -> dict[str, Any]:

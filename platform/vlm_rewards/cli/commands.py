@@ -1,13 +1,25 @@
 """The subcommands, their options, and how each ends. What they need is imported when one is called."""
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 import vlm_rewards
 from vlm_rewards.errors import VLMRewardsError
+
+if TYPE_CHECKING:
+    from vlm_rewards.checks import Finding
+    from vlm_rewards.reward_preset import RewardPreset
+
+_WHAT_PRESET = "YAML file with `reward:` and `task_set:`, or a packaged reward: reward-pocket, reward-pocket-l."
+Preset = Annotated[str, typer.Option(help=_WHAT_PRESET)]
+PresetArgument = Annotated[str, typer.Argument(help=_WHAT_PRESET, metavar="PRESET")]
+TaskSetName = Annotated[
+    str | None, typer.Option(help="Packaged task set, or path of a YAML file, instead of the preset's.")
+]
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -18,6 +30,63 @@ def _version(version: Annotated[bool, typer.Option("--version", help="Say which 
     if version:
         typer.echo(f"vlm-rewards {vlm_rewards.__version__}")
         raise typer.Exit
+
+
+@app.command()
+def score(
+    folder: Annotated[Path, typer.Argument(help="Folder of PNG and JPEG files, or one file.")],
+    preset: Preset = "reward-pocket",
+    task_set: TaskSetName = None,
+    goal: Annotated[
+        list[str] | None,
+        typer.Option(help="A goal's id; may be given again. Default: all. With --negative: a goal in your own words."),
+    ] = None,
+    negative: Annotated[
+        list[str] | None, typer.Option(help="A caption that your goals compete with; may be given again.")
+    ] = None,
+    template: Annotated[
+        str | None, typer.Option(help="The words around a goal, such as 'a photo of [TASK]', instead of the preset's.")
+    ] = None,
+    table: Annotated[Path | None, typer.Option("--csv", help="File for all scores, a column a goal.")] = None,
+) -> None:
+    """Score each picture in FOLDER: its likeliest goal, the score, and what reward that is."""
+    from vlm_rewards.cli.score import score_folder
+
+    whole = score_folder(folder, _preset(preset, task_set), goal or [], negative or [], template, table)
+    raise typer.Exit(0 if whole else 1)
+
+
+@app.command()
+def check_env(
+    env_id: Annotated[str, typer.Argument(help="Gymnasium id, such as `package.module:Name-v0`.", metavar="ID")],
+    options: Annotated[
+        str, typer.Option(help="Settings of its constructor as YAML, such as '{goal_id: gmail}'.")
+    ] = "{}",
+) -> None:
+    """Check that an environment can be paid from pictures: Gymnasium's checks, frames, goals, seeds, truth, speed."""
+    from vlm_rewards.checks import check_environment
+    from vlm_rewards.cli.environments import maker_of
+
+    _report(check_environment(maker_of(env_id, options)))
+
+
+@app.command()
+def check_reward(preset: PresetArgument, task_set: TaskSetName = None) -> None:
+    """Check that a reward can pay for its goals and for nothing else: weights, words, empty views, speed, memory."""
+    from vlm_rewards.checks import check_reward
+
+    chosen = _preset(preset, task_set)
+    _report(check_reward(chosen.reward, chosen.tasks))
+
+
+@app.command()
+def serve(
+    file: Annotated[Path, typer.Argument(help="Serve YAML.")] = Path("serve_deployments/gateway.yaml"),
+) -> None:
+    """Serve rewards by Ray Serve on this machine until Ctrl-C; in a checkout of the repository."""
+    from vlm_rewards.cli.serving import serve_locally
+
+    serve_locally(file)
 
 
 @app.command()
@@ -46,6 +115,23 @@ def playground(
     models = sources(model or [], preset or [])
     typer.echo(f"loading {', '.join(models)} ...", err=True)
     serve_until_stopped(Playground(models, env or [], port), ready)
+
+
+def _preset(name: str, task_set: str | None) -> "RewardPreset":
+    from vlm_rewards.reward_preset import RewardPreset
+
+    return RewardPreset.named_or_from_file(name, task_set)
+
+
+def _report(findings: "Iterator[Finding]") -> None:
+    """Print findings as they come, and end with status 1 where one of them is a failure."""
+    levels = []
+    for finding in findings:
+        levels.append(finding.level)
+        typer.echo(str(finding))
+    failed, warned = levels.count("fail"), levels.count("warn")
+    typer.echo(f"{failed} to correct, {warned} to look at" if failed or warned else "nothing to correct")
+    raise typer.Exit(1 if failed else 0)
 
 
 def main() -> None:

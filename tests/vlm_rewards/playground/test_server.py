@@ -12,9 +12,9 @@ import pytest
 
 from tests.vlm_rewards.playground.conftest import ENV_ID
 from vlm_rewards.errors import ConfigError
-from vlm_rewards.goals import TaskSet
-from vlm_rewards.playground.models import packaged, sources
+from vlm_rewards.playground.models import sources
 from vlm_rewards.playground.server import Playground, serve_until_stopped
+from vlm_rewards.reward_preset import packaged_rewards
 
 
 def call(url, body=None, **headers):
@@ -81,9 +81,9 @@ def test_a_port_that_is_taken_is_said(served, lamp_model):
         Playground({"lamp-model": lamp_model}, [], port)
 
 
-def test_packaged_rewards_fit_their_task_sets():
-    for config, task_set in packaged().values():
-        assert all(len(prompts) > 1 for prompts in config.prompts(TaskSet.named(task_set)).values())
+def test_all_packaged_rewards_are_served_unless_others_are_named():
+    assert list(sources([], [])) == list(packaged_rewards())
+    assert list(sources(["reward-pocket"], [])) == ["reward-pocket"]
     with pytest.raises(ConfigError, match="did you mean 'reward-pocket'"):
         sources(["reward-poket"], [])
 
