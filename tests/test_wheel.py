@@ -18,11 +18,13 @@ EXTRAS = {
     "evaluation.module_policy": "rllib",
     "evaluation.offline": "offline",
     "evaluation.statistics": "offline",
+    "playground.routes": "serve",
+    "playground.server": "serve",
     "rllib": "rllib",
     **{f"service.{name}": "serve" for name in ("application", "deploying", "deployment", "live", "observability")},
     **{
         f"service.http.{name}": "serve"
-        for name in ("answers", "app", "body", "docs_page", "envelope", "requests", "steps")
+        for name in ("answers", "app", "body", "docs_page", "envelope", "playground", "requests", "steps")
     },
     "service.http.local_server": "serve",
     "service.transports.handle": "serve",

@@ -89,7 +89,7 @@ def _reachable(model: RewardModel) -> Iterator[Finding]:
     |f·g - f·n| <= |g - n| for f of length 1, so p <= 1 / (1 + exp(-|g - n| / tau)), for any picture f.
     """
     config = model.config
-    if not config.head.uses_negatives:
+    if not config.head.uses_negatives or (config.head.terminates and config.beta >= 1):
         return
     bounds = {}
     for goal in model.task_set.all_goals:

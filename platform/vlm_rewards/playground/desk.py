@@ -98,7 +98,7 @@ class Desk:
 
     def close(self) -> None:
         """Close all environments."""
-        self._on_thread(lambda: [self._close(session) for session in list(self._episodes)])
+        self._on_thread(self._close_all)
         self._thread.shutdown()
 
     def _on_thread(self, work: Callable[[], T]) -> T:
@@ -174,6 +174,10 @@ class Desk:
         episode.steps += 1
         episode.over, episode.info = terminated or truncated, dict(info)
         return _state(episode, episode.actions[index])
+
+    def _close_all(self) -> None:
+        for session in list(self._episodes):
+            self._close(session)
 
     def _close(self, session: str) -> None:
         self._episodes.pop(session).env.close()
