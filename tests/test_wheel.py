@@ -126,3 +126,28 @@ for name, line in sorted(refused.items()):
     refused = dict(line.split(" ", 1) for line in done.stdout.splitlines())
     extras = {name: re.search(r"vlm-rewards\[(\w+)\]", line)[1] for name, line in refused.items()}
     assert extras == {f"vlm_rewards.{name}": extra for name, extra in EXTRAS.items()}
+
+
+def test_the_console_script_works_outside_the_checkout(site, tmp_path):
+    """Its entry point scores a picture; what a checkout alone has is said in one line."""
+    (entry,) = next(site.glob("*.dist-info/entry_points.txt")).read_text().split("[console_scripts]")[1].split()[2:]
+    module, _, name = entry.partition(":")
+    (tmp_path / "mine.yaml").write_text(
+        "reward: {model: fake, template: A, tau: 0.1, beta: 0.5}\ntask_set: open_common_apps\n"
+    )
+    code = f"""
+import numpy as np
+from PIL import Image
+from {module} import {name}
+
+Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save("black.png")
+for arguments in (["score", "black.png", "--preset", "mine.yaml"], ["serve"]):
+    sys.argv = ["vlm-rewards", *arguments]
+    try:
+        {name}()
+    except SystemExit as ended:
+        print("status", ended.code)
+"""
+    done = run(site, tmp_path, code)
+    assert re.search(r"reward [01]  \w+  black\.png\nstatus 0\nstatus 1", done.stdout), done.stderr
+    assert "root of a checkout" in done.stderr.splitlines()[-1]
