@@ -135,13 +135,16 @@ def test_the_console_script_works_outside_the_checkout(site, tmp_path):
     (tmp_path / "mine.yaml").write_text(
         "reward: {model: fake, template: A, tau: 0.1, beta: 0.5}\ntask_set: open_common_apps\n"
     )
+    (tmp_path / "mine.py").write_text(
+        "import gymnasium as gym\ngym.register('Mine-v0', 'gymnasium.envs.classic_control.cartpole:CartPoleEnv')\n"
+    )
     code = f"""
 import numpy as np
 from PIL import Image
 from {module} import {name}
 
 Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save("black.png")
-for arguments in (["score", "black.png", "--preset", "mine.yaml"], ["serve"]):
+for arguments in (["score", "black.png", "--preset", "mine.yaml"], ["check-env", "mine:Mine-v0"], ["serve"]):
     sys.argv = ["vlm-rewards", *arguments]
     try:
         {name}()
@@ -149,5 +152,8 @@ for arguments in (["score", "black.png", "--preset", "mine.yaml"], ["serve"]):
         print("status", ended.code)
 """
     done = run(site, tmp_path, code)
-    assert re.search(r"reward [01]  \w+  black\.png\nstatus 0\nstatus 1", done.stdout), done.stderr
+    assert re.search(r"reward [01]  \w+  black\.png\nstatus 0\nfail  its constructor takes no", done.stdout), (
+        done.stderr
+    )
+    assert done.stdout.splitlines()[-1] == "status 1"
     assert "root of a checkout" in done.stderr.splitlines()[-1]

@@ -1,5 +1,6 @@
 """The subcommands, their options, and how each ends. What they need is imported when one is called."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -136,6 +137,9 @@ def _report(findings: "Iterator[Finding]") -> None:
 
 def main() -> None:
     """Run the command line: an error of the library is one line on stderr, and exit status 1."""
+    # Environments of one's own, and the folders of a checkout, are found from where one is, as with `python -m`; last,
+    # so that nothing there takes the place of what is installed.
+    sys.path.append(os.getcwd())
     try:
         app()
     except VLMRewardsError as error:

@@ -15,8 +15,6 @@ def serve_locally(file: Path) -> None:
     Raises:
         ConfigError: The folder `serve_deployments` is not there to be imported, or there is no such file.
     """
-    # What a checkout has is found from its root, as by `python -m`.
-    sys.path.insert(0, os.getcwd())
     if importlib.util.find_spec("serve_deployments") is None:
         raise ConfigError(
             "`serve` needs the folder serve_deployments, which is not in the wheel; run it in the root of a checkout, "

@@ -16,6 +16,7 @@ from vlm_rewards.encoders import FakeEncoder
 from vlm_rewards.reward_model import RewardModel
 from vlm_rewards.reward_preset import RewardPreset
 from vlm_rewards.service import InProcessTransport
+from vlm_rewards.service.http import BearerTokens, LocalServer, TransportBackend, create_app
 
 playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python")
@@ -282,3 +283,26 @@ def test_nothing_keeps_anybody_out(page, scheme):
         page.get_by_role("button", name="switch", exact=True).click()
         expect(page.locator("#strip li")).to_have_count(2)
         expect(page.locator("#r")).to_be_visible()
+
+
+def test_a_gateway_with_tokens_asks_for_one_and_has_no_environments(browser, lamp_model):
+    transports = {"lamp-model": InProcessTransport(lamp_model)}
+    app = create_app(TransportBackend(lambda: transports), tokens=BearerTokens(["a-token-for-this-test"]))
+    with LocalServer(app) as gateway:
+        page = browser.new_page()
+        page.goto(f"{gateway.url}/playground")
+        expect(page.locator("#lines")).to_contain_text("Write it under “Access token”")
+        page.locator("#access summary").click()
+        page.fill("#token", "a-token-for-this-test")
+        page.keyboard.press("Tab")
+        expect(page.locator("#model")).to_have_value("lamp-model")
+        expect(page.locator("#lines")).not_to_contain_text("token")
+        expect(page.locator("#env-start")).to_be_disabled()
+        page.fill("#goal", "the lamp on")
+        page.fill("#states", "a photo of a dark room")
+        page.set_input_files("#files", file_of(LIT))
+        expect(page.locator("#r")).to_have_text("reward 1")
+        page.click("#copy-curl")
+        expect(page.locator("#copied")).to_have_value(re.compile(r"Bearer \$VLM_REWARDS_TOKEN"))
+        assert "a-token-for-this-test" not in page.input_value("#copied")
+        page.close()
