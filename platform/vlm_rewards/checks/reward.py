@@ -124,6 +124,10 @@ def _empty_views(model: RewardModel) -> Iterator[Finding]:
         "noisy": np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8),
     }
     goal_ids = [goal.id for goal in model.task_set.all_goals]
+    has_states = model.config.negatives.kind == "goals_and_states"
+    fix = (
+        "add such views to unachieved_captions" if has_states else "add captions of them (negatives: goals_and_states)"
+    )
     scores = model.score_all(np.stack(list(views.values())), goal_ids)
     for name, row in zip(views, scores, strict=True):
         best = int(row.argmax())
@@ -133,7 +137,7 @@ def _empty_views(model: RewardModel) -> Iterator[Finding]:
             yield Finding(
                 "warn",
                 f"{said}, and {paid} of {len(goal_ids)} goals are paid",
-                "add captions of what is not yet the goal (negatives: goals_and_states), or raise beta",
+                f"{fix}, or raise beta",
             )
         else:
             yield Finding("ok" if model.config.head.terminates else "note", said)

@@ -44,7 +44,7 @@ def test_a_sound_reward_has_nothing_to_correct():
             tasks_of("a ball", "a box"),
             "fail  goal 'goal0' is so near to 'a photo of a box' that p is 0.5",
         ),
-        ({"beta": 0.001, "tau": 50.0}, tasks_of("a ball", "a box"), "goals are paid; add captions"),
+        ({"beta": 0.001, "tau": 50.0}, tasks_of("a ball", "a box"), "goals are paid; add captions of them (negatives"),
     ],
 )
 def test_each_mistake_is_found_by_its_own_line(changes, tasks, says):
