@@ -25,23 +25,32 @@ export class Scoring {
     this.show();
     keep();
     this.again = true;
-    this.working ??= this.rounds().finally(() => { this.working = null; });
+    this.working ??= this.rounds();
     return this.working;
   }
 
   async rounds() {
-    while (this.again) {
-      this.again = false;
-      try {
-        await this.askForTexts();
-        await this.askForImages();
-        say("api", "");
-      } catch (error) {
-        if (!(error instanceof api.ApiError)) throw error;
-        say("reading", "");
-        say("api", error.message, true, () => this.refresh());
+    try {
+      while (this.again) {
+        this.again = false;
+        await this.round();
+        this.show();
       }
-      this.show();
+    } finally {
+      // At once, not when the promise is settled: what is asked for in between would wait for ever.
+      this.working = null;
+    }
+  }
+
+  async round() {
+    try {
+      await this.askForTexts();
+      await this.askForImages();
+      say("api", "");
+    } catch (error) {
+      if (!(error instanceof api.ApiError)) throw error;
+      say("reading", "");
+      say("api", error.message, true, () => this.refresh());
     }
   }
 
