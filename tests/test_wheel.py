@@ -130,7 +130,7 @@ for name, line in sorted(refused.items()):
 
 def test_the_console_script_works_outside_the_checkout(site, tmp_path):
     """Its entry point scores a picture; what a checkout alone has is said in one line."""
-    (entry,) = next(site.glob("*.dist-info/entry_points.txt")).read_text().split("[console_scripts]")[1].split()[2:]
+    (entry,) = next(site.glob("vlm_rewards-*.dist-info/entry_points.txt")).read_text().split()[3:]
     module, _, name = entry.partition(":")
     (tmp_path / "mine.yaml").write_text(
         "reward: {model: fake, template: A, tau: 0.1, beta: 0.5}\ntask_set: open_common_apps\n"
