@@ -18,6 +18,9 @@ help: ## list the commands
 demo: install ## train an Open App agent from CLIP rewards alone, and show the proof
 	$(BIN)/python -m experiments.train --preset demo
 
+playground: install ## your words, your pictures: what a model pays for them, in the browser; until Ctrl-C
+	@exec $(BIN)/vlm-rewards playground --env envs.android:android/OpenApp-v0 --env envs.playhouse:playhouse/Find-v0
+
 test: install ## run every test
 	@$(PYTHON) scripts/check_machine.py --rendering
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder --max-worker-restart=0 --durations=20

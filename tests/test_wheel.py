@@ -18,11 +18,13 @@ EXTRAS = {
     "evaluation.module_policy": "rllib",
     "evaluation.offline": "offline",
     "evaluation.statistics": "offline",
+    "playground.routes": "serve",
+    "playground.server": "serve",
     "rllib": "rllib",
     **{f"service.{name}": "serve" for name in ("application", "deploying", "deployment", "live", "observability")},
     **{
         f"service.http.{name}": "serve"
-        for name in ("answers", "app", "body", "docs_page", "envelope", "requests", "steps")
+        for name in ("answers", "app", "body", "docs_page", "envelope", "playground", "requests", "steps")
     },
     "service.http.local_server": "serve",
     "service.transports.handle": "serve",
@@ -124,3 +126,34 @@ for name, line in sorted(refused.items()):
     refused = dict(line.split(" ", 1) for line in done.stdout.splitlines())
     extras = {name: re.search(r"vlm-rewards\[(\w+)\]", line)[1] for name, line in refused.items()}
     assert extras == {f"vlm_rewards.{name}": extra for name, extra in EXTRAS.items()}
+
+
+def test_the_console_script_works_outside_the_checkout(site, tmp_path):
+    """Its entry point scores a picture; what a checkout alone has is said in one line."""
+    (entry,) = next(site.glob("vlm_rewards-*.dist-info/entry_points.txt")).read_text().split()[3:]
+    module, _, name = entry.partition(":")
+    (tmp_path / "mine.yaml").write_text(
+        "reward: {model: fake, template: A, tau: 0.1, beta: 0.5}\ntask_set: open_common_apps\n"
+    )
+    (tmp_path / "mine.py").write_text(
+        "import gymnasium as gym\ngym.register('Mine-v0', 'gymnasium.envs.classic_control.cartpole:CartPoleEnv')\n"
+    )
+    code = f"""
+import numpy as np
+from PIL import Image
+from {module} import {name}
+
+Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save("black.png")
+for arguments in (["score", "black.png", "--preset", "mine.yaml"], ["check-env", "mine:Mine-v0"], ["serve"]):
+    sys.argv = ["vlm-rewards", *arguments]
+    try:
+        {name}()
+    except SystemExit as ended:
+        print("status", ended.code)
+"""
+    done = run(site, tmp_path, code)
+    assert re.search(r"reward [01]  \w+  black\.png\nstatus 0\nfail  its constructor takes no", done.stdout), (
+        done.stderr
+    )
+    assert done.stdout.splitlines()[-1] == "status 1"
+    assert "root of a checkout" in done.stderr.splitlines()[-1]

@@ -226,6 +226,11 @@ class OpenAppEnv(gymnasium.Env[dict[str, np.ndarray], np.int64]):
         return self._config.task_set
 
     @property
+    def action_names(self) -> tuple[str, ...]:
+        """Names of the actions, in order, such as `tap_8_2` (row 8, column 2), `swipe_up`, `home`."""
+        return tuple(action.name for action in MACRO_ACTIONS)
+
+    @property
     def phone(self) -> Phone:
         """The simulated phone, for tests and tools that look behind the screen.
 

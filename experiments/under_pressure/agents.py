@@ -8,6 +8,7 @@ import gymnasium as gym
 import numpy as np
 
 from experiments.shared.run_folder import RunFolder
+from experiments.training.restoring import restoring
 from experiments.under_pressure.config import TaskSpec
 from experiments.under_pressure.recording import Actor, Recorder, Recording, Start, task_env
 from vlm_rewards.encoders import Encoder
@@ -82,7 +83,8 @@ def record_agent(
     sees = {key: value for key, value in environment.get("options", {}).items() if key == "observation_size"}
     # Without one of its own the environment's default is what it was trained on.
     env = task_env(task.model_copy(update={"options": {**task.options, **sees}}), frame_size, seen=not sees)
-    module: Any = RLModule.from_checkpoint(checkpoint / MODULE_IN_CHECKPOINT)
+    with restoring(checkpoint) as whole:
+        module: Any = RLModule.from_checkpoint(whole / MODULE_IN_CHECKPOINT)
     policy = ModulePolicy(module, 1, deterministic=False, seed=seed)
 
     def act(watched: gym.Env[Any, Any], rng: np.random.Generator) -> Iterator[int]:

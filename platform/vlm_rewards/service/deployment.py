@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -26,10 +26,12 @@ from vlm_rewards.service.schema import (
     ReplicaInfo,
     RewardUserConfig,
     ScoreResult,
+    TextResult,
     check_all_goals_request,
     check_request,
     check_request_frames,
 )
+from vlm_rewards.service.texts import TextReader
 
 logger = logging.getLogger("ray.serve")
 T = TypeVar("T")
@@ -101,6 +103,7 @@ class RewardDeployment:
         # It belongs to the encoder, and so outlives every change of prompts.
         self._cache = EmbeddingCache(cache_mb * 2**20) if cache_mb else None
         self._model = self._executor.submit(_load, reward, task_set, encoder, self._cache, torch_threads).result()
+        self._texts = TextReader(self._model.encoder, self._in_model_thread)
 
     async def score(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], request_id: str = "") -> ScoreResult:
         """Score each frame against the goal beside it, equation 1.
@@ -158,23 +161,47 @@ class RewardDeployment:
         result: EmbedResult = await self._served("embed", frames, (), request_id)
         return result
 
+    async def embed_texts(self, texts: Sequence[str], request_id: str = "") -> TextResult:
+        """Embed texts that need be no goals; frames go first, see `TextReader`.
+
+        Args:
+            texts: At most `MAX_REQUEST_TEXTS`, none of them blank.
+            request_id: The caller's name for this request, for the log.
+
+        Returns:
+            float32 (M, D) embeddings, the encoder's fingerprint, and what its tokenizer knows of each text.
+
+        Raises:
+            VLMRewardsError: As for `score`.
+        """
+        result: TextResult = await self._noted("embed_texts", 0, request_id, self._texts.embed(texts))
+        return result
+
     async def _served(self, kind: Kind, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], request_id: str) -> Any:
+        start = time.monotonic()
+
+        async def answer() -> ScoreResult | EmbedResult:
+            # Refused here, a bad request never reaches the batch that its neighbours are in.
+            self._check(kind, frames, goal_ids)
+            return await self._admitted(Request(kind, frames, goal_ids, start))
+
+        return await self._noted(kind, len(frames), request_id, answer())
+
+    async def _noted(self, kind: str, frames: int, request_id: str, answer: Awaitable[T]) -> T:
         """Count and log a request, whatever becomes of it."""
         start = time.monotonic()
         self._requests += 1
         self._metrics.request()
         fields: dict[str, Any] = {"client_request_id": request_id, "kind": kind}
         try:
-            # Refused here, a bad request never reaches the batch that its neighbours are in.
-            self._check(kind, frames, goal_ids)
-            result = await self._admitted(Request(kind, frames, goal_ids, start))
+            result = await answer
         except VLMRewardsError as error:
             self._metrics.refused(error)
             log_request(logging.WARNING, str(error), **fields, error=type(error).__name__)
             raise
         if logger.isEnabledFor(logging.INFO):
             seconds = round(time.monotonic() - start, 6)
-            log_request(logging.INFO, "answered", **fields, frames=len(frames), seconds=seconds)
+            log_request(logging.INFO, "answered", **fields, frames=frames, seconds=seconds)
         return result
 
     def _check(self, kind: Kind, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str]) -> None:

@@ -19,6 +19,10 @@ MAX_REQUEST_BYTES = 256 * 2**20
 MAX_REQUEST_GOALS = 4096
 MAX_GOAL_ID_LENGTH = 256
 
+# Texts of one request: a text tower on a processor takes from a millisecond to a second for each.
+MAX_REQUEST_TEXTS = 256
+MAX_TEXT_CHARS = 2000
+
 
 @dataclass(frozen=True)
 class ScoreResult:
@@ -45,6 +49,24 @@ class EmbedResult:
 
     embeddings: npt.NDArray[np.float32]
     fingerprint: str
+
+
+@dataclass(frozen=True)
+class TextResult:
+    """The answer to one request to embed texts.
+
+    Attributes:
+        embeddings: float32 (M, D), each row of length 1, in the order sent. A row's last bits may depend on what it was
+            embedded with; an image's never do.
+        fingerprint: That of the encoder, as in `EmbedResult`: their dot products are the cosines of equation 1.
+        words: How many tokens of each text are its own, M of them; None where the encoder does not say.
+        unknown: How many of those stand for what the tokenizer does not know, M of them; None likewise.
+    """
+
+    embeddings: npt.NDArray[np.float32]
+    fingerprint: str
+    words: tuple[int, ...] | None = None
+    unknown: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -153,6 +175,28 @@ def check_all_goals_request(frames: npt.NDArray[np.uint8], goal_ids: Sequence[st
         raise ConfigError(
             f"a request for {len(goal_ids)} goals is too large, the limit is {MAX_REQUEST_GOALS}; send several requests"
         )
+
+
+def check_texts_request(texts: Sequence[str]) -> None:
+    """Refuse texts that no encoder should read.
+
+    Args:
+        texts: M texts.
+
+    Raises:
+        ConfigError: More than `MAX_REQUEST_TEXTS`, or one that is no text, blank, or of more than `MAX_TEXT_CHARS`.
+    """
+    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+        raise ConfigError(f"texts must be a list of strings, not {texts!r:.80}")
+    if len(texts) > MAX_REQUEST_TEXTS:
+        raise ConfigError(
+            f"a request for {len(texts)} texts is too large, the limit is {MAX_REQUEST_TEXTS}; send several requests"
+        )
+    for index, text in enumerate(texts):
+        if not text.strip():
+            raise ConfigError(f"text {index} is empty; leave it out, or write what the picture should show")
+        if len(text) > MAX_TEXT_CHARS:
+            raise ConfigError(f"text {index} has {len(text)} characters; use at most {MAX_TEXT_CHARS}")
 
 
 def _check_goal_ids(goal_ids: Sequence[str]) -> None:

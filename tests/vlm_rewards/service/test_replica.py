@@ -96,3 +96,20 @@ def test_a_request_that_fails_spoils_none_that_shares_its_batch(reward_config, r
             np.testing.assert_array_equal(result.scores, reward_model.score(good, goal_ids))
 
     run(scenario, reward_config, task_set)
+
+
+def test_texts_are_answered_beside_frames_and_count_as_none(reward_config, reward_model, task_set, make_request):
+    async def scenario(replica):
+        frames, goal_ids = make_request(BATCH)
+        texts = [f"a caption that is no goal, {index}" for index in range(40)]
+        result, scored = await asyncio.gather(replica.embed_texts(texts), replica.score(calm(frames), goal_ids))
+        np.testing.assert_array_equal(result.embeddings, reward_model.encoder.embed_texts(texts))
+        np.testing.assert_array_equal(scored.scores, reward_model.score(frames, goal_ids))
+        info = await replica.replica_info()
+        assert (info.requests, info.frames, info.batches) == (2, BATCH, 1)
+        assert (await replica.record_autoscaling_stats())["frames_per_request"] == pytest.approx(BATCH)
+        with pytest.raises(ConfigError, match="text 0 is empty"):
+            await replica.embed_texts([""])
+        await replica.check_health()
+
+    run(scenario, reward_config, task_set)

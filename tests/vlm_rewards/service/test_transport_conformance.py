@@ -82,6 +82,31 @@ def test_embeddings_are_the_encoders_and_carry_its_fingerprint(client, reward_mo
     assert result.fingerprint == reward_model.encoder.fingerprint != reward_model.fingerprint
 
 
+def test_texts_are_embedded_by_the_same_encoder(transport, reward_model):
+    texts = ["a red ball", "東京", "a red ball", *(f"caption {index}" for index in range(30))]
+    result = transport.embed_texts(texts, timeout_s=10)
+    np.testing.assert_array_equal(result.embeddings, reward_model.encoder.embed_texts(texts))
+    assert result.embeddings.dtype == np.float32
+    assert result.fingerprint == reward_model.encoder.fingerprint
+    assert result.words is result.unknown is None  # the fake encoder has no tokenizer
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_tokenizer_knows_of_texts_travels(request, kind, pocket_model):
+    transport = make_transport(request, kind, pocket_model, "pocket_app")
+    result = transport.embed_texts(["screenshot of app", "screenshot of 東京"], timeout_s=10)
+    assert result.words == (3, 4)
+    assert result.unknown[0] == 0 < result.unknown[1]
+
+
+@pytest.mark.parametrize(("texts", "says"), [([" "], "is empty"), (["x"] * 300, "300 texts"), (["x" * 2001], "2001")])
+def test_texts_of_a_wrong_kind_come_back_as_their_own_error(transport, texts, says):
+    with pytest.raises(ConfigError, match=says) as raised:
+        transport.embed_texts(texts, timeout_s=10)
+    assert type(raised.value) is ConfigError
+    assert "\n" not in str(raised.value)
+
+
 @pytest.mark.parametrize(("n", "length"), [(1, 1), (3, 4), (2, 40)])
 def test_clips_are_scored_as_the_model_does_and_counted_in_frames(client, reward_model, make_request, n, length):
     frames, _ = make_request(n * length)

@@ -13,7 +13,7 @@ with needs_extra("serve"):
 
 
 from vlm_rewards.service.http.admission import Share
-from vlm_rewards.service.http.body import JSON
+from vlm_rewards.service.http.wire import JSON
 
 # Bytes of a number in the text, with its comma.
 _NUMBER_BYTES = 24

@@ -20,15 +20,16 @@ from vlm_rewards.service.http import messages
 from vlm_rewards.service.http.admission import Admission, Share
 from vlm_rewards.service.http.answers import json_answer
 from vlm_rewards.service.http.backend import TransportBackend
-from vlm_rewards.service.http.body import JSON, media_type, read_body
+from vlm_rewards.service.http.body import media_type, read_body
 from vlm_rewards.service.http.docs_page import add_docs_page
 from vlm_rewards.service.http.envelope import Envelope
 from vlm_rewards.service.http.errors import KINDS, HttpError, http_error
 from vlm_rewards.service.http.limits import HttpLimits
-from vlm_rewards.service.http.requests import Reading, Work, embed_work, score_work, scored
+from vlm_rewards.service.http.playground import add_playground_page
+from vlm_rewards.service.http.requests import Reading, Work, embed_work, score_work, scored, texts_work
 from vlm_rewards.service.http.steps import ClientGoneError, Steps, while_connected
 from vlm_rewards.service.http.tokens import BearerTokens
-from vlm_rewards.service.http.wire import MEDIA_TYPE, pack
+from vlm_rewards.service.http.wire import JSON, MEDIA_TYPE, pack
 
 FINGERPRINT_HEADER = "X-Reward-Fingerprint"
 # What nginx logs for callers who have left; nobody receives it.
@@ -58,7 +59,7 @@ def create_app(
 
     Returns:
         An ASGI application for `LocalServer`, any ASGI server, or a Ray Serve ingress. Its `state.admission` says what
-        is at work.
+        is at work, and `state.authorized` is the dependency of paths that others add.
     """
     limits, tokens = limits or HttpLimits(), tokens or BearerTokens()
     admission, steps = Admission(limits), Steps()
@@ -80,6 +81,7 @@ def create_app(
     app.state.admission = admission
     app.add_middleware(Envelope, labels_answers=labels_answers, max_header_bytes=limits.max_header_bytes)
     add_docs_page(app)
+    add_playground_page(app)
     _add_error_handlers(app)
     bearer = HTTPBearer(auto_error=False, description="Needed where the gateway has tokens configured.")
 
@@ -88,6 +90,8 @@ def create_app(
     ) -> None:
         host = request.client.host if request.client else None
         tokens.check(credentials.credentials if credentials else None, host, request.headers.getlist("host"))
+
+    app.state.authorized = authorized
 
     async def work_of(
         request: Request, parse: Callable[..., Reading], answer: Callable[..., Any], timeout_s: float | None
@@ -163,6 +167,28 @@ def create_app(
             return fingerprint, {"embeddings": work.joined([part.embeddings for part in parts])}, {}
 
         return await work_of(request, embed_work, answer, timeout_s)
+
+    @app.post(
+        "/v1/embed_texts",
+        dependencies=[Depends(authorized)],
+        summary="Embed texts",
+        response_model=messages.TextsResponse,
+        responses=_errors(*_WORK_CODES),
+        openapi_extra=_json_body(messages.TextsRequest, _TEXTS_EXAMPLES),
+    )
+    async def embed_texts(request: Request, timeout_s: Timeout = None) -> Response:
+        """Return the unit vectors of captions, which need be no goals of the model.
+
+        Their dot products with the vectors of `POST /v1/embed` are the cosines from which rewards are made.
+        """
+
+        async def answer(work: Work, share: Share, left_s: float) -> Any:
+            parameters = work.parameters
+            result = await backend.embed_texts(parameters.model, parameters.texts, left_s, share)
+            values = {"words": result.words, "unknown": result.unknown}
+            return result.fingerprint, {"embeddings": result.embeddings}, values
+
+        return await work_of(request, texts_work, answer, timeout_s)
 
     @app.get(
         "/v1/models",
@@ -297,24 +323,31 @@ _SCORE_EXAMPLES = {
         "goal_per_image": ["gmail"],
     },
 }
+_TEXTS_EXAMPLES = {
+    "a goal and a negative": {
+        "model": "reward-pocket",
+        "texts": ["Screenshot of Gmail on Android", "Screenshot of the home screen on Android"],
+    }
+}
 _EMBED_EXAMPLES = {"one image": {"model": "reward-pocket", "images": [messages.EXAMPLE_IMAGE]}}
 
 
-def _body(model: type[messages.Message], examples: dict[str, Any], tensor: str, metadata: str) -> dict[str, Any]:
+def _json_body(model: type[messages.Message], examples: dict[str, Any]) -> dict[str, Any]:
     """Return the request body's part of the document; FastAPI reads no body here, since it would read all of it."""
-    described = f"safetensors: `{tensor}` uint8 (N, H, W, 3); metadata: JSON in `model` and in `{metadata}`"
-    return {
-        "requestBody": {
-            "required": True,
-            "content": {
-                JSON: {
-                    "schema": model.model_json_schema(),
-                    "examples": {name: {"value": value} for name, value in examples.items()},
-                },
-                MEDIA_TYPE: {"schema": {"type": "string", "format": "binary", "description": described}},
-            },
-        }
+    content = {
+        "schema": model.model_json_schema(),
+        "examples": {name: {"value": value} for name, value in examples.items()},
     }
+    return {"requestBody": {"required": True, "content": {JSON: content}}}
+
+
+def _body(model: type[messages.Message], examples: dict[str, Any], tensor: str, metadata: str) -> dict[str, Any]:
+    """Return the same for a path that takes arrays too."""
+    described = f"safetensors: `{tensor}` uint8 (N, H, W, 3); metadata: JSON in `model` and in `{metadata}`"
+    body = _json_body(model, examples)
+    content = {"schema": {"type": "string", "format": "binary", "description": described}}
+    body["requestBody"]["content"][MEDIA_TYPE] = content
+    return body
 
 
 def _answer(arrays: str) -> dict[str, Any]:

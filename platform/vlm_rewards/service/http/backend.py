@@ -15,7 +15,7 @@ from vlm_rewards.errors import RewardServiceUnavailableError, RewardTimeoutError
 from vlm_rewards.reward_model import RewardDescription
 from vlm_rewards.service.http.admission import Share
 from vlm_rewards.service.http.errors import HttpError
-from vlm_rewards.service.schema import EmbedResult, ScoreResult
+from vlm_rewards.service.schema import EmbedResult, ScoreResult, TextResult
 from vlm_rewards.service.transports.transport import Transport
 from vlm_rewards.strict_config import near_matches
 
@@ -105,6 +105,11 @@ class TransportBackend:
         """Embed frames; see `Transport.embed`."""
         transport = await self._transport(model, timeout_s)
         return await self._call(timeout_s, lambda: transport.embed(frames, timeout_s), share)
+
+    async def embed_texts(self, model: str, texts: Sequence[str], timeout_s: float, share: Share) -> TextResult:
+        """Embed texts; see `Transport.embed_texts`."""
+        transport = await self._transport(model, timeout_s)
+        return await self._call(timeout_s, lambda: transport.embed_texts(texts, timeout_s), share)
 
     async def _transport(self, model: str, timeout_s: float) -> Transport:
         models = await self._found(timeout_s)

@@ -18,9 +18,7 @@ from pydantic_core import from_json
 from vlm_rewards.service.http.admission import Share
 from vlm_rewards.service.http.errors import HttpError
 from vlm_rewards.service.http.limits import HttpLimits
-from vlm_rewards.service.http.wire import MEDIA_TYPE
-
-JSON = "application/json"
+from vlm_rewards.service.http.wire import JSON, MEDIA_TYPE
 
 # Bytes looked at in one call, during which no other thread of the gateway runs.
 _WINDOW = 2**20

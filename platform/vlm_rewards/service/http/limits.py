@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from pydantic import Field
 
 from vlm_rewards.service.http.errors import HttpError
+from vlm_rewards.service.schema import MAX_REQUEST_TEXTS
 from vlm_rewards.strict_config import StrictConfig
 
 
@@ -22,7 +23,8 @@ class HttpLimits(StrictConfig):
         max_side: Most height and width in pixels.
         max_goals: Most goals in one request that scores all images against all goals.
         max_scores: Images times goals of such a request.
-        max_text_chars: Most characters of a model's name or a goal.
+        max_texts: Most texts in one request that embeds texts.
+        max_text_chars: Most characters of a model's name, a goal or a text.
         max_json_values: Commas and brackets in a JSON body, which bound what it can become when it is parsed.
         max_header_bytes: Most bytes in all headers of one request.
         max_requests: Most requests at work at the same time; more are refused with 503.
@@ -41,6 +43,7 @@ class HttpLimits(StrictConfig):
     max_side: int = Field(default=8192, ge=1)
     max_goals: int = Field(default=1000, ge=1)
     max_scores: int = Field(default=2**16, ge=1)
+    max_texts: int = Field(default=MAX_REQUEST_TEXTS, ge=1, le=MAX_REQUEST_TEXTS)
     max_text_chars: int = Field(default=500, ge=1)
     max_json_values: int = Field(default=2**18, ge=1)
     max_header_bytes: int = Field(default=2**15, ge=1)

@@ -76,6 +76,32 @@ class EmbedParameters(Message):
         limits.check_texts("model", [self.model])
 
 
+class TextsRequest(EmbedParameters):
+    """Body of `POST /v1/embed_texts`.
+
+    Attributes:
+        texts: Whole captions, as a prompt template gives them; none of them blank.
+    """
+
+    texts: Texts = Field(min_length=1, description="Whole captions, with the words of a template already around them.")
+
+    def check(self, images: int, limits: HttpLimits) -> None:
+        """Refuse what is beyond the limits.
+
+        Raises:
+            HttpError: It is.
+        """
+        super().check(images, limits)
+        if len(self.texts) > limits.max_texts:
+            raise HttpError("too_large", f"{len(self.texts)} texts", f"send at most {limits.max_texts} in one request")
+        for index, text in enumerate(self.texts):
+            if not text.strip():
+                raise HttpError(
+                    "invalid_request", f"text {index} is empty", "leave it out, or write what the image should show"
+                )
+        limits.check_texts("text", set(self.texts))
+
+
 class ScoreParameters(EmbedParameters):
     """What to score images against.
 
@@ -163,6 +189,24 @@ class EmbedResponse(BaseModel):
     model: str
     fingerprint: str
     embeddings: list[list[float]]
+
+
+class TextsResponse(BaseModel):
+    """Answer of `POST /v1/embed_texts`.
+
+    Attributes:
+        model: As asked for.
+        fingerprint: Fingerprint of the encoder, that of `POST /v1/embed`: dot products of the two are cosines.
+        embeddings: (M, D), each row of length 1.
+        words: How many tokens of each text are its own; null where the model does not say.
+        unknown: How many of those the model does not know; null likewise.
+    """
+
+    model: str
+    fingerprint: str
+    embeddings: list[list[float]]
+    words: list[int] | None
+    unknown: list[int] | None
 
 
 class ModelInfo(RewardDescription):

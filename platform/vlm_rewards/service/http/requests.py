@@ -15,7 +15,7 @@ from vlm_rewards.service.http.body import count_keys, read_json
 from vlm_rewards.service.http.errors import HttpError
 from vlm_rewards.service.http.images import decode_images
 from vlm_rewards.service.http.limits import HttpLimits
-from vlm_rewards.service.http.messages import EmbedParameters, EmbedRequest, ScoreParameters, ScoreRequest
+from vlm_rewards.service.http.messages import EmbedParameters, EmbedRequest, ScoreParameters, ScoreRequest, TextsRequest
 from vlm_rewards.service.http.wire import unpack
 from vlm_rewards.service.schema import ScoreResult, check_request_frames, count_frames
 
@@ -28,7 +28,8 @@ class Work:
 
     Attributes:
         parameters: What to do.
-        groups: Frames uint8 (n, H, W, 3) of one size each, with their places in the request; at least one group.
+        groups: Frames uint8 (n, H, W, 3) of one size each, with their places in the request; at least one group, or
+            none for a request of texts alone.
         count: Images of the request.
     """
 
@@ -66,6 +67,23 @@ def score_work(is_json: bool, body: bytearray, limits: HttpLimits, share: Share)
 def embed_work(is_json: bool, body: bytearray, limits: HttpLimits, share: Share) -> Reading:
     """Read a request to embed; see `_work`."""
     return _work(is_json, body, limits, share, EmbedRequest, EmbedParameters)
+
+
+def texts_work(is_json: bool, body: bytearray, limits: HttpLimits, share: Share) -> Reading:
+    """Read a request to embed texts, whose bytes `share` holds.
+
+    Raises:
+        AbandonedError: The request has ended.
+        HttpError: It is no JSON, not what the path takes, or beyond a limit.
+    """
+    if not is_json:
+        raise HttpError("unsupported_media_type", "texts come as JSON", "use the content type application/json")
+    values = read_json(body, limits, share)
+    body.clear()
+    yield
+    request = TextsRequest.parsed(values)
+    request.check(0, limits)
+    return Work(request, [], 0)
 
 
 async def scored(backend: TransportBackend, work: Work, share: Share, timeout_s: float) -> ScoreResult:

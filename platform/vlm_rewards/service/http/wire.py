@@ -10,6 +10,7 @@ from safetensors.numpy import load, save
 
 from vlm_rewards.service.http.errors import HttpError
 
+JSON = "application/json"
 MEDIA_TYPE = "application/x-safetensors"
 
 # Longest header in bytes: room for the goals of 1,000 frames, and little for a parser to chew on.

@@ -30,7 +30,7 @@ from vlm_rewards.errors import (
 )
 from vlm_rewards.reward_model import RewardDescription
 from vlm_rewards.service.live import REWARD_DEPLOYMENT, serves
-from vlm_rewards.service.schema import EmbedResult, ReplicaInfo, ScoreResult
+from vlm_rewards.service.schema import EmbedResult, ReplicaInfo, ScoreResult, TextResult
 from vlm_rewards.service.transports.controller import Pace, Shared
 
 T = TypeVar("T")
@@ -129,6 +129,11 @@ class HandleTransport:
         result: EmbedResult = self._call("embed", timeout_s, frames)
         return result
 
+    def embed_texts(self, texts: Sequence[str], timeout_s: float) -> TextResult:
+        """Embed texts; see `Transport.embed_texts`."""
+        result: TextResult = self._call("embed_texts", timeout_s, list(texts))
+        return result
+
     def describe(self, timeout_s: float) -> RewardDescription:
         """Ask one replica for its description; see `Transport.describe`."""
         result: RewardDescription = self._call("describe", timeout_s)
@@ -200,7 +205,7 @@ class HandleTransport:
         by_value = handle.options(_by_reference=False, request_serialization="pickle", response_serialization="pickle")
         methods = {
             (name, by_reference): (handle if by_reference else by_value).options(method_name=name)
-            for name in ("score", "score_all", "embed", "describe", "replica_info")
+            for name in ("score", "score_all", "embed", "embed_texts", "describe", "replica_info")
             for by_reference in (False, True)
         }
         self._known.put(self.app_name, methods)

@@ -22,8 +22,8 @@ from vlm_rewards.errors import (
 )
 from vlm_rewards.reward_model import RewardDescription
 from vlm_rewards.service.http.errors import HttpError, library_error
-from vlm_rewards.service.http.wire import MEDIA_TYPE, pack, unpack
-from vlm_rewards.service.schema import EmbedResult, ScoreResult, count_frames
+from vlm_rewards.service.http.wire import JSON, MEDIA_TYPE, pack, unpack
+from vlm_rewards.service.schema import EmbedResult, ScoreResult, TextResult, check_texts_request, count_frames
 
 # The caller's own token, where none is given.
 TOKEN_VARIABLE = "VLM_REWARDS_TOKEN"
@@ -39,6 +39,9 @@ _LONGEST_TEXT = 8 * 2**20
 
 # Bytes of one number, of which an answer has two where there are scores: the score and its reward.
 _NUMBER_BYTES = 4
+
+# Characters of one number in JSON, with its comma.
+_NUMBER_CHARS = 24
 
 # Numbers of one embedding, and more than any model has.
 _LONGEST_EMBEDDING = 2**16
@@ -96,6 +99,20 @@ class HttpTransport:
         arrays, values = self._unpacked(body, "embeddings")
         return EmbedResult(arrays["embeddings"], values["fingerprint"])
 
+    def embed_texts(self, texts: Sequence[str], timeout_s: float) -> TextResult:
+        """Embed texts; see `Transport.embed_texts`."""
+        check_texts_request(texts)
+        content = json.dumps({"model": self.model, "texts": list(texts)}).encode()
+        most_bytes = _LONGEST_TEXT + _NUMBER_CHARS * len(texts) * _LONGEST_EMBEDDING
+        body = self._request("POST", "/v1/embed_texts", timeout_s, content, most_bytes, JSON)
+        try:
+            values = json.loads(body)
+            embeddings = np.array(values["embeddings"], np.float32).reshape(len(texts), -1)
+            words, unknown = (None if values[key] is None else tuple(values[key]) for key in ("words", "unknown"))
+            return TextResult(embeddings, str(values["fingerprint"]), words, unknown)
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise self._foreign(error) from error
+
     def describe(self, timeout_s: float) -> RewardDescription:
         """Ask for the model's description; see `Transport.describe`."""
         body = self._request("GET", "/v1/models/" + quote(self.model, safe=""), timeout_s)
@@ -136,7 +153,13 @@ class HttpTransport:
         return packed
 
     def _request(
-        self, method: str, path: str, timeout_s: float, content: bytes | None = None, most_bytes: int = _LONGEST_TEXT
+        self,
+        method: str,
+        path: str,
+        timeout_s: float,
+        content: bytes | None = None,
+        most_bytes: int = _LONGEST_TEXT,
+        media_type: str = MEDIA_TYPE,
     ) -> bytes:
         deadline = time.monotonic() + timeout_s
         # Uncompressed: a compressed answer could become anything.
@@ -145,7 +168,7 @@ class HttpTransport:
             "Accept-Encoding": "identity",
         }
         if content is not None:
-            headers["Content-Type"] = MEDIA_TYPE
+            headers["Content-Type"] = media_type
         token = self._token or os.environ.get(self._token_variable)
         if token:
             headers["Authorization"] = f"Bearer {token}"

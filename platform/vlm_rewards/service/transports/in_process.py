@@ -14,7 +14,8 @@ import numpy.typing as npt
 from vlm_rewards.embedding_cache import EmbeddingCache
 from vlm_rewards.goals import TaskSet
 from vlm_rewards.reward_model import RewardConfig, RewardDescription, RewardModel
-from vlm_rewards.service.schema import EmbedResult, ScoreResult
+from vlm_rewards.service.schema import EmbedResult, ScoreResult, TextResult
+from vlm_rewards.service.texts import embed_texts
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,12 @@ class InProcessTransport:
         loaded = self._ready()
         with loaded.at_work():
             return EmbedResult(loaded.model.embed(frames), loaded.model.encoder.fingerprint)
+
+    def embed_texts(self, texts: Sequence[str], timeout_s: float) -> TextResult:
+        """Embed texts; see `Transport.embed_texts`."""
+        loaded = self._ready()
+        with loaded.at_work():
+            return embed_texts(loaded.model.encoder, texts)
 
     def describe(self, timeout_s: float) -> RewardDescription:
         """Return the model's description."""

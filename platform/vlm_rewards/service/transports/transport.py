@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vlm_rewards.reward_model import RewardDescription
-from vlm_rewards.service.schema import EmbedResult, ScoreResult
+from vlm_rewards.service.schema import EmbedResult, ScoreResult, TextResult
 
 
 class Transport(Protocol):
@@ -76,6 +76,22 @@ class Transport(Protocol):
             The service's answer as it came.
 
         Raises:
+            RewardServiceError: As for `score`, and the other errors named there.
+        """
+        ...
+
+    def embed_texts(self, texts: Sequence[str], timeout_s: float) -> TextResult:
+        """Embed texts that need be no goals of the service.
+
+        Args:
+            texts: At most `MAX_REQUEST_TEXTS`, none of them blank.
+            timeout_s: Seconds to wait for the answer.
+
+        Returns:
+            The service's answer as it came.
+
+        Raises:
+            ConfigError: Too many texts, or one that is blank or too long.
             RewardServiceError: As for `score`, and the other errors named there.
         """
         ...
