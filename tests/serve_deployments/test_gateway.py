@@ -60,6 +60,8 @@ def test_a_client_over_http_gets_what_one_on_the_cluster_gets(url, app):
     ):
         np.testing.assert_array_equal(call(over_http), call(by_handle))
     assert over_http.describe() == by_handle.describe()
+    texts = [transport.embed_texts(["a red ball"], 20) for transport in (HttpTransport(url, app), HandleTransport(app))]
+    np.testing.assert_array_equal(texts[0].embeddings, texts[1].embeddings)
     large = np.random.default_rng(1).integers(0, 256, (64, 224, 224, 3), dtype=np.uint8)  # 9.6 MB
     np.testing.assert_array_equal(
         over_http.score(large, ["g1"] * 64).scores, RewardModel(REWARD, TASK_SET).score(large, ["g1"] * 64)
@@ -73,6 +75,8 @@ def test_the_pages_that_a_ray_services_probes_ask_for_answer(url, app):
     assert httpx2.get(f"{url}/-/routes", timeout=20).json()["/"] == "gateway"
     assert httpx2.get(f"{url}/healthz", timeout=20).json() == {"status": "ok"}
     assert httpx2.get(f"{url}/readyz", timeout=20).status_code == 200
+    page = httpx2.get(f"{url}/playground", timeout=20)
+    assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
 
 
 def test_anything_that_speaks_http_and_json_gets_rewards(url, app):
