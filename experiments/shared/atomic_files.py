@@ -1,8 +1,9 @@
 """Files that are complete or absent."""
 
-import os
 from pathlib import Path
 from typing import Any
+
+from vlm_rewards.whole_files import written_whole
 
 
 def write_atomically(path: Path, data: Any) -> None:
@@ -12,13 +13,5 @@ def write_atomically(path: Path, data: Any) -> None:
         path: The file, in a folder that exists.
         data: Text, which becomes UTF-8, or anything with bytes in it.
     """
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        with partial.open("wb") as file:
-            file.write(data.encode() if isinstance(data, str) else data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    with written_whole(path) as partial:
+        partial.write_bytes(data.encode() if isinstance(data, str) else data)

@@ -38,24 +38,32 @@ def export(trainer: Learner, size: ModelSize, held_out: RenderedDataset, folder:
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    trainer.tokenizer.save_pretrained(partial)
+    try:
+        _write(trainer, size, held_out, partial)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    return _load(folder)
+
+
+def _write(trainer: Learner, size: ModelSize, held_out: RenderedDataset, folder: Path) -> None:
+    trainer.tokenizer.save_pretrained(folder)
     CLIPImageProcessorPil(
         size={"height": size.image_height, "width": size.image_width},
         do_center_crop=False,
         image_mean=trainer.mean,
         image_std=trainer.std,
-    ).save_pretrained(partial)
-    _save_weights(trainer, partial, torch.float32)
-    exact = _embeddings(partial, held_out)
-    _save_weights(trainer, partial, torch.float16)
-    cosines = (exact * _embeddings(partial, held_out)).sum(axis=1)
+    ).save_pretrained(folder)
+    _save_weights(trainer, folder, torch.float32)
+    exact = _embeddings(folder, held_out)
+    _save_weights(trainer, folder, torch.float16)
+    cosines = (exact * _embeddings(folder, held_out)).sum(axis=1)
     if not cosines.min() >= _HALF_PRECISION_COSINE:  # so that NaN counts as a loss
-        _save_weights(trainer, partial, torch.float32)
+        _save_weights(trainer, folder, torch.float32)
     known, texts = _known_pairs(held_out)
-    write_record(partial, _load(partial), known, texts)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
-    return _load(folder)
+    write_record(folder, _load(folder), known, texts)
 
 
 def _save_weights(trainer: Learner, folder: Path, dtype: torch.dtype) -> None:

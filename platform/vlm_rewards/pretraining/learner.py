@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import io
 import math
-import os
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +22,7 @@ from vlm_rewards.pretraining.contrastive_loss import multi_positive_loss
 from vlm_rewards.pretraining.pretrain_config import ModelSize, TrainingConfig
 from vlm_rewards.pretraining.rendered_dataset import RenderedDataset
 from vlm_rewards.pretraining.tokenizer import make_tokenizer
+from vlm_rewards.whole_files import written_whole
 
 _MAX_LOGIT_SCALE = math.log(100)
 
@@ -135,18 +136,22 @@ class Learner:
         return tokens["input_ids"], tokens["attention_mask"]
 
     def save(self, path: Path, identity: str) -> None:
-        """Write a checkpoint in one piece; `identity` names the training that it belongs to."""
-        partial = path.with_suffix(".partial")
-        torch.save(
-            {
-                "identity": identity,
-                "step": self.step,
-                "model": self.model.state_dict(),
-                "optimizer": self._optimizer.state_dict(),
-            },
-            partial,
-        )
-        os.replace(partial, path)
+        """Write a checkpoint in one piece; `identity` names the training that it belongs to.
+
+        Raises:
+            OSError: The disk does not take it; the checkpoint before stays.
+        """
+        state = {
+            "identity": identity,
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+        }
+        # In memory first: where torch itself writes, a full disk is a RuntimeError of no clear words.
+        data = io.BytesIO()
+        torch.save(state, data)
+        with written_whole(path) as partial:
+            partial.write_bytes(data.getbuffer())
 
     def restore(self, path: Path, identity: str) -> None:
         """Go on from a checkpoint.

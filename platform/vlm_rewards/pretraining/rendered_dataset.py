@@ -16,6 +16,7 @@ import numpy.typing as npt
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.pretraining.caption_source import import_source, source_fingerprint
 from vlm_rewards.pretraining.wording import check_wording
+from vlm_rewards.whole_files import written_whole
 
 _CHUNK = 500
 
@@ -166,6 +167,5 @@ def _render_chunk(spec: RenderSpec, folder: Path, start: int) -> None:
     check_wording(caption for row in rows for caption in row["captions"])
     frames.flush()
     # Renamed into place last: a chunk file stands for images that are complete.
-    partial = _chunk_file(folder, start).with_suffix(".partial")
-    partial.write_text(json.dumps(rows), encoding="utf-8")
-    partial.rename(_chunk_file(folder, start))
+    with written_whole(_chunk_file(folder, start)) as partial:
+        partial.write_text(json.dumps(rows), encoding="utf-8")

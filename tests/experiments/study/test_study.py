@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,14 +13,8 @@ import pytest
 from mlflow.tracking import MlflowClient
 
 from experiments.prompts import app
-from experiments.study import study
-from experiments.study.study import Study
-from experiments.study.study_folder import StudyFolder
 from tests.experiments.commands import invoke, meanwhile
-from tests.experiments.damages import each_damage
 from tests.experiments.processes import ray_workers, wait_for
-from tests.experiments.study.test_attach import Silent
-from vlm_rewards.errors import ConfigError
 from vlm_rewards.tracking.store import default_uri
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -170,49 +163,3 @@ def test_tracking_costs_little_and_says_how_much(finished):
     for run in children.values():
         assert 0 < run.data.metrics["tracking/share"] < 0.5
         assert 0 < run.data.metrics["tracking/seconds"] < (run.info.end_time - run.info.start_time) / 2000
-
-
-def run_trial(config, environment=None):
-    """In place of the study's own, under its name: a trial that begins is one too many."""
-    raise AssertionError("a finished trial began anew")
-
-
-def taken_up(folder):
-    """What Tune says of a study whose trials have all ended; the error where it cannot."""
-    known = StudyFolder.existing(folder, "prompts")
-    trials = known.record().trials
-    try:
-        results = Study("prompts", known.config(), known, trials, Silent())._tune(trials)
-    except ConfigError as error:
-        return str(error)
-    return sorted((one.config["trial"]["mlflow_run_id"], one.metrics["finished"], str(one.error)) for one in results)
-
-
-def test_every_damaged_file_of_tunes_own_is_told_in_one_line_or_decides_nothing(finished, tmp_path, monkeypatch):
-    monkeypatch.setattr(study, "run_trial", run_trial)
-    folder = Path(shutil.copytree(finished[1], tmp_path / finished[1].name))
-    place = folder / "tune" / folder.name
-    # Each session leaves a state of its own, and the newest counts.
-    *older, _ = sorted(place.glob("experiment_state-*.json"))
-    for path in older:
-        path.unlink()
-    files = {path: path.read_bytes() for path in sorted(place.iterdir()) if path.is_file()}
-
-    def taken_up_once():
-        found = taken_up(folder)
-        for path in set(place.iterdir()) - set(files):
-            path.unlink() if path.is_file() else shutil.rmtree(path)
-        return found
-
-    whole = taken_up_once()
-    assert [ended for _, ended, _ in whole] == [True, True]
-    refused = set()
-    for path, damage in each_damage(files):
-        found = taken_up_once()
-        if isinstance(found, str):
-            assert str(path.parent) in found, (path, damage)
-            assert "\n" not in found
-            refused.add(path.name.partition("-")[0])
-        else:
-            assert found == whole, (path, damage)
-    assert {"tuner.pkl", "experiment_state"} <= refused

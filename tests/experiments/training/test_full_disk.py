@@ -1,7 +1,6 @@
 """A disk that is really full: a small one of its own, which the tests fill."""
 
 import contextlib
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from experiments.training.config import TrainConfig
 from experiments.training.loop import TrainingLoop
 from tests.experiments.training.test_loop import Written
 from tests.experiments.training.test_run import Silent
+from tests.small_disk import small_disk
 from vlm_rewards.tracking import MlflowRun, store
 from vlm_rewards.tracking.store import default_uri
 
@@ -26,21 +26,9 @@ MIB = 2**20
 
 @pytest.fixture
 def disk(tmp_path, with_store):
-    """A disk of 8 MiB with an empty MLflow store on it; only root can make one."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    try:
-        mounted = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", place], capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError:
-        pytest.skip("there is no mount")
-    if mounted.returncode:
-        pytest.skip(f"no small disk can be made here: {mounted.stderr.strip()}")
-    try:
+    """A disk of 8 MiB with an empty MLflow store on it."""
+    with small_disk(tmp_path / "disk", 8) as place:
         yield with_store(place)
-    finally:
-        subprocess.run(["umount", "--lazy", place], check=True)
 
 
 @dataclass

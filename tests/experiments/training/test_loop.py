@@ -1,9 +1,11 @@
 """The iterations of a training, with an algorithm whose results are written down: what is logged, under which step."""
 
 import dataclasses
+import errno
 from pathlib import Path
 
 import pytest
+from ray.exceptions import RayTaskError
 
 from experiments.shared.preset_files import load_preset
 from experiments.shared.run_folder import RunFolder, RunState
@@ -97,3 +99,15 @@ def test_a_resumed_training_goes_on_with_the_steps_and_the_curve_of_its_state(ru
     calls, _, ended = run(first, total_env_steps=500)
     assert [step for step, _ in calls] == [400, 500]
     assert [point.env_steps for point in ended.curve] == [100, 200, 300, 400, 500]
+
+
+def test_what_a_learner_in_another_process_raises_as_it_saves_is_its_own_error(run, monkeypatch):
+    full = OSError(errno.ENOSPC, "No space left on device")
+
+    def save(self, path):
+        raise RayTaskError("save_to_path", "a traceback\nof many lines", full).as_instanceof_cause()
+
+    monkeypatch.setattr(Written, "save_to_path", save)
+    with pytest.raises(OSError, match="No space left") as raised:
+        run(total_env_steps=100)
+    assert raised.value is full

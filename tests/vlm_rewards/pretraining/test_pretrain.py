@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.small_disk import small_disk
 from vlm_rewards.encoders import load_encoder
 from vlm_rewards.errors import ConfigError, SelfCheckError
 from vlm_rewards.pretraining.model_card import weights_of, with_measurement
@@ -193,6 +194,22 @@ def test_a_damaged_checkpoint_is_told_in_one_line(dataset, tmp_path, damage):
     with pytest.raises(ConfigError, match=r"state\.pt is damaged .* delete it to begin anew") as caught:
         Trainer(settings.model, settings.training, dataset).run(path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_full_disk_leaves_the_checkpoint_before_and_nothing_half_written(dataset, tmp_path):
+    settings = config(steps=2, batch_size=16)
+    trainer = Trainer(settings.model, settings.training, dataset)
+    with small_disk(tmp_path / "disk", 40) as disk:
+        trainer.save(disk / "state.pt", "this one")
+        before = (disk / "state.pt").read_bytes()
+        (disk / "others").write_bytes(bytes(40 * 2**20 - len(before) - 2**16))
+        trainer.step = 5
+        with pytest.raises(OSError, match="No space left"):
+            trainer.save(disk / "state.pt", "this one")
+        assert sorted(path.name for path in disk.iterdir()) == ["others", "state.pt"]
+        assert (disk / "state.pt").read_bytes() == before
+        trainer.restore(disk / "state.pt", "this one")
+        assert trainer.step == 0
 
 
 def test_a_checkpoint_runs_no_code(dataset, tmp_path):

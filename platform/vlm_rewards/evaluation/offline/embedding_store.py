@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import uuid
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 
 from vlm_rewards.errors import ConfigError, RewardServiceError
 from vlm_rewards.evaluation.offline.dataset import States
+from vlm_rewards.whole_files import written_whole
 
 
 def state_keys(trajectory: np.ndarray, step: np.ndarray) -> npt.NDArray[np.int64]:
@@ -80,9 +80,8 @@ class EmbeddingStore:
         )
         # A name of its own: two studies may fill one store side by side.
         name = f"embeddings-{uuid.uuid4().hex}.parquet"
-        partial = self.folder / f".{name}.partial"
-        pq.write_table(table, partial, compression="none", write_page_checksum=True)
-        os.replace(partial, self.folder / name)
+        with written_whole(self.folder / name) as partial:
+            pq.write_table(table, partial, compression="none", write_page_checksum=True)
         self._pending.clear()
 
     def known(self) -> npt.NDArray[np.int64]:
