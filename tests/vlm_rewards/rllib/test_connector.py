@@ -30,8 +30,6 @@ from vlm_rewards.rllib.training_goals import ACHIEVED, EMBEDDING, TrainingGoals
 from vlm_rewards.service import InProcessTransport, RewardClient
 
 TINY = GoalModuleConfig(channels=(4,), strides=(4,), goal_dim=8, hidden_dim=16, grid=(2, 2))
-
-
 GOALS = TrainingGoals.of(TASKS)
 CAPTIONED = GOALS.captioned(TASKS, "D", None, ENCODER)
 
@@ -388,15 +386,11 @@ def test_the_true_reward_s_hindsight_asks_the_env_for_all_goals(ray_session):
         np.testing.assert_array_equal([info[ACHIEVED][own] for info in chunk.get_infos()[1:]], chunk.get_rewards() > 0)
 
     def silent(**kwargs):
-        return gym.Wrapper(make_silent_grid(**kwargs))
+        return gym.Wrapper(type("SilentGrid", (ColouredGridEnv,), {"achieved_goals": property(_absent)})(**kwargs))
 
     runner = runner_of(client_factory=None, make=silent, **HINDSIGHT)
     with pytest.raises(ConfigError, match="has no achieved_goals"):
         runner.sample(num_timesteps=20)
-
-
-def make_silent_grid(**kwargs):
-    return type("SilentGrid", (ColouredGridEnv,), {"achieved_goals": property(_absent)})(**kwargs)
 
 
 def _absent(env):
