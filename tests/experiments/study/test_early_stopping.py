@@ -17,7 +17,7 @@ def test_the_worse_of_two_trials_is_stopped_at_the_first_rung(ray_session, tmp_p
     values = load_preset("studies/model_size", "smoke")
     values["name"] = "asha"
     values["settings"] |= {
-        "total_env_steps": 2048,
+        "total_env_steps": 1024,
         "checkpoint_every_steps": 512,
         "algorithm": {"train_batch_size": 512},
         # Drawn actions: the most probable one of a beginner is always the same.
@@ -47,6 +47,6 @@ def test_the_worse_of_two_trials_is_stopped_at_the_first_rung(ray_session, tmp_p
     good_steps, bad_steps = (
         max(m.step for m in client.get_metric_history(run.info.run_id, "train/env_steps")) for run in (good, bad)
     )
-    assert bad_steps < 2048 <= good_steps
+    assert bad_steps < 1024 <= good_steps
     assert "evaluation/success_rate" in good.data.metrics
     assert {run.info.status for run in runs} == {"FINISHED", "KILLED"}
