@@ -88,7 +88,7 @@ def _demands() -> tuple[dict[tuple[str, str], int], dict[str, float]]:
     for actor in (*_actors("PENDING_CREATION"), *_actors("ALIVE")):
         if actor.placement_group_id.strip(b"\xff"):
             continue  # its group has been counted
-        if actor.address.node_id.strip(b"\xff"):  # it has its resources, though its process may still begin
+        if actor.address.worker_id.strip(b"\xff"):  # it has its resources, though it may still begin
             held[f"{_name(actor)}s"] += actor.required_resources.get("CPU", 0)
         else:
             waiting[_name(actor), in_words(dict(actor.required_resources))] += 1
@@ -106,6 +106,7 @@ def _name(actor: Any) -> str:
     kind, _, rest = str(actor.class_name).partition(":")
     if kind == "ServeReplica":
         return f"replica of {rest.partition(':')[0]}"
+    kind = str(actor.class_name).rpartition(".")[2]
     return _NAMES.get(kind, kind)
 
 
