@@ -60,8 +60,9 @@ def plot_curves(rows: Sequence[dict[str, Any]], model: str, negatives: str, path
     panels[0, 0].set_ylabel("episodes paid where the goal holds")
     panels[1, 0].set_ylabel("precision of what is paid")
     figure.legend(loc="outside lower center", ncols=min(len(heads) + 1, 2 * len(tasks)), frameon=False)
+    space = " " if len(tasks) > 2 else "\n"
     figure.suptitle(
-        f"Search against {model}, negatives {negatives}: best of n (solid), cross-entropy (dashed)", fontsize=11
+        f"Search against {model}, {negatives}:{space}best of n (solid), cross-entropy (dashed)", fontsize=11
     )
     figure.savefig(path)
 
@@ -104,5 +105,8 @@ def plot_kept(rows: Sequence[dict[str, Any]], path: Path) -> None:
                 axes.set_title(task.replace("_", " "))
         panels[line, 0].set_ylabel(f"truth kept\n({negatives})")
     figure.legend(loc="outside lower center", ncols=min(len(heads), 2 * len(tasks)), frameon=False)
-    figure.suptitle("Truth kept at the highest level of best-of-n, against the same search on the truth", fontsize=11)
+    space = " " if len(tasks) > 2 else "\n"
+    figure.suptitle(
+        f"Truth kept at the highest level of best-of-n,{space}against the same search on the truth", fontsize=11
+    )
     figure.savefig(path)
