@@ -162,7 +162,7 @@ class PressureConfig(StrictConfig):
     @model_validator(mode="after")
     def _fits_together(self) -> "PressureConfig":
         _known("only", self.only or (), self.tasks)
-        most = max(self.tries_of(task) for task in self.searched.values())
+        most = max(self.tries_of(task) for task in self.tasks.values())
         if list(self.levels) != sorted(set(self.levels)) or self.levels[0] != 1 or self.levels[-1] > most:
             raise ValueError(f"levels must ascend from 1 to at most the tries, {most}; not {list(self.levels)}")
         if self.pilot.seed < self.seed + self.starts and self.seed < self.pilot.seed + self.pilot.starts:

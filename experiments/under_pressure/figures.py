@@ -60,8 +60,9 @@ def plot_curves(rows: Sequence[dict[str, Any]], model: str, negatives: str, path
     panels[0, 0].set_ylabel("episodes paid where the goal holds")
     panels[1, 0].set_ylabel("precision of what is paid")
     figure.legend(loc="outside lower center", ncols=min(len(heads) + 1, 2 * len(tasks)), frameon=False)
+    space = " " if len(tasks) > 2 else "\n"
     figure.suptitle(
-        f"Search against {model}, negatives {negatives}: best of n (solid), cross-entropy (dashed)", fontsize=11
+        f"Search against {model}, {negatives}:{space}best of n (solid), cross-entropy (dashed)", fontsize=11
     )
     figure.savefig(path)
 
@@ -81,6 +82,8 @@ def plot_kept(rows: Sequence[dict[str, Any]], path: Path) -> None:
     )
     figure = Figure(figsize=(1.2 + 3.1 * len(tasks), 0.9 + 2.7 * len(sets)), dpi=130, layout="constrained")
     panels = figure.subplots(len(sets), len(tasks), sharex=True, sharey=True, squeeze=False)
+    # A lucky search on a reward may reach more than that on the truth.
+    top = 1.05 * max([1.0, *(row["kept_high"] for row in shown if np.isfinite(row["kept_high"]))])
     for line, negatives in enumerate(sets):
         for column, task in enumerate(tasks):
             axes = panels[line, column]
@@ -97,12 +100,15 @@ def plot_kept(rows: Sequence[dict[str, Any]], path: Path) -> None:
                 label = head if line == column == 0 else None
                 axes.errorbar(x, y, errors, fmt="o", color=colour, markersize=4, linewidth=1, label=label)
             axes.set_xticks(range(len(models)), models, rotation=20)
-            axes.set_ylim(-0.03, None)
+            axes.set_ylim(-0.03, top)
             axes.grid(alpha=0.25, axis="y")
             axes.spines[["top", "right"]].set_visible(False)
             if line == 0:
                 axes.set_title(task.replace("_", " "))
         panels[line, 0].set_ylabel(f"truth kept\n({negatives})")
     figure.legend(loc="outside lower center", ncols=min(len(heads), 2 * len(tasks)), frameon=False)
-    figure.suptitle("Truth kept at the highest level of best-of-n, against the same search on the truth", fontsize=11)
+    space = " " if len(tasks) > 2 else "\n"
+    figure.suptitle(
+        f"Truth kept at the highest level of best-of-n,{space}against the same search on the truth", fontsize=11
+    )
     figure.savefig(path)

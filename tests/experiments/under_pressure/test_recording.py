@@ -82,4 +82,7 @@ def test_a_run_s_checkpoints_come_in_order_and_what_is_none_is_refused(tmp_path)
 def test_every_packaged_preset_is_of_settings_that_fit_together():
     for name in ("laptop", "smoke"):
         config = PressureConfig(**load_preset("pressure", name))
+        for task in config.tasks:
+            assert list(config.model_copy(update={"only": (task,)}).searched) == [task]
+            PressureConfig(**{**load_preset("pressure", name), "only": [task]})
         assert PressureConfig(**yaml.safe_load(yaml.safe_dump(config.model_dump(mode="json")))) == config
