@@ -21,7 +21,10 @@ EXTRAS = {
     "playground.routes": "serve",
     "playground.server": "serve",
     "rllib": "rllib",
-    **{f"service.{name}": "serve" for name in ("application", "deploying", "deployment", "live", "observability")},
+    **{
+        f"service.{name}": "serve"
+        for name in ("application", "deploying", "deployment", "live", "observability", "routing")
+    },
     **{
         f"service.http.{name}": "serve"
         for name in ("answers", "app", "body", "docs_page", "envelope", "playground", "requests", "steps")

@@ -4,6 +4,7 @@ Everything is logged as a sum, or as the list of all values, and divided only in
 weigh env runners and moments unequally, and RLlib's default reduction is a moving average.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -153,27 +154,31 @@ def read_metrics(result: Mapping[str, Any]) -> RolloutMetrics:
     def total(name: str) -> float:
         return float(values.get(name, 0.0))
 
+    def count(name: str) -> int:
+        # RLlib's sum over nothing is NaN: where no episode ended, after iterations in which some did.
+        return 0 if math.isnan(total(name)) else int(total(name))
+
     def ratio(numerator: str, denominator: str) -> float | None:
-        return total(numerator) / total(denominator) if total(denominator) else None
+        return total(numerator) / count(denominator) if count(denominator) else None
 
     latencies = values.get("request_latencies_s", [])
     p50, p95 = np.percentile(latencies, [50, 95]).tolist() if np.size(latencies) else (None, None)
     return RolloutMetrics(
         env_steps=int(runners.get(NUM_ENV_STEPS_SAMPLED, 0)),
         env_steps_lifetime=int(runners.get(NUM_ENV_STEPS_SAMPLED_LIFETIME, 0)),
-        rewarded_steps=int(total("rewarded_steps")),
-        episodes=int(total("episodes")),
+        rewarded_steps=count("rewarded_steps"),
+        episodes=count("episodes"),
         episode_length=ratio("episode_steps", "episodes"),
         reward_return=ratio("reward_return_sum", "episodes"),
         env_return=ratio("env_return_sum", "episodes"),
         success_rate=ratio("successes", "episodes"),
         online_precision=ratio("true_reward_successes", "reward_successes"),
-        reward_successes=int(total("reward_successes")),
-        true_reward_successes=int(total("true_reward_successes")),
-        missed_successes=int(total("missed_successes")),
+        reward_successes=count("reward_successes"),
+        true_reward_successes=count("true_reward_successes"),
+        missed_successes=count("missed_successes"),
         score=ratio("score_sum", "scored_steps"),
-        requests=int(total("requests")),
-        retries=int(total("retries")),
+        requests=count("requests"),
+        retries=count("retries"),
         request_latency_p50_s=p50,
         request_latency_p95_s=p95,
     )

@@ -58,9 +58,14 @@ def test_metrics_are_the_sums_divided():
     assert metrics.request_latency_p95_s == pytest.approx(0.29)
 
 
-def test_an_iteration_in_which_no_episode_ended_is_healthy_and_has_no_means():
+# RLlib's sum over nothing: the key stays once some iteration had an episode.
+NOTHING = dict.fromkeys(("episodes", "episode_steps", "reward_return_sum", "reward_successes", "successes"), math.nan)
+
+
+@pytest.mark.parametrize("without_episodes", [{}, NOTHING])
+def test_an_iteration_in_which_no_episode_ended_is_healthy_and_has_no_means(without_episodes):
     empty = {"rewarded_steps": 100, "scored_steps": 100, "score_sum": 30.0, "requests": 13, "retries": 0}
-    metrics = health.check(result_of(**{f"env_runners.{METRICS_KEY}": empty}), env_steps=100)
+    metrics = health.check(result_of(**{f"env_runners.{METRICS_KEY}": empty | without_episodes}), env_steps=100)
     assert metrics.episodes == 0
     assert metrics.reward_return is None
     assert metrics.online_precision is None
