@@ -185,7 +185,9 @@ class RewardDeployment:
             self._check(kind, frames, goal_ids)
             return await self._admitted(Request(kind, frames, goal_ids, start))
 
-        return await self._noted(kind, len(frames), request_id, answer())
+        # What is no array is counted here and refused there.
+        count = len(frames) if isinstance(frames, np.ndarray) and frames.ndim else 0
+        return await self._noted(kind, count, request_id, answer())
 
     async def _noted(self, kind: str, frames: int, request_id: str, answer: Awaitable[T]) -> T:
         """Count and log a request, whatever becomes of it."""

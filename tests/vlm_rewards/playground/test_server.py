@@ -2,9 +2,7 @@
 
 import base64
 import json
-import os
 import signal
-import threading
 import urllib.error
 import urllib.request
 
@@ -65,7 +63,7 @@ def test_it_ends_at_a_signal_and_gives_the_port_back(lamp_model):
 
     def ready(url):
         told.append(url)
-        threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+        signal.raise_signal(signal.SIGINT)
 
     before = signal.getsignal(signal.SIGINT)
     serve_until_stopped(playground, ready)

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import os
 import signal
 import threading
 import time
@@ -133,7 +132,8 @@ def test_sigterm_while_the_server_hangs_keeps_every_metric(tracker, tmp_path, hu
                 for step in range(100):
                     logged.append(step)
                     run.log_metrics({"a": float(step)}, step=step)
-                    time.sleep(0.01)
+                    if step == 10:
+                        signal.raise_signal(signal.SIGTERM)
             finally:
                 tracker.mode = "well"
                 threading.Thread(target=let_go_until, args=(tracker, done), daemon=True).start()
@@ -142,7 +142,6 @@ def test_sigterm_while_the_server_hangs_keeps_every_metric(tracker, tmp_path, hu
     done = threading.Event()
     try:
         tracker.mode = "hangs"
-        threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGTERM)).start()
         with pytest.raises(SystemExit):
             train_until_stopped()
     finally:
