@@ -53,7 +53,7 @@ def rates(
     return {name: work[name] / statistics.median(times) for name, times in seconds.items()}
 
 
-def _matmul(device: str, size: int) -> tuple[Callable[[], object], float]:
+def matmul(device: str, size: int) -> tuple[Callable[[], object], float]:
     """Return a bf16 product on a device and its GFLOP."""
     left, right = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))
 
@@ -110,9 +110,9 @@ def encoders(quick: bool) -> list[Row]:
         }
         work = dict.fromkeys(calls, float(BATCH))
         if "torch bf16" in candidates:
-            calls["matmul"], work["matmul"] = _matmul("cpu", 1024 if quick else 2048)
+            calls["matmul"], work["matmul"] = matmul("cpu", 1024 if quick else 2048)
         found = rates(calls, work, rounds=2 if quick else 7, clock=time.process_time)
-    matmul = found.pop("matmul", MISSING)
+    product = found.pop("matmul", MISSING)
     best = _best(found)
     gflops = found[best] * GFLOP_AN_IMAGE
     torch_bf16 = found.get("torch bf16", MISSING)
@@ -122,8 +122,8 @@ def encoders(quick: bool) -> list[Row]:
             found[best] / found["torch fp32"], 3, ">=", note=note),
         Row("encoder-bf16", "fastest CPU encoder / torch bf16, the same", found[best] / torch_bf16, 1.1, ">=",
             note=f"best {best}" if "torch bf16" in found else TRAPPED),
-        Row("encoder-matmul", "fastest CPU encoder / torch's bf16 matmul rate", gflops / matmul, 0.85, ">=",
-            note=f"{gflops:.0f} GFLOP/s, matmul {matmul:.0f}" if "torch bf16" in found else TRAPPED),
+        Row("encoder-matmul", "fastest CPU encoder / torch's bf16 matmul rate", gflops / product, 0.85, ">=",
+            note=f"{gflops:.0f} GFLOP/s, matmul {product:.0f}" if "torch bf16" in found else TRAPPED),
     ]  # fmt: skip
 
 
@@ -178,7 +178,7 @@ def gpu_encoders(quick: bool) -> list[Row]:
             name: partial(encoder.embed_images, frames) for name, encoder in candidates.items()
         }
         work = dict.fromkeys(calls, float(len(frames)))
-        calls["matmul"], work["matmul"] = _matmul("cuda", 8192)
+        calls["matmul"], work["matmul"] = matmul("cuda", 8192)
         found = rates(calls, work, rounds=3 if quick else 20)
     gflops = found["ours"] * GFLOP_AN_IMAGE
     return [

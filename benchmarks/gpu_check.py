@@ -19,6 +19,7 @@ import typer
 from torch.nn import functional
 from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
+from benchmarks.encoder_rows import matmul, rates
 from vlm_rewards.encoders.known_models import KNOWN_MODELS, KnownModel
 from vlm_rewards.encoders.model_table import known_cost
 
@@ -190,20 +191,6 @@ def images_a_second(embed: Embed, batch: torch.Tensor, device: torch.device, sec
     return calls * len(batch) / spent
 
 
-def matmul_tflops(device: torch.device, size: int) -> float:
-    """Measure a square bf16 product: what the matrix units reach, in TFLOP/s."""
-    left, right = (torch.randn(size, size, device=device, dtype=torch.bfloat16) for _ in range(2))
-    rounds = 20 if device.type == "cuda" else 2
-    for timed in (False, True):
-        begun = time.perf_counter()
-        for _ in range(rounds):
-            product = left @ right
-        product[0, 0].item()
-        if timed:
-            return rounds * 2 * size**3 / (time.perf_counter() - begun) / 1e12
-    raise AssertionError
-
-
 @torch.inference_mode()
 def measure(
     known: KnownModel, batches: tuple[int, ...], device: torch.device, peak: float, seconds: float
@@ -275,7 +262,8 @@ def check(
         raise typer.Exit(2)
     chosen = [SMALL] if dry and not models else [known[name] for name in models or MODELS]
     size = 256 if dry else MATMUL
-    peak = matmul_tflops(where, size)
+    multiply, gflop = matmul(where.type, size)
+    peak = rates({"matmul": multiply}, {"matmul": gflop}, rounds=5)["matmul"] / 1e3
     rows = []
     for one in chosen:
         for row in measure(one, BATCHES[:1] if dry else BATCHES, where, peak, seconds):
