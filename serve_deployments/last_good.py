@@ -48,7 +48,7 @@ def keep_code(apps: Iterable[str]) -> None:
     _put(_CODE, used)
     keepers = {_keeper_name(each) for each in used.values()}
     if _keeper_name(package) in keepers:
-        _Keeper.options(  # type: ignore[attr-defined]
+        _Keeper.options(  # type: ignore[attr-defined]  # Ray's decorator adds it
             name=_keeper_name(package),
             namespace="vlm_rewards",
             lifetime="detached",

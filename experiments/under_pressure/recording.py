@@ -115,7 +115,8 @@ def plan_starts(task_set: TaskSet, count: int, first_seed: int) -> list[Start]:
 
 def act_at_random(env: gym.Env[Any, Any], rng: np.random.Generator) -> Iterator[int]:
     """Give uniformly random actions."""
-    count = int(env.action_space.n)  # type: ignore[attr-defined]  # all of ours are discrete
+    assert isinstance(env.action_space, gym.spaces.Discrete), "all of ours are"
+    count = int(env.action_space.n)
     while True:
         yield int(rng.integers(count))
 

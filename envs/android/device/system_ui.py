@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from functools import lru_cache
+from typing import cast
 
 from PIL import Image
 
@@ -38,8 +39,8 @@ def put_system_bars(image: Image.Image, now: datetime, battery: int) -> None:
 
 
 def _legible_at(image: Image.Image, x: int, y: int) -> RGB:
-    red, green, blue = image.getpixel((x, y))  # type: ignore[misc]  # RGB
-    return BLACK if luminance((red, green, blue)) > 0.55 else WHITE
+    colour = cast(RGB, image.getpixel((x, y)))  # Pillow leaves the mode open
+    return BLACK if luminance(colour) > 0.55 else WHITE
 
 
 @lru_cache(maxsize=4096)
