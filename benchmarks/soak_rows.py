@@ -28,7 +28,7 @@ _APP, _PORT = "soak", 8797
 # What is killed in turn, one every twenty seconds: each once a minute.
 _VICTIMS = ("ray::ServeReplica:gateway:", "ray::ProxyActor", f"ray::ServeReplica:{_APP}:")
 _KILL_EVERY_S = 20.0
-KILLED_SECONDS = 600.0
+KILLED_SECONDS = 1800.0
 
 
 @benchmark("soak-lost", "soak-held", "soak-memory")
