@@ -244,6 +244,11 @@ def jpegs():
             whole = jpeg(frame=frame_of_many, **options)
             cut = whole[: whole.index(b"\xff\xda") + (len(whole) - whole.index(b"\xff\xda")) // 2]
             yield f"jpeg {name}, {options}, cut and closed", Case(cut + end, says="pixels are missing")
+    for options in ({}, {"progressive": True}, {"subsampling": 2}):
+        whole = jpeg(**options)[:-2]
+        for bytes_missing in (2, 4, 8, 12):
+            cut = whole[:-bytes_missing] + end
+            yield f"jpeg {options}, {bytes_missing} bytes short and closed", Case(cut, says="are missing")
     parts = jpeg(restart_marker_rows=1)
     marks = [at for at in range(len(parts) - 1) if parts[at] == 0xFF and 0xD0 <= parts[at + 1] <= 0xD7]
     yield "jpeg with restarts, cut and closed", Case(parts[: marks[0]] + end, says="pixels are missing")

@@ -103,9 +103,7 @@ def _decode(index: int, file: PictureFile, frame: npt.NDArray[np.uint8], share: 
             if file.form == "PNG" and _ends_blank(image) and not png.has_all_rows(file, share.check):
                 raise DamagedError("rows of it are missing")
             pixels.fill(stored_view(frame, file.orientation), image, file)
-            # Not of several scans, which cost most and would only be less sharp.
-            once_more = file.form == "JPEG" and file.scans == 1 and _ends_flat(image)
-            checksum = _checksum(image) if once_more else None
+            checksum = _checksum(image) if file.form == "JPEG" else None
         if checksum is not None:
             with (
                 share.held(len(file.data)),
@@ -126,13 +124,6 @@ def _ends_blank(image: Image.Image) -> bool:
     """Return whether the rows that are decoded last, interlaced or not, hold nothing but zeros."""
     rows = np.asarray(image.crop((0, image.height - 2, *image.size)))
     return not rows[0].any() or not rows[1].any()
-
-
-def _ends_flat(image: Image.Image) -> bool:
-    """Return whether the last corner has one colour, as a decoder leaves it where pixels are missing."""
-    width, height = image.size
-    corner = np.asarray(image.crop((width - 4, height - 4, width, height)))
-    return bool((corner == corner[-1, -1]).all())
 
 
 def _checksum(image: Image.Image) -> int:

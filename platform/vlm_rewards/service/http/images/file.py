@@ -29,7 +29,7 @@ class PictureFile:
         scans: Passes over the picture that decoding takes; 1 unless it is a JPEG with several.
         bits: Bits of one sample.
         transparent: A PNG's tRNS chunk: one colour that is transparent, or the palette's alphas; None without one.
-        pixels_end: Where the pixels of a JPEG's last scan end in `data`.
+        pixels_ends: Where the pixels of each of a JPEG's scans end in `data`.
     """
 
     form: str
@@ -40,7 +40,7 @@ class PictureFile:
     scans: int = 1
     bits: int = 8
     transparent: bytes | None = None
-    pixels_end: int = 0
+    pixels_ends: tuple[int, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -22,8 +22,8 @@ _TABLES = (0xC4, 0xDB, 0xDD)  # Huffman, quantization, restart interval
 _RESTART_INTERVAL = 0xDD
 _ALONE = (0x01, *range(0xD0, 0xD8))
 _AFTER_DATA = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
-# Of all bytes but 0xFF, which begins markers.
-_NOISE = bytes(byte * 37 % 255 for byte in range(1024))
+# Of all bytes but 0xFF, which begins markers. Its first bit is 1: where pixels are missing, decoders go on with zeros.
+_NOISE = bytes((181 + byte * 37) % 255 for byte in range(1024))
 _PLAIN = "save it as a usual JPEG or PNG in RGB, such as Pillow's image.convert('RGB').save('image.png')"
 
 
@@ -41,9 +41,11 @@ def scan(data: bytes) -> PictureFile:
     """
     view = memoryview(data)
     kept: list[bytes | memoryview] = [data[:2]]
+    kept_bytes = 2
     frame: bytes | None = None
     scans: Scans | None = None
-    orientation = pixels_end = interval = 0
+    orientation = interval = 0
+    pixels_ends: list[int] = []
     position = 2
     for _ in range(_MOST_SEGMENTS):
         start = position = data.find(b"\xff", position)
@@ -85,9 +87,10 @@ def scan(data: bytes) -> PictureFile:
             begin, end = end, _end_of_pixels(data, end)
             scans.restart_interval = interval
             scans.add(bytes(body), data, begin, end)
-            pixels_end = sum(len(part) for part in kept) + end - start
+            pixels_ends.append(kept_bytes + end - start)
         if marker in (*_FRAMES, *_TABLES, _SCAN) or _decides_colours(marker, body):
             kept.append(view[start:end])
+            kept_bytes += end - start
         position = end
     else:
         raise DamagedError(f"it has more than {_MOST_SEGMENTS} segments", _PLAIN)
@@ -95,15 +98,21 @@ def scan(data: bytes) -> PictureFile:
         raise DamagedError("it has no pixels")
     scans.check_complete()
     height, width = struct.unpack(">HH", frame[1:5])
-    return PictureFile("JPEG", height, width, b"".join(kept), orientation or 1, scans.count, pixels_end=pixels_end)
+    return PictureFile(
+        "JPEG", height, width, b"".join(kept), orientation or 1, scans.count, pixels_ends=tuple(pixels_ends)
+    )
 
 
 def with_more(file: PictureFile) -> bytes:
-    """Return a file's data with noise where its pixels end.
+    """Return a file's data with noise where the pixels of each scan end.
 
     A decoder that has all pixels never looks at it; one that lacks some takes it for them.
     """
-    return file.data[: file.pixels_end] + _NOISE + file.data[file.pixels_end :]
+    parts, begin = [], 0
+    for end in file.pixels_ends:
+        parts += [file.data[begin:end], _NOISE]
+        begin = end
+    return b"".join([*parts, file.data[begin:]])
 
 
 def _check_kind(frame: bytes) -> None:
