@@ -19,7 +19,7 @@ from vlm_rewards.service import HttpTransport, RewardClient
 _HONEST, _LEAVING, _HOSTILE = 6, 4, 1
 _GOALS = [goal.id for goal in TASK_SET.all_goals][:3]
 # Those of `hostile_rows` that are quickest to send and dearest to read.
-_CHOSEN = ("PNG texts", "fewer numbers for goals", "escapes", "four progressive JPEGs", "sixty scans, many times")
+_CHOSEN = ("PNG texts", "fewer numbers for goals", "escapes", "eight progressive JPEGs", "sixty scans, many times")
 
 
 class Crowd:

@@ -181,8 +181,8 @@ BODIES: dict[str, Callable[[], tuple[bytes, str]]] = {
     "nesting": lambda: (b"[" * _ROOM, "application/json"),
     "one large image": lambda: _filled(lambda: [_text(_file((2870, 2870), "PNG", "RGB", compress_level=0))]),
     "two baseline JPEGs": lambda: _filled(lambda: _large_pair("JPEG", "RGB", (4096, 4096))),
-    "four progressive JPEGs": lambda: _filled(
-        lambda: _large_pair("JPEG", "RGB", (2896, 2896), progressive=True, subsampling=0)),
+    "eight progressive JPEGs": lambda: _filled(
+        lambda: _large_pair("JPEG", "RGB", (2048, 2048), progressive=True, subsampling=0)),
     "two PNGs with alpha": lambda: _filled(lambda: _large_pair("PNG", "RGBA", (4096, 4096))),
     "a thousand scans": lambda: _filled(lambda: [_text(_progressive((1024, 1024), 1000))]),
     "sixty scans, many times": lambda: _filled(lambda: [_text(_progressive((1024, 1024), 50))] * 32),

@@ -36,7 +36,7 @@ class HttpLimits(StrictConfig):
     max_body_bytes: int = Field(default=32 * 2**20, ge=1)
     max_images: int = Field(default=1024, ge=1)
     max_pixels_per_image: int = Field(default=2**24, ge=1)
-    max_progressive_pixels: int = Field(default=2**23, ge=1)
+    max_progressive_pixels: int = Field(default=2**22, ge=1)
     max_pixel_passes: int = Field(default=2**27, ge=1)
     max_pixels: int = Field(default=2**25, ge=1)
     min_side: int = Field(default=4, ge=1)

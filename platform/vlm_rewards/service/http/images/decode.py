@@ -96,28 +96,37 @@ def _scanned(index: int, text: str) -> PictureFile:
 def _decode(index: int, file: PictureFile, frame: npt.NDArray[np.uint8], share: Share) -> None:
     """Write a file's pixels into `frame`, uint8 of the file's shape."""
     try:
-        with Image.open(_Watched(file.data, share), formats=(file.form,)) as image:
-            if image.size != (file.width, file.height):
-                raise DamagedError("its headers contradict each other")
-            image.load()
-            if file.form == "PNG" and _ends_blank(image) and not png.has_all_rows(file, share.check):
-                raise DamagedError("rows of it are missing")
-            pixels.fill(stored_view(frame, file.orientation), image, file)
-            checksum = _checksum(image) if file.form == "JPEG" else None
-        if checksum is not None:
-            with (
-                share.held(len(file.data)),
-                Image.open(_Watched(jpeg.with_more(file), share), formats=(file.form,)) as image,
-            ):
-                image.load()
-                if _checksum(image) != checksum:
-                    raise DamagedError("parts of its pixels are missing")
+        checksum = _fill(file, frame, share)
+        if file.form == "JPEG" and _checksum_with_more(file, share) != checksum:
+            raise DamagedError("parts of its pixels are missing")
     except AbandonedError:
         raise
     except UnidentifiedImageError as error:
         raise _refused(index, "its header is damaged", error) from error
     except Exception as error:  # Pillow's decoders raise whatever damaged data make them raise
         raise _refused(index, " ".join(str(error).split()) or type(error).__name__, error) from error
+
+
+def _fill(file: PictureFile, frame: npt.NDArray[np.uint8], share: Share) -> int:
+    """Write a file's pixels into `frame`; return the checksum of what the decoder gave, for a JPEG, else 0."""
+    with Image.open(_Watched(file.data, share), formats=(file.form,)) as image:
+        if image.size != (file.width, file.height):
+            raise DamagedError("its headers contradict each other")
+        image.load()
+        if file.form == "PNG" and _ends_blank(image) and not png.has_all_rows(file, share.check):
+            raise DamagedError("rows of it are missing")
+        pixels.fill(stored_view(frame, file.orientation), image, file)
+        return _checksum(image) if file.form == "JPEG" else 0
+
+
+def _checksum_with_more(file: PictureFile, share: Share) -> int:
+    """Return the checksum of a JPEG's pixels as decoded from a file with noise behind each scan."""
+    with (
+        share.held(len(file.data)),
+        Image.open(_Watched(jpeg.with_more(file), share), formats=(file.form,)) as image,
+    ):
+        image.load()
+        return _checksum(image)
 
 
 def _ends_blank(image: Image.Image) -> bool:
