@@ -104,6 +104,12 @@ def test_texts_are_embedded_once_and_frames_once_for_many_goals(task_set, frames
         np.testing.assert_array_equal(grid[:, column], model.score(frames, [goal_id] * 12))
 
 
+def test_a_goal_that_is_asked_for_twice_has_its_column_twice(model, frames):
+    ids = ["maps", "gmail", "maps", "clock", "gmail"]
+    expected = np.stack([model.score(frames, [goal_id] * 12) for goal_id in ids], axis=1)
+    np.testing.assert_array_equal(model.score_all(frames, ids), expected)
+
+
 def test_goals_may_differ_from_frame_to_frame(model, frames):
     ids = ["gmail", "maps", "clock", "docs"] * 3
     scores = model.score(frames, ids)
