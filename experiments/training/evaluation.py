@@ -99,7 +99,7 @@ class Evaluation:
 
     def _client(self) -> AbstractContextManager[RewardClient | None]:
         config = self.config
-        if config.uses_ground_truth or not config.evaluation.videos:
+        if config.uses_ground_truth or not (config.evaluation.videos or config.evaluation.recording.episodes):
             return nullcontext(None)
         return connect(config.served_by, config.reward_model, self._task_set)
 
