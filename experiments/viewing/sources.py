@@ -6,6 +6,7 @@ from pathlib import Path
 
 from experiments.shared.run_folder import CONFIG_FILE, RunFolder
 from experiments.viewing.datasets import DatasetChoice, dataset_recording
+from experiments.viewing.page import PAGE, write_page
 from experiments.viewing.tracked import tracked_recording
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.offline.dataset import MANIFEST
@@ -59,6 +60,15 @@ def find(wanted: str, uri: str, choice: DatasetChoice, progress: Callable[[int, 
     if file.is_file():
         return Found(Recording.load(file), _source(file.parent), file.parent.name)
     raise ConfigError(_why_none(path))
+
+
+def write_page_beside(file: Path) -> Path:
+    """Write the page of a recording into the recording's folder, and return it.
+
+    Raises:
+        ConfigError: The recording cannot be read.
+    """
+    return write_page(Recording.load(file), file.with_name(PAGE), _source(file.parent))
 
 
 def _source(folder: Path) -> dict[str, str]:
