@@ -104,6 +104,11 @@ def _why_none(client: MlflowClient, experiments: list[str], run: Any) -> str:
     if having:
         listed = ", ".join(f"{child.info.run_id} ({child.info.run_name})" for child in having[:4])
         return f"{name} has no recording of its own; these of its runs have: {listed}"
+    if run.data.tags.get("command") == "offline_pr":
+        return (
+            f"{name} is an offline evaluation, which keeps scores and no frames: show its dataset with "
+            "python -m experiments.view DATASET_FOLDER --reward PRESET.yaml"
+        )
     if run.info.status == "RUNNING":
         return f"{name} still runs: its episodes are recorded when it is evaluated, after training"
     return (
