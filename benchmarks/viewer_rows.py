@@ -45,7 +45,7 @@ def viewer(quick: bool) -> list[Row]:
     recorder = EpisodeRecorder(
         name="random episodes",
         kind="evaluation",
-        scorer=lambda family: scorer,
+        scorer=scorer,
         family=tasks.name,
         instruction=lambda goal_id: tasks.goal(goal_id).instruction,
         most_episodes=episodes,

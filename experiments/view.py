@@ -6,6 +6,7 @@ python -m experiments.view data/playhouse-small --reward reward-pocket-l --famil
 """
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +52,15 @@ def _view(invocation: Invocation) -> None:
         families=tuple(options["family"] or ()),
         episodes=options["episodes"],
     )
-    with Bars(stderr=True) as bars:
-        found = find(
-            options["source"], invocation.mlflow_uri, choice, lambda done, total: bars.show("episodes", done, total)
-        )
+    with ExitStack() as stack:
+        bars: list[Bars] = []
+
+        def progress(done: int, total: int) -> None:
+            if not bars:  # of a run there is nothing to wait for
+                bars.append(stack.enter_context(Bars(stderr=True)))
+            bars[0].show("episodes", done, total)
+
+        found = find(options["source"], invocation.mlflow_uri, choice, progress)
     page = invocation.output
     if not invocation.output_given and not is_path(options["source"]):
         page /= f"episodes-{slug(found.name)}.html"

@@ -161,7 +161,7 @@ def _recorder(config: TrainConfig, task_set: TaskSet, client: RewardClient | Non
     return EpisodeRecorder(
         name=config.name,
         kind="evaluation",
-        scorer=lambda family: scorer,
+        scorer=scorer,
         family=task_set.name,
         instruction=lambda goal_id: task_set.goal(goal_id).instruction,
         most_episodes=min(recording.episodes, config.evaluation.episodes),

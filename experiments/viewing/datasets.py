@@ -80,7 +80,7 @@ def dataset_recording(
     recorder = EpisodeRecorder(
         name=dataset.name,
         kind="dataset",
-        scorer=lambda family: scorer,
+        scorer=scorer,
         most_episodes=count,
         most_bytes=choice.most_bytes,
     )

@@ -93,7 +93,8 @@ def test_a_dataset_is_shown_with_its_truth_and_with_a_rewards_scores(call, paint
     assert "24 episodes, " in said
     assert "No reward scored these states" in said
     preset = tmp_path / "reward.yaml"
-    reward = {"model": "fake", "template": TEMPLATE, "tau": 0.05, "beta": 0.5}
+    both = {"kind": "goals_and_states"}
+    reward = {"model": "fake", "template": TEMPLATE, "negatives": both, "tau": 0.05, "beta": 0.5}
     preset.write_text(yaml.safe_dump({"reward": reward, "task_set": str(painted.parent / "goals.yaml")}))
     said = call(painted, "--output", page, "--reward", preset, "--episodes", 10)
     assert "10 episodes: 0 false positives, 0 missed successes" in said
@@ -109,7 +110,7 @@ def test_a_page_goes_beside_what_it_shows(call, painted, tmp_path):
     assert (tmp_path / "data" / "painted-episodes.html").is_file()
 
 
-REWARD = "reward: {model: fake, template: a photo of [TASK], tau: 0.05, beta: 0.5}\ntask_set: open_common_apps\n"
+REWARD = 'reward: {model: fake, template: "a photo of [TASK]", tau: 0.05, beta: 0.5}\ntask_set: open_common_apps\n'
 REFUSED = {
     "no such run": (["grdi-1"], 2, "no run of that name or id; did you mean 'grid-1'"),
     "no such id": (["0" * 32], 2, "MLflow has no run of that name or id"),

@@ -83,10 +83,14 @@ export function picturesOf(episode) {
 
 /** Draw one frame of a sheet; says whether there was one. */
 export function drawFrame(canvas, sheet, bitmap, frame) {
-  if (!sheet || !bitmap) return false;
+  const context = canvas.getContext("2d");
+  if (!sheet || !bitmap) {
+    context.clearRect(0, 0, canvas.width, canvas.height);
+    return false;
+  }
   const { width, height, columns } = sheet;
   const tile = sheet.tile[frame];
   if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-  canvas.getContext("2d").drawImage(bitmap, (tile % columns) * width, Math.floor(tile / columns) * height, width, height, 0, 0, width, height);
+  context.drawImage(bitmap, (tile % columns) * width, Math.floor(tile / columns) * height, width, height, 0, 0, width, height);
   return true;
 }

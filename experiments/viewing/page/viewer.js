@@ -18,6 +18,8 @@ const FILTERS = {
   disagree: (judged) => judged.disagrees,
 };
 
+// Before an episode is shown, which puts its own into the address.
+const asked = data.episodes.find((episode) => `#${episode.number}` === location.hash);
 const list = new EpisodeList($("list"), $("rows"), choose);
 
 function judgeAll() {
@@ -70,7 +72,7 @@ async function choose(episode) {
     $("outcome").className = "";
     return;
   }
-  history.replaceState(null, "", `#${episode.number}`);
+  remember(episode);
   const { paidAt, trueAt } = state.judged.get(episode);
   // Where something happens: that is what is looked for.
   show(paidAt >= 0 ? paidAt : Math.max(0, trueAt));
@@ -78,6 +80,13 @@ async function choose(episode) {
   if (state.episode !== episode) return;
   state.pictures = pictures;
   show(state.frame);
+}
+
+/** Put the episode into the address, for a bookmark or a link. */
+function remember(episode) {
+  try {
+    history.replaceState(null, "", `#${episode.number}`);
+  } catch (error) { /* in a frame of somebody else's page, which has no address of its own */ }
 }
 
 function show(frame) {
@@ -213,5 +222,4 @@ wire();
 judgeAll();
 if (hasThreshold) setBeta(data.reward.beta);
 else refill();
-const asked = data.episodes.find(({ number: own }) => `#${own}` === location.hash);
 if (asked) choose(asked);

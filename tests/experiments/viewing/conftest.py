@@ -8,8 +8,8 @@ from tests.vlm_rewards.evaluation.recording.recorded import grid_recording
 
 @pytest.fixture(scope="package")
 def recording():
-    """Forty episodes, some with a false positive, some with a missed success."""
-    return grid_recording(40)
+    """Sixty episodes, some with a false positive, some with a missed success."""
+    return grid_recording(60, blind=0.5)
 
 
 @pytest.fixture(scope="package")

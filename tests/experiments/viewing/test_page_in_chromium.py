@@ -57,11 +57,13 @@ def rows(page):
     page.keyboard.press("Home")
     found = {}
     while True:
-        for row in page.locator(".episode").all():
-            found[int(row.get_attribute("aria-posinset"))] = row.inner_text()
-        chosen = page.locator('.episode[aria-selected="true"]').get_attribute("aria-posinset")
+        seen = page.evaluate(
+            "[...document.querySelectorAll('.episode')].map((row) => [Number(row.ariaPosInSet), row.textContent])"
+        )
+        found |= dict(seen)
+        chosen = page.locator("#list").get_attribute("aria-activedescendant")
         page.keyboard.press("PageDown")
-        if page.locator('.episode[aria-selected="true"]').get_attribute("aria-posinset") == chosen:
+        if page.locator("#list").get_attribute("aria-activedescendant") == chosen:
             return [found[place] for place in sorted(found)]
 
 

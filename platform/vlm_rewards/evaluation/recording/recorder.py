@@ -100,7 +100,7 @@ class EpisodeRecorder:
         *,
         name: str,
         kind: Kind,
-        scorer: Callable[[str], StateScorer | None],
+        scorer: StateScorer | None,
         family: str = "",
         instruction: Callable[[str], str] = str,
         most_episodes: int = 300,
@@ -111,7 +111,7 @@ class EpisodeRecorder:
         Args:
             name: The run's, or the dataset's.
             kind: `evaluation` or `dataset`.
-            scorer: Returns what scores the states of a family; None for a family without a reward.
+            scorer: Scores the states whose goals it knows; None scores none.
             family: Name of the evaluated goals' task set.
             instruction: Returns an evaluated goal's words by its id.
             most_episodes: Episodes that are recorded, the first.
@@ -157,9 +157,7 @@ class EpisodeRecorder:
         Raises:
             VLMRewardsError: The reward did not answer.
         """
-        scorer = self._scorer(episode.family)
-        if scorer is not None and not scorer.knows(episode.goal_id):
-            scorer = None
+        scorer = self._scorer if self._scorer is not None and self._scorer.knows(episode.goal_id) else None
         sheet, scored = episode._reward.sheet(), None
         if scorer is not None:
             scored = scorer.score(np.stack(episode._reward.distinct), sheet.tile, episode.goal_id)
@@ -201,12 +199,10 @@ class EpisodeRecorder:
                 f"The pictures of {left_out:,} of {len(episodes):,} episodes are left out, for all to fit into "
                 f"{self._most_bytes / 1e6:g} MB; first went those in which reward and truth agree."
             )
-        scorers = [self._scorer(family) for family in dict.fromkeys(episode.family for episode in episodes)]
-        reward = next((scorer.facts for scorer in scorers if scorer is not None), None)
         facts = RecordingFacts(
             kind=self._kind,
             name=self._name,
-            reward=reward,
+            reward=None if self._scorer is None else self._scorer.facts,
             captions=tuple(self._captions),
             actions=self._actions or tuple(actions),
             total=total,

@@ -46,7 +46,7 @@ def grid_recorder(scorer=None, most_episodes=300, most_bytes=14_000_000) -> Epis
     return EpisodeRecorder(
         name="grid",
         kind="evaluation",
-        scorer=lambda family: scorer,
+        scorer=scorer,
         family=TASKS.name,
         instruction=lambda goal_id: TASKS.goal(goal_id).instruction,
         most_episodes=most_episodes,

@@ -92,8 +92,8 @@ def test_an_agreement_is_that_of_training_the_first_state_left_out():
 
 def test_truth_alone_is_recorded_where_no_reward_is():
     recorder = grid_recorder(None)
-    play(6, recorder)
-    recording = recorder.recording(6)
+    play(20, recorder)
+    recording = recorder.recording(20)
     assert recording.facts.reward is None
     assert all(episode.score is None and episode.shares is None for episode in recording.episodes)
     assert any(episode.achieved.any() for episode in recording.episodes)
