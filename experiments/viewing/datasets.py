@@ -45,8 +45,12 @@ class DatasetChoice:
         Raises:
             ConfigError: One was made.
         """
-        made = {"--reward": self.reward, "--task-set": self.task_set, "--family": self.families}
-        made["--episodes"] = self.episodes
+        made: dict[str, object] = {
+            "--reward": self.reward,
+            "--task-set": self.task_set,
+            "--family": self.families,
+            "--episodes": self.episodes,
+        }
         for flag, value in made.items():
             if value:
                 raise ConfigError(

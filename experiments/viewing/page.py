@@ -113,7 +113,7 @@ def _sheet(sheet: FrameSheet | None) -> dict[str, Any] | None:
 
 def _blobs(recording: Recording) -> dict[str, str]:
     """Return pictures and cosines as base64, each by the id of its element: read when their episode is chosen."""
-    blobs = {}
+    blobs: dict[str, str] = {}
     for episode in recording.episodes:
         parts = {
             "agent": b"" if episode.agent_frames is None else episode.agent_frames.webp,
