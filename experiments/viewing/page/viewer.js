@@ -47,7 +47,7 @@ function inShort(episode) {
   const { paidAt, trueAt, falsePositive, missed, disagrees, confidence } = state.judged.get(episode);
   const what = falsePositive ? "false positive" : missed ? "missed success" : disagrees ? "disagree" : trueAt >= 0 ? "reached" : "not reached";
   const when = [paidAt >= 0 ? `paid ${paidAt + 1}` : "", trueAt >= 0 ? `true ${trueAt + 1}` : ""];
-  return [what, episode.score ? number(confidence) : "", ...when, `${episode.action.length} frames`].filter(Boolean).join(" · ");
+  return [what, episode.score ? number(confidence) : "", ...when].filter(Boolean).join(" · ");
 }
 
 function inFull(episode) {
