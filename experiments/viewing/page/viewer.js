@@ -73,9 +73,9 @@ async function choose(episode) {
     return;
   }
   remember(episode);
-  const { paidAt, trueAt } = state.judged.get(episode);
-  // Where something happens: that is what is looked for.
-  show(paidAt >= 0 ? paidAt : Math.max(0, trueAt));
+  const { paidAt, trueAt, confidence } = state.judged.get(episode);
+  // Where something happens, or nearly does: that is what is looked for.
+  show([paidAt, trueAt, episode.score?.lastIndexOf(confidence) ?? 0].find((frame) => frame >= 0) ?? 0);
   const pictures = await picturesOf(episode);
   if (state.episode !== episode) return;
   state.pictures = pictures;
