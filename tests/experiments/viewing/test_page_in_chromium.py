@@ -5,6 +5,7 @@ It needs the packages of the extra [dev], and a Chromium on the path (Debian: ap
 
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -196,6 +197,12 @@ def test_truth_alone_and_pictures_left_out_are_said(opened, tmp_path):
     expect(page.locator("#notes")).to_contain_text("The pictures of 4 of 4 episodes are left out")
     expect(page.locator("#agent-says")).to_have_text("Agent frame: left out for lack of room, see above")
     expect(page.locator("#agent-frame")).to_be_hidden()
+    whole = grid_recording(1)
+    dataset = Recording(whole.facts, tuple(replace(episode, agent_frames=None) for episode in whole.episodes))
+    page = opened(write_page(dataset, tmp_path / "dataset.html", {}))
+    expect(page.locator("#agent-says")).to_contain_text("a dataset keeps none")
+    expect(page.locator("#agent-frame")).to_be_hidden()
+    expect(page.locator("#reward-frame")).to_be_visible()
     none = Recording(bare.facts, ())
     page = opened(write_page(none, tmp_path / "none.html", {}))
     expect(page.locator("#shown")).to_have_text("No episode is like this.")

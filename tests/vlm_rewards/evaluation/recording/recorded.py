@@ -33,6 +33,7 @@ class Wanderer:
         self.begun = getattr(self, "begun", set()) - set(slots)
 
     def act(self, observations, slots):
+        assert set(observations) == {"image", "goal"}, "nothing of the truth"
         chosen = [int(self.generators[slot].integers(STAY)) if slot in self.begun else STAY for slot in slots]
         self.begun |= set(slots)
         return np.array(chosen)
