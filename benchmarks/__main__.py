@@ -31,6 +31,7 @@ from benchmarks import (
     soak_rows,
     speed_rows,
     tracking_rows,
+    viewer_rows,
 )
 from benchmarks.row import REGISTRY, Row
 from benchmarks.table import as_text, machine, store
@@ -48,6 +49,7 @@ MODULES = (
     soak_rows,
     speed_rows,
     tracking_rows,
+    viewer_rows,
 )
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 HELP = """Evaluate a [bold]trained agent[/bold] from its newest checkpoint, beside the random policy.
 
-The table and films go to a folder EVALUATION-N in the run's own, and to MLflow, as a child of the training's run. The
-checkpoint is Ray's and pickled: only folders of your own.
+The table, films and the episodes frame by frame go to a folder EVALUATION-N in the run's own, and to MLflow, as a child
+of the training's run. The checkpoint is Ray's and pickled: only folders of your own.
 """
 
 

@@ -13,7 +13,8 @@ import typer
 from experiments.shared.command import Command, Invocation, Option, Output
 from experiments.shared.job_storage import output_root, results_path
 
-HELP = """Write [bold]report.html[/bold], one page with everything in it, and beside it PNG, CSV and Markdown files.
+HELP = """Write [bold]report.html[/bold], one page with everything in it, and beside it PNG, CSV and Markdown files, and
+pages of the agents' episodes frame by frame.
 
 A study may still run, and trials may have failed: each is listed with its status and end reason.
 """

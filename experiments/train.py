@@ -19,7 +19,7 @@ HELP = """Train an agent whose [bold]only reward is a frozen CLIP model[/bold] b
 
 The agent never sees the environment's own reward: that is logged beside the CLIP reward, and judges the trained agent
 on unseen screen content at the end. Results (a table against the random policy, the learning curve, a GIF with p(goal)
-over time) go to the run's folder and to MLflow.
+over time, the episodes frame by frame) go to the run's folder and to MLflow.
 """
 
 
@@ -39,6 +39,7 @@ def _train(invocation: Invocation) -> None:
     from experiments.training.console import Console
     from experiments.training.preflight import check_before_ray
     from experiments.training.run import Training
+    from experiments.viewing.sources import write_page_beside
 
     config: TrainConfig = invocation.config
     needs = Needs(invocation.output, mlflow_uri=invocation.mlflow_uri, draws=config.environment.draws_with_mujoco)
@@ -66,7 +67,8 @@ def _train(invocation: Invocation) -> None:
                     outcome = execute_with_attempts(training, again, console)
     finally:
         folder.remove_if_never_started()
-    console.report(outcome)
+    recording = outcome.results.recording
+    console.report(outcome, None if recording is None else write_page_beside(recording))
 
 
 command = Command(

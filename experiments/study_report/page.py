@@ -12,6 +12,7 @@ from experiments.shared.cells import markdown_text
 from experiments.study_report.document import Findings, Table
 from experiments.study_report.records import Study
 from experiments.study_report.trials import Video
+from experiments.study_report.viewers import Viewer
 
 FOLDER = Path(__file__).parent
 TEMPLATE, STYLE = "page.html.j2", "page.css"
@@ -25,6 +26,7 @@ def html_page(
     films: Sequence[Video],
     trials: Table,
     facts: Mapping[str, str],
+    viewers: Sequence[Viewer] = (),
 ) -> str:
     """Return the page: figures and videos lie in it, nothing is fetched, and nothing is executed.
 
@@ -35,6 +37,7 @@ def html_page(
         films: Best and worst goals.
         trials: Every trial.
         facts: Provenance, by heading.
+        viewers: Pages of episodes beside it, which it links to.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),
@@ -55,10 +58,18 @@ def html_page(
         films=films,
         trials=trials,
         facts=facts,
+        viewers=viewers,
     )
 
 
-def markdown_page(study: Study, findings: Findings, trials: Table, facts: Mapping[str, str], figure: str) -> str:
+def markdown_page(
+    study: Study,
+    findings: Findings,
+    trials: Table,
+    facts: Mapping[str, str],
+    figure: str,
+    viewers: Sequence[Viewer] = (),
+) -> str:
     """Return the same as Markdown, without videos; the picture of all figures lies beside it as `figure`."""
     title = markdown_text(study.title)
     lines = [f"# {title}\n", f"{_lead(study)}\n"]
@@ -68,9 +79,18 @@ def markdown_page(study: Study, findings: Findings, trials: Table, facts: Mappin
         lines += [f"![{title}]({figure})\n", f"{markdown_text(findings.caption)}\n"]
     for table in (*findings.tables, trials):
         lines += [f"{markdown_text(table.caption)}\n", table.markdown()]
+    if viewers:
+        listed = [f"- {_linked(one)}: {markdown_text(one.says)}\n" for one in viewers]
+        lines.append("Episodes frame by frame:\n\n" + "".join(listed))
     told = "".join(f"| {key} | {markdown_text(value)} |\n" for key, value in facts.items())
     lines += [f"| provenance | |\n| --- | --- |\n{told}"]
     return "\n".join(lines)
+
+
+def _linked(viewer: Viewer) -> str:
+    trial = viewer.trial
+    name = markdown_text(f"{trial.task}, {trial.arm}, seed {trial.seed}")
+    return f"[{name}]({viewer.file})" if viewer.file else name
 
 
 def _lead(study: Study) -> str:

@@ -4,28 +4,21 @@ import csv
 import io
 import json
 import math
-import os
-import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import yaml
-from mlflow import MlflowClient
 
+from experiments.shared.stored_runs import artifact, open_to_read
 from experiments.study_report.kinds import STUDY_KINDS
 from experiments.study_report.records import HELD_OUT, HISTORIES, OfflineRow, Study, Trial
-from vlm_rewards.credentials import with_password
 from vlm_rewards.errors import ConfigError, TrackingError
 from vlm_rewards.evaluation.statistics import Curve
-from vlm_rewards.tracking.store import first_line, sqlite_file
+from vlm_rewards.tracking.store import first_line
 from vlm_rewards.tracking.writes import STORE_ERRORS
-
-# Read by MLflow at each download: bars would bury the one line that the command prints.
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 PARENT_TAG = "mlflow.parentRunId"
 OFFLINE_FILE, PRESET_FILE, EVALUATION_FILE = "offline.csv", "study.yaml", "evaluation.csv"
@@ -41,19 +34,7 @@ class StudyReader:
         Raises:
             TrackingError: The store does not exist, or does not answer.
         """
-        database = sqlite_file(uri)
-        if database is not None and not database.is_file():
-            # MLflow would make an empty one.
-            raise TrackingError(
-                f"there is no MLflow store {database}: run a study first, or name one with --mlflow-uri"
-            )
-        try:
-            self._client = MlflowClient(tracking_uri=with_password(uri))
-            self._experiments = [experiment.experiment_id for experiment in self._client.search_experiments()]
-        except STORE_ERRORS as error:
-            raise TrackingError(
-                f"the MLflow store {uri} cannot be read ({first_line(error)}): check the URI and that the server runs"
-            ) from error
+        self._client, self._experiments = open_to_read(uri)
 
     def read(self, name: str) -> Study:
         """Return a study.
@@ -74,10 +55,7 @@ class StudyReader:
 
     def artifact(self, run_id: str, path: str) -> bytes | None:
         """Return a file at the top of a run's artifacts, or None if it has none of that name."""
-        if not any(file.path == path for file in self._client.list_artifacts(run_id)):
-            return None
-        with tempfile.TemporaryDirectory() as folder:
-            return Path(self._client.download_artifacts(run_id, path, folder)).read_bytes()
+        return artifact(self._client, run_id, path)
 
     def _runs_of_studies(self) -> list[Any]:
         """Return the runs of all studies, the newest first."""

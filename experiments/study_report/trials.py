@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from experiments.study_report.document import MISSING, Table, duration, interval
@@ -84,24 +84,28 @@ def videos(study: Study, artifact: Callable[[str, str], bytes | None]) -> list[V
         artifact: Reads a file of a run.
     """
     found = []
+    for trial in median_trials(study):
+        table = artifact(trial.run_id, EVALUATION_FILE)
+        rates = _goal_rates(table.decode()) if table else []
+        wanted = ((BEST, "best goal", max(rates, default=None)), (WORST, "worst goal", min(rates, default=None)))
+        of_trial = [(title, rate, artifact(trial.run_id, name)) for name, title, rate in wanted]
+        if not any(gif for _, _, gif in of_trial):
+            of_trial = [("evaluation episodes", None, artifact(trial.run_id, ANY))]
+        found += [
+            Video(trial, title if rate is None else f"{title} (success {rate:.2f})", gif)
+            for title, rate, gif in of_trial
+            if gif
+        ]
+    return found
+
+
+def median_trials(study: Study) -> Iterator[Trial]:
+    """Yield one finished trial a task and arm: that with the median success of its seeds."""
     for task in study.tasks:
         for arm in study.arms(task):
             trials = [trial for trial in study.finished(task, arm) if trial.final is not None]
-            if not trials:
-                continue
-            trial = sorted(trials, key=lambda trial: trial.final or (0.0,))[(len(trials) - 1) // 2]
-            table = artifact(trial.run_id, EVALUATION_FILE)
-            rates = _goal_rates(table.decode()) if table else []
-            wanted = ((BEST, "best goal", max(rates, default=None)), (WORST, "worst goal", min(rates, default=None)))
-            of_trial = [(title, rate, artifact(trial.run_id, name)) for name, title, rate in wanted]
-            if not any(gif for _, _, gif in of_trial):
-                of_trial = [("evaluation episodes", None, artifact(trial.run_id, ANY))]
-            found += [
-                Video(trial, title if rate is None else f"{title} (success {rate:.2f})", gif)
-                for title, rate, gif in of_trial
-                if gif
-            ]
-    return found
+            if trials:
+                yield sorted(trials, key=lambda trial: trial.final or (0.0,))[(len(trials) - 1) // 2]
 
 
 def _goal_rates(table: str) -> list[float]:

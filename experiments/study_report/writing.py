@@ -9,16 +9,17 @@ from experiments.study_report.provenance import provenance
 from experiments.study_report.reading import PRESET_FILE, StudyReader
 from experiments.study_report.records import Study
 from experiments.study_report.trials import trial_table, videos
+from experiments.study_report.viewers import write_viewers
 from vlm_rewards.errors import VLMRewardsError
 
 PAGE = "report.html"
 
 
 def write_report(reader: StudyReader, study: Study, folder: Path) -> Path:
-    """Write figures, tables and pages, and return the HTML page.
+    """Write figures, tables, pages of episodes and the report's own, and return the HTML page.
 
     Args:
-        reader: What reads the videos.
+        reader: What reads videos and recordings.
         study: What was run.
         folder: Where files go; made if it does not exist.
 
@@ -47,8 +48,9 @@ def write_report(reader: StudyReader, study: Study, folder: Path) -> Path:
         write_atomically(folder / f"{table.name}.csv", table.csv())
     if study.preset:
         write_atomically(folder / PRESET_FILE, study.preset)
-    write_atomically(folder / "report.md", markdown_page(study, findings, trials, facts, together))
+    viewers = write_viewers(study, reader.artifact, folder)
+    write_atomically(folder / "report.md", markdown_page(study, findings, trials, facts, together, viewers))
     films = videos(study, reader.artifact)
     page = folder / PAGE
-    write_atomically(page, html_page(study, findings, pictures, films, trials, facts))
+    write_atomically(page, html_page(study, findings, pictures, films, trials, facts, viewers))
     return page

@@ -65,6 +65,20 @@ class SamplingConfig(StrictConfig):
     min_env_runners_share: float = Field(default=0.5, gt=0, le=1)
 
 
+class RecordingConfig(StrictConfig):
+    """What is kept of the evaluation after training, for `python -m experiments.view`.
+
+    Attributes:
+        episodes: Episodes that are kept state by state, the first of the evaluation; 0 keeps none. Each of their
+            distinct frames is drawn for the reward model, and scored by it, once.
+        megabytes: The most that their pictures and shares take; above it pictures are left out, first of those episodes
+            in which reward and truth agree.
+    """
+
+    episodes: int = Field(default=300, ge=0)
+    megabytes: float = Field(default=14, gt=0)
+
+
 class EvaluationConfig(StrictConfig):
     """How the trained agent is judged, by ground truth alone.
 
@@ -76,6 +90,7 @@ class EvaluationConfig(StrictConfig):
         deterministic: Whether the agent takes its most probable action, or samples.
         num_envs: Environments stepped side by side.
         videos: Episodes shown in the GIF, each of another goal where there are enough.
+        recording: What is kept of the episodes after training, frame by frame.
     """
 
     episodes: int = Field(default=200, ge=1)
@@ -85,6 +100,7 @@ class EvaluationConfig(StrictConfig):
     deterministic: bool = True
     num_envs: int = Field(default=20, ge=1)
     videos: int = Field(default=4, ge=0)
+    recording: RecordingConfig = RecordingConfig()
 
 
 class TrainTracking(TrackingConfig):

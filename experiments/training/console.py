@@ -2,6 +2,7 @@
 
 import math
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -51,8 +52,13 @@ class Console:
         total = self._config.total_env_steps
         self._bars.show("training", min(env_steps, total), total, note)
 
-    def report(self, outcome: TrainingOutcome) -> None:
-        """Print the final table and where the proof is."""
+    def report(self, outcome: TrainingOutcome, page: Path | None = None) -> None:
+        """Print the final table and where the proof is.
+
+        Args:
+            outcome: What the run left.
+            page: Its episodes frame by frame; None for none.
+        """
         table = success_table(outcome.results.agent, outcome.results.random)
         self._bars.console.print(table)
         self._bars.console.print(
@@ -63,6 +69,7 @@ class Console:
             ("learning curve", outcome.results.figure),
             ("episodes", outcome.results.video),
             ("table", outcome.results.table),
+            ("frame by frame", page),
         ):
             if path is not None:
                 self._bars.console.print(f"  {label:<15}{path}", soft_wrap=True)

@@ -18,6 +18,7 @@ from experiments.training.environments import evaluation_env, task_set_of
 from experiments.training.restoring import restoring
 from experiments.training.results import evaluate_and_record
 from experiments.training.run import REPOSITORY
+from experiments.viewing.sources import write_page_beside
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.service import RewardClient
 from vlm_rewards.service.served_by import connect
@@ -95,11 +96,14 @@ class Evaluation:
             raise
         bars.console.print(success_table(results.agent, results.random))
         bars.console.print(f"  {'results':<15}{folder}", soft_wrap=True)
+        if results.recording is not None:
+            page = write_page_beside(results.recording)
+            bars.console.print(f"  {'frame by frame':<15}{page}", soft_wrap=True)
         bars.console.print(f"  {'MLflow':<15}run {run.run_id} in {run.uri}", soft_wrap=True)
 
     def _client(self) -> AbstractContextManager[RewardClient | None]:
         config = self.config
-        if config.uses_ground_truth or not config.evaluation.videos:
+        if config.uses_ground_truth or not (config.evaluation.videos or config.evaluation.recording.episodes):
             return nullcontext(None)
         return connect(config.served_by, config.reward_model, self._task_set)
 

@@ -13,9 +13,10 @@ from experiments.shared.cells import csv_cell
 from experiments.training.config import TrainConfig
 from vlm_rewards.evaluation import EvaluationSummary, RandomPolicy, run_episodes, summarise
 from vlm_rewards.evaluation.curve_point import CurvePoint
-from vlm_rewards.evaluation.episodes import EpisodeResult, EpisodeSpec, Policy, plan_episodes
+from vlm_rewards.evaluation.episodes import EpisodeResult, EpisodeSpec, Policy, Watcher, plan_episodes
 from vlm_rewards.evaluation.figures import plot_learning_curve
 from vlm_rewards.evaluation.module_policy import ModulePolicy
+from vlm_rewards.evaluation.recording import RECORDING_FILE, EpisodeRecorder, ServedEncoder, StateScorer
 from vlm_rewards.evaluation.videos import record_episode, write_gif
 from vlm_rewards.goals import TaskSet
 from vlm_rewards.service import RewardClient
@@ -42,6 +43,7 @@ class Results:
         table: CSV with a row a goal.
         figure: PNG of the learning curve, or None if there was no curve.
         video: GIF of evaluation episodes, or None if none was asked for.
+        recording: The agent's episodes state by state, or None if none were asked for.
     """
 
     agent: EvaluationSummary
@@ -49,6 +51,7 @@ class Results:
     table: Path
     figure: Path | None
     video: Path | None
+    recording: Path | None
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -75,13 +78,14 @@ def evaluate_and_record(
     run: MlflowRun,
     on_episode: Callable[[EpisodeResult], None] | None = None,
 ) -> Results:
-    """Evaluate `module` and the random policy on the same episodes, and write table, figure and video.
+    """Evaluate `module` and the random policy on the same episodes, and write table, figure, videos and recording.
 
     Args:
         config: The run's settings.
         module: The trained RLModule.
         task_set: The goals; those of the environment's split are evaluated.
-        client: Scores the frames of the video; no evaluation result depends on it. None if there was no reward model.
+        client: Scores the frames of videos and recording; no evaluation result depends on it. None if there was no
+            reward model.
         beta: The reward's threshold, drawn in the video; None as above.
         make_env: Builds an evaluation environment, with further options.
         curve: Training, an iteration a point; None draws no figure.
@@ -90,7 +94,8 @@ def evaluate_and_record(
         on_episode: Called after each episode of either policy, for progress.
     """
     evaluation = config.evaluation
-    agent = evaluate(config, module, task_set, make_env, evaluation.episodes, on_episode)
+    recorder = _recorder(config, task_set, client)
+    agent = evaluate(config, module, task_set, make_env, evaluation.episodes, on_episode, recorder)
     specs = _specs(config, task_set, evaluation.episodes)
     probe = make_env()
     random_policy = RandomPolicy(int(cast("Discrete[Any]", probe.action_space).n))
@@ -119,10 +124,14 @@ def evaluate_and_record(
         alone = ModulePolicy(module, 1, evaluation.deterministic, config.seed)
         for name, shown in videos.items():
             _write_video(folder / name, shown, alone, client, beta, task_set, make_env)
-    for path in (table, figure, *(folder / name for name in videos)):
+    recording = None
+    if recorder is not None:
+        recording = folder / RECORDING_FILE
+        recorder.recording(total=evaluation.episodes).save(recording)
+    for path in (table, figure, recording, *(folder / name for name in videos)):
         if path is not None:
             run.log_artifact(path)
-    return Results(agent, random, table, figure, folder / "episodes.gif" if videos else None)
+    return Results(agent, random, table, figure, folder / "episodes.gif" if videos else None, recording)
 
 
 def evaluate(
@@ -132,12 +141,32 @@ def evaluate(
     make_env: Callable[..., gym.Env[Any, Any]],
     episodes: int,
     on_episode: Callable[[EpisodeResult], None] | None = None,
+    watcher: Watcher | None = None,
 ) -> EvaluationSummary:
     """Return the ground-truth success of `module` over the first `episodes` evaluation episodes."""
     evaluation = config.evaluation
     policy = ModulePolicy(module, evaluation.num_envs, evaluation.deterministic, config.seed)
     specs = _specs(config, task_set, episodes)
-    return summarise(run_episodes(make_env, policy, specs, evaluation.num_envs, on_episode))
+    return summarise(run_episodes(make_env, policy, specs, evaluation.num_envs, on_episode, watcher))
+
+
+def _recorder(config: TrainConfig, task_set: TaskSet, client: RewardClient | None) -> EpisodeRecorder | None:
+    """Return what records the agent's episodes, each distinct frame scored by the run's own reward."""
+    recording = config.evaluation.recording
+    if not recording.episodes:
+        return None
+    scorer = None
+    if client is not None:
+        scorer = StateScorer(config.reward_model, task_set, ServedEncoder(client))
+    return EpisodeRecorder(
+        name=config.name,
+        kind="evaluation",
+        scorer=scorer,
+        family=task_set.name,
+        instruction=lambda goal_id: task_set.goal(goal_id).instruction,
+        most_episodes=min(recording.episodes, config.evaluation.episodes),
+        most_bytes=int(recording.megabytes * 1e6),
+    )
 
 
 def _specs(config: TrainConfig, task_set: TaskSet, episodes: int) -> list[EpisodeSpec]:

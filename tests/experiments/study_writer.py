@@ -53,6 +53,7 @@ class StudyWriter:
         alarm=None,
         noise=0.01,
         kind="clip",
+        recording: bytes | None = None,
     ):
         """Writes a trial that rises from 0.1 to `reward` and `truth`; `end` is a status of MLflow, or an error."""
         tags = {"study.kind": self.kind, "study.name": self.name, "study.arm": arm, "study.task": task}
@@ -88,6 +89,8 @@ class StudyWriter:
             self.artifact(run, "evaluation.csv", "".join(",".join(map(str, row)) + "\n" for row in table))
             for name, colour in (("episodes_best.gif", "green"), ("episodes_worst.gif", "brown")):
                 self.artifact(run, name, gif(colour, seed))
+            if recording is not None:
+                self.artifact(run, "recording.parquet", recording)
             run.finish()
 
     def close(self, offline: str | None = None) -> None:

@@ -53,6 +53,7 @@ def needs(finished_run, options, painted) -> dict[str, list[str]]:
         "train": ["--preset", "smoke"],
         "evaluate": [str(finished_run)],
         "report": ["some-study"],
+        "view": [str(painted)],
         "offline_pr": [*options, "--set", "name=made", "--set", "models=[fake]"],
         "calibrate": [*options, "--set", "name=made"],
         "relabel": options,
@@ -229,9 +230,8 @@ def test_a_store_that_is_none_is_refused_before_the_work(name, call, untouched, 
 @pytest.mark.parametrize("name", NAMES)
 def test_there_is_nothing_to_resume_in_an_empty_folder(name, call, untouched, tmp_path):
     (tmp_path / "empty").mkdir()
-    output = call(
-        name, "--resume", tmp_path / "empty", code=2, bare=name not in ("evaluate", "report", "precision quantise")
-    )
+    named = ("evaluate", "report", "view", "precision quantise")
+    output = call(name, "--resume", tmp_path / "empty", code=2, bare=name not in named)
     assert ("is no folder of a" if COMMANDS[name].reopen else "has nothing to resume") in output
     assert not list((tmp_path / "empty").iterdir())
 

@@ -26,6 +26,7 @@ from experiments.study_report.kinds import STUDY_KINDS
 from experiments.study_report.reading import StudyReader
 from experiments.study_report.study_kind import StudyKind
 from tests.experiments.study_writer import SIZES, StudyWriter, gif, write_model_size
+from tests.vlm_rewards.evaluation.recording.recorded import grid_recording
 from vlm_rewards.tracking.store import default_uri
 
 
@@ -247,6 +248,27 @@ def test_names_and_reasons_are_text_wherever_they_stand(store, tmp_path):
     found = References((tmp_path / "report.html").read_text())
     assert "script" not in found.elements
     assert "<script>alert(1)</script>" in found.text
+
+
+def test_the_report_links_to_pages_of_episodes_frame_by_frame(store, tmp_path):
+    recording = grid_recording(8)
+    recording.save(tmp_path / "recording.parquet")
+    content = (tmp_path / "recording.parquet").read_bytes()
+    study = StudyWriter(store, "prompts", "recorded", iterations=3)
+    study.trial("Open App", "A", 0, {"order": 1}, 0.5, 0.4, recording=content)
+    study.trial("Open App", "B", 0, {"order": 2}, 0.5, 0.4, recording=content[:-700])
+    study.trial("Open App", "C", 0, {"order": 3}, 0.5, 0.4)
+    study.close()
+    render(store, "recorded", tmp_path / "report")
+    found = References((tmp_path / "report" / "report.html").read_text())
+    (link,) = [address for address in found.addresses if not address.startswith("data:")]
+    false = sum(episode.is_false_positive for episode in recording.episodes)
+    assert f"Open App, A, seed 0: 8 episodes, {false} false positives" in " ".join(found.text.split())
+    assert re.search(r"Open App, B, seed 0: the recording of the trial \w+ is cut off or damaged", found.text)
+    page = (tmp_path / "report" / link).read_text()
+    assert "Open App, A, seed 0" in page
+    assert len(list((tmp_path / "report").glob("episodes_*.html"))) == 1
+    assert f"[Open App, A, seed 0]({link}): 8 episodes" in (tmp_path / "report" / "report.md").read_text()
 
 
 def test_a_kind_of_study_is_added_in_one_place(store, tmp_path, monkeypatch):

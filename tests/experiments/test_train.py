@@ -31,6 +31,7 @@ from tests.experiments.commands import MetricLog, invoke, meanwhile
 from tests.experiments.damages import DAMAGES, each_damage
 from tests.experiments.processes import wait_for
 from vlm_rewards.errors import ConfigError, VLMRewardsError
+from vlm_rewards.evaluation.recording import Recording
 from vlm_rewards.rllib.rl_module import GoalConditionedModule
 from vlm_rewards.service import HandleTransport
 from vlm_rewards.tracking.store import default_uri
@@ -127,12 +128,21 @@ def test_the_run_leaves_the_proof(finished):
     client, (only,) = mlflow_runs(output)
     artifacts = {artifact.path for artifact in client.list_artifacts(only.info.run_id)}
     films = {"episodes.gif", "episodes_best.gif", "episodes_worst.gif"}
-    assert artifacts == {"evaluation.csv", "learning_curve.png", *films}
+    assert artifacts == {"evaluation.csv", "learning_curve.png", "recording.parquet", *films}
     assert Image.open(folder / "episodes.gif").n_frames > 1
     assert len(only.data.tags["reward.fingerprint"]) == 64
     assert only.data.tags["git_sha"]
     assert only.data.params["reward.template"] == "D"
+    recording = Recording.load(folder / "recording.parquet")
+    assert [episode.number for episode in recording.episodes] == list(range(20))
+    assert recording.facts.reward.fingerprint == only.data.tags["reward.fingerprint"]
+    assert recording.facts.actions[-1] in ("home", "back")
     rows = evaluation(folder)
+    assert sum(episode.true_at is not None for episode in recording.episodes) == round(
+        20 * float(rows[0]["success_rate"])
+    )
+    assert f"frame by frame {folder / 'episodes.html'}" in " ".join(text.split())
+    assert (folder / "episodes.html").stat().st_size > 10_000
     assert rows[0]["goal"] == "all"
     assert int(rows[0]["episodes"]) == sum(int(row["episodes"]) for row in rows[1:]) == 20
     assert "random policy" in text
@@ -172,7 +182,8 @@ def test_a_trained_agent_is_evaluated_again_as_it_was_and_elsewhere(finished, tm
     _, trained, *_ = finished
     store = ["--mlflow-uri", default_uri(with_store(tmp_path))]
     folder = Path(shutil.copytree(trained, tmp_path / "smoke-1"))
-    done = CliRunner().invoke(evaluate_app, [str(folder), "--set", "evaluation.videos=0", *store])
+    nothing_shown = ["--set", "evaluation.videos=0", "--set", "evaluation.recording.episodes=0"]
+    done = CliRunner().invoke(evaluate_app, [str(folder), *nothing_shown, *store])
     assert done.exit_code == 0, done.output
     assert (folder / "evaluation-1" / "evaluation.csv").read_text() == (folder / "evaluation.csv").read_text()
 
@@ -182,6 +193,8 @@ def test_a_trained_agent_is_evaluated_again_as_it_was_and_elsewhere(finished, tm
     elsewhere = folder / "evaluation-2"
     assert evaluation(elsewhere)[0]["episodes"] == "10"
     assert Image.open(elsewhere / "episodes.gif").n_frames > 1
+    assert len(Recording.load(elsewhere / "recording.parquet").episodes) == 10
+    assert "smoke-1, evaluation-2" in (elsewhere / "episodes.html").read_text()
     client, runs = mlflow_runs(tmp_path)
     second = next(run for run in runs if run.info.run_name == "smoke-1, evaluation-2")
     state = json.loads((folder / "state.json").read_text())

@@ -55,6 +55,20 @@ class EpisodeResult:
     length: int
 
 
+class Watcher(Protocol):
+    """What looks on while episodes are played, and changes nothing; see `vlm_rewards.evaluation.recording`."""
+
+    def begin(
+        self, slot: int, number: int, goal_id: str, seed: int, env: gym.Env[Any, Any], first: Observations, info: Any
+    ) -> None:
+        """Take note that episode `number` has begun in environment `slot`."""
+
+    def step(
+        self, slot: int, env: gym.Env[Any, Any], action: int, seen: Observations, reward: float, info: Any, ended: bool
+    ) -> None:
+        """Take note of a step in environment `slot`: its action, and what followed."""
+
+
 class RandomPolicy:
     """Uniform over a discrete action space, by a generator of each episode's own."""
 
@@ -83,6 +97,7 @@ def run_episodes(
     specs: Sequence[EpisodeSpec],
     num_envs: int = 16,
     on_episode: Callable[[EpisodeResult], None] | None = None,
+    watcher: Watcher | None = None,
 ) -> list[EpisodeResult]:
     """Run every episode of `specs` to its end.
 
@@ -92,6 +107,7 @@ def run_episodes(
         specs: The episodes.
         num_envs: Environments stepped side by side in this process.
         on_episode: Called after each episode, for progress.
+        watcher: Looks on.
 
     Returns:
         Results in the order of `specs`.
@@ -108,9 +124,11 @@ def run_episodes(
         for slot in slots:
             if waiting:
                 running[slot] = waiting.pop()
-                spec = running[slot][1]
-                latest[slot], _ = envs[slot].reset(seed=spec.seed, options={"goal_id": spec.goal_id})
+                index, spec = running[slot]
+                latest[slot], info = envs[slot].reset(seed=spec.seed, options={"goal_id": spec.goal_id})
                 lengths[slot] = 0
+                if watcher is not None:
+                    watcher.begin(slot, index, spec.goal_id, spec.seed, envs[slot], latest[slot], info)
                 started.append(slot)
         policy.start(started, [running[slot][1].seed for slot in started])
 
@@ -121,8 +139,11 @@ def run_episodes(
             batch = {key: np.stack([latest[slot][key] for slot in slots]) for key in latest[slots[0]]}
             ended = []
             for slot, action in zip(slots, policy.act(batch, slots), strict=True):
-                latest[slot], _, terminated, truncated, info = envs[slot].step(int(action))
+                latest[slot], reward, terminated, truncated, info = envs[slot].step(int(action))
                 lengths[slot] += 1
+                if watcher is not None:
+                    over = bool(terminated or truncated)
+                    watcher.step(slot, envs[slot], int(action), latest[slot], float(reward), info, over)
                 if terminated or truncated:
                     index, spec = running.pop(slot)
                     results[index] = EpisodeResult(spec.goal_id, spec.seed, bool(info["is_success"]), lengths[slot])

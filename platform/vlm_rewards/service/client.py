@@ -23,9 +23,11 @@ from vlm_rewards.reward_model import RewardDescription
 from vlm_rewards.service.schema import (
     EmbedResult,
     ScoreResult,
+    TextResult,
     check_all_goals_request,
     check_request,
     check_request_frames,
+    check_texts_request,
     count_frames,
 )
 from vlm_rewards.service.transports.transport import Transport
@@ -228,6 +230,24 @@ class RewardClient:
             frames,
             lambda result: _check_array(result.embeddings, (len(frames), result.embeddings.shape[-1])),
         )
+
+    def embed_texts(self, texts: Sequence[str]) -> TextResult:
+        """Embed texts, which need be no goals of the service.
+
+        Args:
+            texts: M texts.
+
+        Returns:
+            Embeddings float32 (M, D), finite, and the fingerprint of the encoder.
+
+        Raises:
+            ConfigError: Too many texts, or one that is blank or too long.
+            RewardServiceError: As for `score`, and the other errors named there.
+        """
+        check_texts_request(texts)
+        result = self._call(lambda timeout_s: self._transport.embed_texts(texts, timeout_s))
+        _check_array(result.embeddings, (len(texts), result.embeddings.shape[-1]))
+        return result
 
     def describe(self) -> RewardDescription:
         """Return what the service computes: fingerprint, threshold, image size, goals.

@@ -25,6 +25,7 @@ _FILES = {
     **{
         f"{name}.js": "text/javascript"
         for name in (
+            "actions",
             "api",
             "app",
             "copy",

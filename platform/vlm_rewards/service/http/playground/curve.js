@@ -10,20 +10,28 @@ export function element(name, attributes, text) {
   return made;
 }
 
-/** Draw `points` ([{p, paid} or null for a frame without a score]) into `place`; `choose` hears which frame was clicked. */
-export function drawCurve(place, points, beta, here, choose) {
+/**
+ * Draw `points` ([{p, paid, holds}]) into `place`; `choose` hears which frame was clicked.
+ *
+ * A point is null for a frame without a score; `holds`, where it is known, says that the goal holds in truth. `beta` is
+ * null for a reward without a threshold, whose scores lie in [low, high].
+ */
+export function drawCurve(place, points, beta, here, choose, [low, high] = [0, 1]) {
   const x = (index) => LEFT + (points.length > 1 ? index / (points.length - 1) : 0.5) * (WIDTH - LEFT - RIGHT);
-  const y = (value) => TOP + (1 - value) * (HEIGHT - TOP - BOTTOM);
+  const y = (value) => TOP + (high - value) / (high - low) * (HEIGHT - TOP - BOTTOM);
   const svg = element("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": sentence(points, beta) });
-  for (const value of [0, 0.5, 1]) {
+  for (const value of [low, (low + high) / 2, high]) {
     svg.append(element("line", { class: "axis", x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value) }));
     svg.append(element("text", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, String(value)));
   }
   svg.append(element("text", { x: LEFT, y: HEIGHT - 5 }, "frame 1"));
   if (points.length > 1) svg.append(element("text", { x: WIDTH - RIGHT, y: HEIGHT - 5, "text-anchor": "end" }, String(points.length)));
-  svg.append(element("line", { class: "beta", x1: LEFT, x2: WIDTH - RIGHT, y1: y(beta), y2: y(beta) }));
+  if (beta !== null) svg.append(element("line", { class: "beta", x1: LEFT, x2: WIDTH - RIGHT, y1: y(beta), y2: y(beta) }));
   if (points.length) svg.append(element("line", { class: "here", x1: x(here), x2: x(here), y1: TOP, y2: HEIGHT - BOTTOM }));
-  const known = points.map((point, index) => point && [x(index), y(point.p), point.paid]);
+  points.forEach((point, index) => {
+    if (point?.holds) svg.append(element("rect", { class: "holds", x: x(index) - 4, y: HEIGHT - BOTTOM - 4, width: 8, height: 8 }));
+  });
+  const known = points.map((point, index) => (point && point.p !== null ? [x(index), y(point.p), point.paid] : null));
   let run = [];
   for (const point of [...known, null]) {
     if (point) run.push(`${point[0].toFixed(1)},${point[1].toFixed(1)}`);
@@ -45,10 +53,12 @@ export function drawCurve(place, points, beta, here, choose) {
 }
 
 function sentence(points, beta) {
-  const values = points.filter(Boolean);
-  if (!values.length) return "p of the goal over the frames: none is scored yet";
+  const values = points.filter((point) => point && point.p !== null);
+  const holds = points.some((point) => point?.holds !== undefined)
+    ? `; the goal holds in ${points.filter((point) => point?.holds).length}` : "";
+  if (!values.length) return `p of the goal over the frames: none is scored yet${holds}`;
   const highest = values.reduce((best, point) => (point.p > best.p ? point : best));
   const paid = values.filter((point) => point.paid).length;
   return `p of the goal over ${points.length} frames: highest ${highest.p.toFixed(3)} at frame ${points.indexOf(highest) + 1}; `
-    + `${paid} above the threshold ${beta}`;
+    + `${beta === null ? "without a threshold" : `${paid} above the threshold ${beta}`}${holds}`;
 }

@@ -30,23 +30,24 @@ export function showVerdict(place, frame, settings, texts) {
   );
 }
 
-export function showShares(place, judged, texts) {
+/** `parts` and `similarities` of `texts`; a similarity of null is of several captions together. `says` is the table's caption. */
+export function showShares(place, judged, texts, most = MOST_ROWS, says = "") {
   if (!judged) {
     place.replaceChildren();
     return;
   }
   const order = judged.parts.map((_, index) => index).sort((a, b) => judged.parts[b] - judged.parts[a]);
-  const shown = order.filter((index, rank) => rank < MOST_ROWS || index === 0);
+  const shown = order.filter((index, rank) => rank < most || index === 0);
   const rows = shown.map((index) => make("tr", { className: index ? "" : "goal" },
     Object.assign(make("th", {}, texts[index], index === judged.winner ? make("span", { className: "wins" }, " (wins)") : ""), { scope: "row" }),
     make("td", {}, index ? "negative" : "goal"),
     bar(judged.parts[index]),
     make("td", { className: "number" }, number(judged.parts[index])),
-    make("td", { className: "number" }, number(judged.similarities[index]))));
+    make("td", { className: "number" }, judged.similarities[index] === null ? "" : number(judged.similarities[index]))));
   const rest = order.length - shown.length;
   const head = ["Caption", "Is", "Share", "", "Cosine"].map((title, column) => Object.assign(make("th", { className: column > 2 ? "number" : "" }, title || "of 1"), { scope: "col" }));
   place.replaceChildren(make("table", {},
-    make("caption", {}, rest ? `The largest ${shown.length} of ${order.length}; the other ${rest} have less than each of these.` : `All ${order.length}.`),
+    make("caption", {}, says || (rest ? `The largest ${shown.length} of ${order.length}; the other ${rest} have less than each of these.` : `All ${order.length}.`)),
     make("thead", {}, make("tr", {}, ...head)), make("tbody", {}, ...rows)));
 }
 

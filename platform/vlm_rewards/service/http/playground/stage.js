@@ -1,5 +1,6 @@
 // Stepping an environment by buttons, where the playground's server has any.
 
+import { cellOf, inWords } from "./actions.js";
 import { call } from "./api.js";
 import { blobOf } from "./pictures.js";
 
@@ -67,18 +68,18 @@ export class Stage {
   }
 
   buttons({ actions }) {
-    const taps = actions.map((name, index) => ({ index, at: /^tap_(\d+)_(\d+)$/.exec(name) })).filter(({ at }) => at);
-    const rest = actions.map((name, index) => ({ name, index })).filter(({ name }) => !/^tap_\d+_\d+$/.test(name));
+    const taps = actions.map((name, index) => ({ index, at: cellOf(name) })).filter(({ at }) => at);
+    const rest = actions.map((name, index) => ({ name, index })).filter(({ name }) => !cellOf(name));
     this.columns = taps.length ? Math.max(...taps.map(({ at }) => Number(at[2]))) + 1 : 0;
     $("env-taps").style.gridTemplateColumns = `repeat(${this.columns}, 1fr)`;
-    $("env-taps").replaceChildren(...taps.map(({ index, at }, place) => {
+    $("env-taps").replaceChildren(...taps.map(({ index, at: [name] }, place) => {
       const button = this.button("", index);
-      button.setAttribute("aria-label", `Tap row ${Number(at[1]) + 1}, column ${Number(at[2]) + 1}`);
+      button.setAttribute("aria-label", inWords(name).replace("tap", "Tap"));
       button.tabIndex = place ? -1 : 0;
       return button;
     }));
     $("env-taps").hidden = !taps.length;
-    $("env-actions").replaceChildren(...rest.map(({ name, index }) => this.button(name.replaceAll("_", " "), index)), this.button("random action", null));
+    $("env-actions").replaceChildren(...rest.map(({ name, index }) => this.button(inWords(name), index)), this.button("random action", null));
   }
 
   button(text, action) {

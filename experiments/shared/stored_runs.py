@@ -1,0 +1,42 @@
+"""Reading what an MLflow store keeps, through its client alone; nothing in it is changed."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from mlflow import MlflowClient
+
+from vlm_rewards.credentials import with_password
+from vlm_rewards.errors import TrackingError
+from vlm_rewards.tracking.store import first_line, sqlite_file
+from vlm_rewards.tracking.writes import STORE_ERRORS
+
+# Read by MLflow at each download: bars would bury the one line that a command prints.
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+
+def open_to_read(uri: str) -> tuple[MlflowClient, list[str]]:
+    """Connect to a store; returns its client and the ids of its experiments.
+
+    Raises:
+        TrackingError: The store does not exist, or does not answer.
+    """
+    database = sqlite_file(uri)
+    if database is not None and not database.is_file():
+        # MLflow would make an empty one.
+        raise TrackingError(f"there is no MLflow store {database}: run a study first, or name one with --mlflow-uri")
+    try:
+        client = MlflowClient(tracking_uri=with_password(uri))
+        return client, [experiment.experiment_id for experiment in client.search_experiments()]
+    except STORE_ERRORS as error:
+        raise TrackingError(
+            f"the MLflow store {uri} cannot be read ({first_line(error)}): check the URI and that the server runs"
+        ) from error
+
+
+def artifact(client: MlflowClient, run_id: str, path: str) -> bytes | None:
+    """Return a file at the top of a run's artifacts, or None if it has none of that name."""
+    if not any(file.path == path for file in client.list_artifacts(run_id)):
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        return Path(client.download_artifacts(run_id, path, folder)).read_bytes()
