@@ -31,7 +31,9 @@ def _schema(values: Mapping[str, Any]) -> "type[RelabelConfig]":
 def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
     values = load_preset("relabel", given["preset"], given["overrides"] or [])
     path = given["reward_file"]
-    if path is not None:
+    if path is not None and Path(path).suffix not in (".yaml", ".yml"):
+        values["reward"] = path  # a saved reward's folder, or its hub id
+    elif path is not None:
         from vlm_rewards.strict_config import read_yaml
 
         reward = read_yaml(path).get("reward")
@@ -94,7 +96,11 @@ command = Command(
     example="part_states=512",
     options=(
         Option("--dataset", "Folder of the dataset to relabel; it is not changed.", sets="data.dataset"),
-        Option("--reward-file", "Reward preset, such as experiments.calibrate writes; replaces the reward."),
+        Option(
+            "--reward-file",
+            "Reward preset, such as experiments.calibrate writes, or a saved reward, its folder or hub id; replaces "
+            "the reward.",
+        ),
         Option("--model", "Packaged name, folder or hub id.", sets="reward.model"),
         Option("--transport", "How the reward is served: in_process, deploy, attach or http.", sets="served_by.kind"),
     ),

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from pydantic import Field, field_validator, model_validator
 
 from vlm_rewards.encoders import RUNTIMES, Encoder, EnsembleEncoder, Precision, load_encoder
+from vlm_rewards.errors import SelfCheckError
 from vlm_rewards.goals import NegativesSpec, PromptTemplate, TaskSet
 from vlm_rewards.heads import (
     Agreement,
@@ -26,6 +27,8 @@ from vlm_rewards.strict_config import StrictConfig
 class RewardConfig(StrictConfig):
     """What a reward is made of. Its values are all in the reward's fingerprint, the device excepted.
 
+    Where settings are read, a text stands for a saved reward: its folder, or its hub id (`vlm_rewards.hub`).
+
     Attributes:
         kind: `clip`; tells it from other kinds of reward in presets.
         model: Packaged model, hub id or folder; see `load_encoder`.
@@ -40,6 +43,8 @@ class RewardConfig(StrictConfig):
         device: Torch device of the towers.
         encoder: Runtime of the image tower: `torch`, `openvino`, or `auto`; see `load_encoder`.
         compiled: Compile torch's image tower, with CUDA graphs; for GPUs.
+        checkpoints: By model, the hex sha256 of what it was when the reward was saved: weights, architecture,
+            preprocessing and tokenizer. One that is another now is refused; models that are not in it are not compared.
     """
 
     kind: Literal["clip"] = "clip"
@@ -53,6 +58,18 @@ class RewardConfig(StrictConfig):
     device: str = "cpu"
     encoder: str = "auto"
     compiled: bool = False
+    checkpoints: dict[str, dict[str, str]] = Field(default_factory=dict)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _saved_reward_by_name(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        # A room above this one: it knows what a saved reward is, which holds settings of this very class.
+        from vlm_rewards.hub.saved_reward import SavedReward
+
+        saved = SavedReward.read(value).reward
+        return {name: getattr(saved, name) for name in saved.model_fields_set}
 
     @field_validator("template")
     @classmethod
@@ -91,12 +108,24 @@ class RewardConfig(StrictConfig):
         return self
 
     def load_encoder(self) -> Encoder:
-        """Load the encoder that these settings name; all of them for an ensemble. See `encoders.load_encoder`."""
+        """Load the encoder that these settings name; all of them for an ensemble. See `encoders.load_encoder`.
+
+        Raises:
+            SelfCheckError: A model is not the one that the reward was saved with.
+            VLMRewardsError: As `encoders.load_encoder`.
+        """
         loaded = [
             load_encoder(model, self.device, self.precision, self.encoder, self.compiled, reward=self.agreement_key)
-            for model in (self.model, *self.head.further_models)
+            for model in self.models
         ]
+        for model, encoder in zip(self.models, loaded, strict=True):
+            _check_checkpoint(model, checkpoint_parts(encoder), self.checkpoints.get(model))
         return loaded[0] if len(loaded) == 1 else EnsembleEncoder(loaded)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Every model that it needs, its own first."""
+        return self.model, *self.head.further_models
 
     @property
     def agreement_key(self) -> str:
@@ -142,12 +171,13 @@ class RewardConfig(StrictConfig):
 
         It covers what rewards depend on and nothing else: the cosine, for one, knows neither tau nor beta.
         """
+        parts = {**self.fingerprint_parts(task_set), "encoder": encoder_fingerprint}
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def fingerprint_parts(self, task_set: TaskSet) -> dict[str, Any]:
+        """Return what the fingerprint covers besides the encoder, by name, such as `prompts`, `tau` and `beta`."""
         head = self.head
-        parts: dict[str, Any] = {
-            "head": head.form,
-            "encoder": encoder_fingerprint,
-            "prompts": self.prompts(task_set),
-        }
+        parts: dict[str, Any] = {"head": head.form, "prompts": self.prompts(task_set)}
         if head.uses_negatives:
             parts["tau"] = self.tau
         if head.terminates:
@@ -160,7 +190,22 @@ class RewardConfig(StrictConfig):
             parts["frames"] = head.frames.model_dump()
         if not head.agree.is_of_one:
             parts["agree"] = head.agree.model_dump()
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        return parts
+
+
+def checkpoint_parts(encoder: Encoder) -> dict[str, str]:
+    """Return hex sha256 of what an encoder computes with, by part, whatever the runtime and precision."""
+    parts: dict[str, str] = getattr(encoder, "parts", None) or {"encoder": encoder.fingerprint}
+    return parts
+
+
+def _check_checkpoint(model: str, found: dict[str, str], expected: dict[str, str] | None) -> None:
+    changed = sorted(name for name, value in (expected or {}).items() if found.get(name) != value)
+    if changed:
+        raise SelfCheckError(
+            f"model {model!r} is not the one that this reward was saved with ({', '.join(changed)} changed); fetch "
+            "that model, or save the reward again with this one"
+        )
 
 
 def _unset(head: RewardHead) -> set[str]:
