@@ -24,6 +24,45 @@ from vlm_rewards.heads import (
 from vlm_rewards.strict_config import StrictConfig
 
 
+class CheckpointHashes(StrictConfig):
+    """What a model was when a reward was saved: hex sha256 by part, whatever the runtime and precision.
+
+    Attributes:
+        model: As the reward names it.
+        weights: Of its numbers.
+        architecture: Of its config.
+        preprocessing: Of what is done to frames before them.
+        tokenizer: Of what it makes of texts.
+        encoder: Of all of it, for an encoder that knows no parts.
+    """
+
+    model: str
+    weights: str | None = None
+    architecture: str | None = None
+    preprocessing: str | None = None
+    tokenizer: str | None = None
+    encoder: str | None = None
+
+    @classmethod
+    def of(cls, model: str, encoder: Encoder) -> "CheckpointHashes":
+        """Return the hashes of an encoder that was loaded as `model`."""
+        return cls(model=model, **(getattr(encoder, "parts", None) or {"encoder": encoder.fingerprint}))
+
+    def check(self, encoder: Encoder) -> None:
+        """Refuse an encoder that is another.
+
+        Raises:
+            SelfCheckError: It is; the message names what differs.
+        """
+        found = CheckpointHashes.of(self.model, encoder).model_dump()
+        changed = sorted(name for name, value in self.model_dump(exclude_none=True).items() if found[name] != value)
+        if changed:
+            raise SelfCheckError(
+                f"model {self.model!r} is not the one that this reward was saved with ({', '.join(changed)} changed); "
+                "fetch that model, or save the reward again with this one"
+            )
+
+
 class RewardConfig(StrictConfig):
     """What a reward is made of. Its values are all in the reward's fingerprint, the device excepted.
 
@@ -43,8 +82,8 @@ class RewardConfig(StrictConfig):
         device: Torch device of the towers.
         encoder: Runtime of the image tower: `torch`, `openvino`, or `auto`; see `load_encoder`.
         compiled: Compile torch's image tower, with CUDA graphs; for GPUs.
-        checkpoints: By model, the hex sha256 of what it was when the reward was saved: weights, architecture,
-            preprocessing and tokenizer. One that is another now is refused; models that are not in it are not compared.
+        checkpoints: What its models were when it was saved. One that is another now is refused; models that are not
+            among them are not compared.
     """
 
     kind: Literal["clip"] = "clip"
@@ -58,7 +97,7 @@ class RewardConfig(StrictConfig):
     device: str = "cpu"
     encoder: str = "auto"
     compiled: bool = False
-    checkpoints: dict[str, dict[str, str]] = Field(default_factory=dict)
+    checkpoints: tuple[CheckpointHashes, ...] = ()
 
     @model_validator(mode="before")
     @classmethod
@@ -118,8 +157,9 @@ class RewardConfig(StrictConfig):
             load_encoder(model, self.device, self.precision, self.encoder, self.compiled, reward=self.agreement_key)
             for model in self.models
         ]
-        for model, encoder in zip(self.models, loaded, strict=True):
-            _check_checkpoint(model, checkpoint_parts(encoder), self.checkpoints.get(model))
+        for hashes in self.checkpoints:
+            if hashes.model in self.models:
+                hashes.check(loaded[self.models.index(hashes.model)])
         return loaded[0] if len(loaded) == 1 else EnsembleEncoder(loaded)
 
     @property
@@ -191,21 +231,6 @@ class RewardConfig(StrictConfig):
         if not head.agree.is_of_one:
             parts["agree"] = head.agree.model_dump()
         return parts
-
-
-def checkpoint_parts(encoder: Encoder) -> dict[str, str]:
-    """Return hex sha256 of what an encoder computes with, by part, whatever the runtime and precision."""
-    parts: dict[str, str] = getattr(encoder, "parts", None) or {"encoder": encoder.fingerprint}
-    return parts
-
-
-def _check_checkpoint(model: str, found: dict[str, str], expected: dict[str, str] | None) -> None:
-    changed = sorted(name for name, value in (expected or {}).items() if found.get(name) != value)
-    if changed:
-        raise SelfCheckError(
-            f"model {model!r} is not the one that this reward was saved with ({', '.join(changed)} changed); fetch "
-            "that model, or save the reward again with this one"
-        )
 
 
 def _unset(head: RewardHead) -> set[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from vlm_rewards.encoders import Encoder, EnsembleEncoder
 from vlm_rewards.goals import TaskSet
 from vlm_rewards.hub.transfer import push_folder
-from vlm_rewards.reward_config import RewardConfig, checkpoint_parts
+from vlm_rewards.reward_config import CheckpointHashes, RewardConfig
 
 if TYPE_CHECKING:
     from vlm_rewards.hub.saved_reward import CalibrationCurve
@@ -77,10 +77,8 @@ class SavesToTheHub:
 
         folder = Path(save_directory)
         members = self.encoder.members if isinstance(self.encoder, EnsembleEncoder) else (self.encoder,)
-        checkpoints = {
-            model: checkpoint_parts(member) for model, member in zip(self.config.models, members, strict=True)
-        }
-        config = changed(self.config, checkpoints=checkpoints)
+        hashes = tuple(map(CheckpointHashes.of, self.config.models, members))
+        config = changed(self.config, checkpoints=hashes)
         saved = SavedReward.write(folder, config, self.task_set, self.fingerprint, calibration, with_weights)
         write_card(folder, saved, calibration, license, repo_id)
         return folder

@@ -200,6 +200,7 @@ def settings_hashes(reward: RewardConfig, task_set: TaskSet) -> dict[str, str]:
 def _dumped(reward: RewardConfig) -> dict[str, Any]:
     """Return what decides the reward, written out: a template's name says less to a reader than its sentence."""
     values = reward.model_dump(mode="json", exclude_unset=True, exclude=_OF_THE_MACHINE)
+    values["checkpoints"] = [hashes.model_dump(exclude_none=True) for hashes in reward.checkpoints]
     values |= {"kind": reward.kind, "model": reward.model, "template": PromptTemplate.named(reward.template).text}
     values["negatives"] = reward.negatives.model_dump(mode="json", exclude_none=True)
     values["head"] = {"form": reward.head.form, **reward.head.model_dump(mode="json", exclude_defaults=True)}
@@ -214,8 +215,11 @@ def _renamed(values: dict[str, Any], rename: Callable[[str], str]) -> dict[str, 
     head = values.get("head")
     if isinstance(head, dict) and isinstance(head.get("models"), list):
         values["head"] = {**head, "models": [rename(str(model)) for model in head["models"]]}
-    if isinstance(values.get("checkpoints"), dict):
-        values["checkpoints"] = {rename(str(model)): parts for model, parts in values["checkpoints"].items()}
+    if isinstance(values.get("checkpoints"), list):
+        values["checkpoints"] = [
+            {**entry, "model": rename(str(entry.get("model")))} if isinstance(entry, dict) else entry
+            for entry in values["checkpoints"]
+        ]
     return values
 
 

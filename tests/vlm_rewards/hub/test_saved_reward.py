@@ -57,6 +57,7 @@ def edited(folder, **changes):
 
 def test_a_saved_reward_scores_as_the_one_that_was_saved(saved):
     model, loaded = RewardModel(FAKE, LAMPS), RewardModel.from_pretrained(saved)
+    assert hash(loaded.config) != hash(model.config)  # a transport keeps models by their settings
     assert (loaded.fingerprint, loaded.task_set, loaded.beta) == (model.fingerprint, LAMPS, 0.6)
     frames = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), np.uint8)
     np.testing.assert_array_equal(loaded.score(frames, ["lit"] * 5), model.score(frames, ["lit"] * 5))
@@ -144,7 +145,7 @@ def test_an_ensemble_keeps_all_its_models(tmp_path):
     model = RewardModel(reward, LAMPS)
     loaded = RewardModel.from_pretrained(model.save_pretrained(tmp_path))
     assert loaded.fingerprint == model.fingerprint
-    assert set(loaded.config.checkpoints) == {"pocket-xs", "pocket-s"}
+    assert {hashes.model for hashes in loaded.config.checkpoints} == {"pocket-xs", "pocket-s"}
 
 
 def test_a_preset_names_a_saved_reward_wherever_it_names_one(saved, tmp_path):
