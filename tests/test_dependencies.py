@@ -44,6 +44,7 @@ ROOMS = {
     f"{LIBRARY}/encoders/quantisation.py": "quantise",
     f"{LIBRARY}/evaluation": "offline",
     f"{LIBRARY}/evaluation/module_policy.py": "rllib",
+    f"{LIBRARY}/integrations/lerobot_dataset.py": "lerobot",
     f"{LIBRARY}/integrations/minari.py": "minari",
     f"{LIBRARY}/integrations/torchrl.py": "torchrl",
     f"{LIBRARY}/pretraining": "pretraining",

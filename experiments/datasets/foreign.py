@@ -53,7 +53,8 @@ def open_recording(source: str, frames: str | None = None) -> Recording | None:
     if (folder / "data" / "metadata.json").is_file() or (folder / "metadata.json").is_file() or _may_be_id(source):
         from vlm_rewards.integrations.minari import MinariRecording
 
-        return MinariRecording(source, frames)
+        minari: Recording = MinariRecording(source, frames)
+        return minari
     return None
 
 

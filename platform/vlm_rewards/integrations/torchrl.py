@@ -161,7 +161,8 @@ def _frame_of(env: Any) -> npt.NDArray[np.uint8]:
             f"{env} has no reward_frame(), and render mode {env.render_mode!r} gives no frames; build it with "
             "render_mode='rgb_array'"
         )
-    return np.asarray(env.render())
+    drawn: npt.NDArray[np.uint8] = np.asarray(env.render())
+    return drawn
 
 
 def _stacked(frames: list[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
