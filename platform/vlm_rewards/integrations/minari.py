@@ -133,7 +133,7 @@ def _paid(episode: Any, paid: EpisodeRewards) -> EpisodeBuffer:
     return EpisodeBuffer(
         observations=episode.observations,
         actions=episode.actions,
-        rewards=paid.rewards[1:],  # type: ignore[arg-type]  # lists are what its collector has; arrays are stored as well
+        rewards=paid.rewards[1:],
         terminations=episode.terminations,
         truncations=episode.truncations,
         infos=infos,
@@ -182,7 +182,7 @@ def _goal(episode: Any) -> str | None:
     for key in _GOAL_KEYS:
         for source in sources:
             if key in source and len(source[key]) and isinstance(_first(source[key]), str):
-                return _first(source[key])
+                return str(_first(source[key]))
     return None
 
 

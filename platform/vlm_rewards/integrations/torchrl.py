@@ -155,7 +155,8 @@ class VLMRewardTransform(Transform):
 
 def _frame_of(env: Any) -> npt.NDArray[np.uint8]:
     if env.has_wrapper_attr("reward_frame"):
-        return np.asarray(env.get_wrapper_attr("reward_frame")())
+        reward_frame: npt.NDArray[np.uint8] = np.asarray(env.get_wrapper_attr("reward_frame")())
+        return reward_frame
     if env.render_mode != "rgb_array":
         raise ConfigError(
             f"{env} has no reward_frame(), and render mode {env.render_mode!r} gives no frames; build it with "
