@@ -50,8 +50,8 @@ def main() -> int:
         ours = sysconfig.get_path("purelib")
         (site,) = VENV.glob("lib/python3*/site-packages")
         (site / "ours.pth").write_text(f"{ours}\n{ROOT / 'platform'}\n")
-        install = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*install, "-c", ROOT / "constraints.txt", *WITH_DEPENDENCIES], check=True)
+        install = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        subprocess.run([*install, "-c", str(ROOT / "constraints.txt"), *WITH_DEPENDENCIES], check=True)
         subprocess.run([*install, "--no-deps", "--ignore-installed", *PACKAGES], check=True)
         (VENV / ".installed").touch()
     code = "\n".join(BLOCK.findall(PAGE.read_text(encoding="utf-8")))

@@ -166,6 +166,27 @@ def push(
     push_reward(_preset(preset, task_set), repo_id, with_weights, calibration, license, options)
 
 
+@app.command()
+def save_agent(
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of a run of experiments.train, or of a checkpoint. Those are pickled: your own only."
+        ),
+    ],
+    target: Annotated[str, typer.Argument(help="Folder to write; with --push an id on the Hugging Face Hub.")],
+    push: Annotated[bool, typer.Option(help="Upload it instead of writing a folder.")] = False,
+    private: Annotated[bool, typer.Option(help="Make a new repository a private one.")] = False,
+    environment: Annotated[str, typer.Option(help="Gymnasium id that it was trained in, for the card.")] = "",
+    trained_on: Annotated[str, typer.Option(help="The reward's fingerprint or hub id, for the card.")] = "",
+    license: License = None,
+) -> None:
+    """Save a trained agent's networks without a pickle: in a folder, or on the Hugging Face Hub."""
+    from vlm_rewards.cli import saving
+
+    saving.save_agent(checkpoint, target, push, private, environment, trained_on, license)
+
+
 def _preset(name: str, task_set: str | None) -> "RewardPreset":
     from vlm_rewards.reward_preset import RewardPreset
 

@@ -32,6 +32,33 @@ def save_reward(
     typer.echo(f"{folder}: {len(model.task_set.all_goals)} goals, fingerprint {model.fingerprint[:12]}")
 
 
+def save_agent(
+    checkpoint: Path, target: str, push: bool, private: bool, environment: str, trained_on: str, license: str | None
+) -> None:
+    """Write the agent of a checkpoint into a folder, or upload it.
+
+    Args:
+        checkpoint: Folder of a run, or of a checkpoint of RLlib's.
+        target: Folder, or hub id.
+        push: Whether the target is a hub id.
+        private: Whether a new repository is private.
+        environment: Gymnasium id that it was trained in.
+        trained_on: What paid it.
+        license: For the card.
+
+    Raises:
+        ConfigError: No checkpoint, or a target that cannot be written.
+    """
+    from vlm_rewards.rllib import saved_agent
+
+    module = saved_agent.agent_of(checkpoint)
+    about: dict[str, Any] = {"environment": environment, "trained_on": trained_on, "license": license}
+    if push:
+        typer.echo(saved_agent.push_agent(module, target, private=private or None, **about))
+    else:
+        typer.echo(saved_agent.save_agent(module, target, **about))
+
+
 def push_reward(
     preset: RewardPreset,
     repo_id: str,

@@ -135,7 +135,9 @@ class VLMRewardTransform(Transform):
             if drawn is None or isinstance(drawn, NonTensorData):
                 known = near_matches(str(self._frames), map(str, next_tensordict.keys()))
                 raise ConfigError(f"the tensordict has no frames {self._frames!r}; {known}")
-            frames = drawn.cpu().numpy().reshape(count, *drawn.shape[next_tensordict.batch_dims :])
+            frames: npt.NDArray[np.uint8] = (
+                drawn.cpu().numpy().reshape(count, *drawn.shape[next_tensordict.batch_dims :])
+            )
         else:
             frames = _stacked([_frame_of(env) for env in self._environments()])
         if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[3] != 3:
