@@ -1,7 +1,7 @@
-"""Try the doors to other libraries against those libraries, in an environment of their own.
+"""Try the doors to other libraries against those libraries.
 
-LeRobot's requirements clash with ours, so it is installed without them, beside what this project has installed; see
-docs/doors.md. Whatever is put there changes nothing in the project's own environment.
+LeRobot's requirements clash with ours, so it is installed without them in an environment of its own, over what this
+project has installed; see docs/doors.md. That changes nothing in the project's own.
 """
 
 import re
@@ -33,13 +33,9 @@ WITH_DEPENDENCIES = (
     "torchvision",
     "typing-inspect",
 )
-TESTS = (
-    "tests/doors",
-    "tests/vlm_rewards/hub",
-    "tests/vlm_rewards/integrations",
-    "tests/experiments/test_relabel_lerobot.py",
-    "tests/experiments/test_relabel_minari.py",
-)
+LEROBOT_TESTS = ("tests/doors", "tests/experiments/test_relabel_lerobot.py")
+# These libraries agree with ours, and are tried where they are installed: in the project's own environment.
+OWN_TESTS = ("tests/vlm_rewards/hub", "tests/vlm_rewards/integrations", "tests/experiments/test_relabel_minari.py")
 
 
 def main() -> int:
@@ -57,8 +53,13 @@ def main() -> int:
     code = "\n".join(BLOCK.findall(PAGE.read_text(encoding="utf-8")))
     program = f"exec(compile({code!r}, {str(PAGE)!r}, 'exec'))"
     failed = 0
-    for name, arguments in (("docs/doors.md", ["-c", program]), ("tests", ["-m", "pytest", "-q", "-rs", *TESTS])):
-        status = subprocess.run([python, *arguments], cwd=ROOT, timeout=1800).returncode
+    test = ["-m", "pytest", "-q", "-rs"]
+    for name, interpreter, arguments in (
+        ("docs/doors.md", sys.executable, ["-c", program]),
+        ("TorchRL, Minari, the hub", sys.executable, [*test, *OWN_TESTS]),
+        ("LeRobot", python, [*test, *LEROBOT_TESTS]),
+    ):
+        status = subprocess.run([interpreter, *arguments], cwd=ROOT, timeout=1800).returncode
         print(f"{name}: {f'failed with status {status}' if status else 'ok'}", flush=True)
         failed += status != 0
     return failed
