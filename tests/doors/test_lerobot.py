@@ -24,7 +24,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 
 @pytest.fixture
-def lerobot_dataset(_torchvision_without_cuda):
+def lerobot_dataset():
     from lerobot.datasets.lerobot_dataset import LeRobotDataset
 
     return LeRobotDataset
@@ -51,7 +51,6 @@ def test_a_loaders_batches_are_paid_as_the_dataset_says(lerobot_dataset, tmp_pat
         np.testing.assert_array_equal(paid, batch["vlm_reward"].reshape(-1))
 
 
-@pytest.mark.usefixtures("_torchvision_without_cuda")
 def test_the_classifier_step_of_lerobot_ends_episodes_by_ours():
     # Of 0.4.4's policies one does not import beside transformers 5; the step needs none of them.
     groot = types.ModuleType("lerobot.policies.groot.configuration_groot")
