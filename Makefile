@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 DOCS_INSTALLED := $(VENV)/.docs-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo playground test cluster-test bench lint format typecheck docs docs-check install clean
+.PHONY: help demo playground test cluster-test bench lint format typecheck docs docs-check doors-check install clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ docs: $(DOCS_INSTALLED) ## the documentation site, in build/site; nothing in it 
 
 docs-check: docs ## build the site, which checks its links, and run the tutorials
 	$(BIN)/python scripts/site/run_tutorials.py
+
+doors-check: install ## try LeRobot, TorchRL, Minari and the hub's client against ours, in an environment of their own
+	$(BIN)/python scripts/doors_check.py
 
 install: $(INSTALLED) ## virtual environment with pinned dependencies
 

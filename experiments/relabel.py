@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 HELP = """Write a copy of a dataset with the columns [bold]vlm_score[/bold] and [bold]vlm_reward[/bold].
 
+One of Minari or LeRobot is written in its own form, with the rewards of the states that its steps led to.
+
 Frames are read and decoded while others are encoded. Files are complete or absent: a run that was killed continues with
 those that are missing, and the manifest comes last.
 """
@@ -31,7 +33,9 @@ def _schema(values: Mapping[str, Any]) -> "type[RelabelConfig]":
 def _settings(given: Mapping[str, Any]) -> dict[str, Any]:
     values = load_preset("relabel", given["preset"], given["overrides"] or [])
     path = given["reward_file"]
-    if path is not None:
+    if path is not None and Path(path).suffix not in (".yaml", ".yml"):
+        values["reward"] = path  # a saved reward's folder, or its hub id
+    elif path is not None:
         from vlm_rewards.strict_config import read_yaml
 
         reward = read_yaml(path).get("reward")
@@ -47,6 +51,8 @@ def _store_folder(output: Path, given: Mapping[str, Any]) -> Path:
 
 
 def _relabel(invocation: Invocation) -> None:
+    from experiments.datasets.foreign import open_recording
+    from experiments.offline.foreign_relabelling import ForeignRelabelling
     from experiments.offline.relabelling import Relabelling
     from experiments.shared.command_line import ray_for
     from experiments.shared.progress import Bars
@@ -55,7 +61,8 @@ def _relabel(invocation: Invocation) -> None:
 
     config: RelabelConfig = invocation.config
     out = invocation.output
-    work = Relabelling(config, out)
+    recording = open_recording(config.data.dataset, config.data.frames)
+    work = Relabelling(config, out) if recording is None else ForeignRelabelling(config, recording, out)
     run = MlflowRun.start(
         uri=invocation.mlflow_uri,
         experiment=config.tracking.experiment,
@@ -77,7 +84,7 @@ def _relabel(invocation: Invocation) -> None:
             },
             outcome.states,
         )
-        run.log_artifact(out / "manifest.json")
+        run.log_artifact(work.record)
         bars.say(
             f"{outcome.states:,} states, {outcome.rewarded:,} rewarded; {outcome.encoded:,} encoded now at "
             f"{outcome.frames_per_second:,.0f} frames/s; {out}; MLflow run {run.run_id} in {run.uri}"
@@ -93,8 +100,19 @@ command = Command(
     read=_settings,
     example="part_states=512",
     options=(
-        Option("--dataset", "Folder of the dataset to relabel; it is not changed.", sets="data.dataset"),
-        Option("--reward-file", "Reward preset, such as experiments.calibrate writes; replaces the reward."),
+        Option(
+            "--dataset",
+            "The dataset to relabel, which is not changed: a folder of experiments.collect, a Minari dataset's id or "
+            "folder, or a LeRobotDataset's folder.",
+            sets="data.dataset",
+        ),
+        Option("--goal", "Of Minari and LeRobot: the goal of every episode, whatever is recorded.", sets="data.goal"),
+        Option("--frames", "Of Minari and LeRobot: which of several pictures the reward sees.", sets="data.frames"),
+        Option(
+            "--reward-file",
+            "Reward preset, such as experiments.calibrate writes, or a saved reward, its folder or hub id; replaces "
+            "the reward.",
+        ),
         Option("--model", "Packaged name, folder or hub id.", sets="reward.model"),
         Option("--transport", "How the reward is served: in_process, deploy, attach or http.", sets="served_by.kind"),
     ),

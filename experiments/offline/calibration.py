@@ -25,10 +25,14 @@ from vlm_rewards.evaluation.offline.embedding_store import EmbeddingStore
 from vlm_rewards.evaluation.offline.precision_recall import average_precision
 from vlm_rewards.evaluation.offline.thresholds import ThresholdChoice, choose_threshold, softmax_scores
 from vlm_rewards.goals import NegativesSpec, PromptTemplate
+from vlm_rewards.hub.saved_reward import CALIBRATION_FILE, CalibrationCurve
 from vlm_rewards.reward_model import RewardConfig
 from vlm_rewards.service.served_by import connect
 from vlm_rewards.tracking import MlflowRun
 from vlm_rewards.tracking.store import default_uri
+
+# Of the curve that is kept: more than a figure shows.
+_CURVE_POINTS = 100
 
 
 @dataclass(frozen=True)
@@ -107,7 +111,7 @@ class Calibration:
             best = max(found, key=lambda one: _merit(one.choice))
             path = self._reward_file or folder.path / "reward.yaml"
             self._write_preset(path, best)
-            files = [path, *self._write_tables(folder.path, found, searched)]
+            files = [path, self._write_curve(folder.path, best), *self._write_tables(folder.path, found, searched)]
             for file in files:
                 run.log_artifact(file)
             self._log(run, best)
@@ -203,6 +207,21 @@ class Calibration:
         ]
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, "\n".join([*lines, body]))
+
+    def _write_curve(self, folder: Path, best: Calibrated) -> Path:
+        """Write what a saved reward and its card say of the calibration: of the test side, which chose nothing."""
+        curve, test = best.test.curve.thinned(_CURVE_POINTS), best.test
+        path = folder / CALIBRATION_FILE
+        record = CalibrationCurve(
+            dataset=self._dataset.name,
+            beta=tuple(float(beta) for beta in curve.betas),
+            precision=tuple(float(value) for value in curve.precision),
+            recall=tuple(float(value) for value in curve.recall),
+            # A threshold that rewards nothing has no precision.
+            chosen={name: value for name in ("precision", "recall") if np.isfinite(value := getattr(test, name))},
+        )
+        write_atomically(path, record.model_dump_json(indent=1) + "\n")
+        return path
 
     def _write_tables(self, folder: Path, found: list[Calibrated], searched: list[dict[str, Any]]) -> list[Path]:
         rows = [

@@ -124,11 +124,26 @@ class CalibrateConfig(OfflineConfig):
         return tuple(check_temperature(tau) for tau in taus)
 
 
+class RelabelDataConfig(DataConfig):
+    """What is relabelled: a dataset of ours, of Minari or of LeRobot.
+
+    Attributes:
+        dataset: Folder written by `experiments.collect`; id or folder of a Minari dataset; folder of a LeRobotDataset.
+        goal: Of Minari and LeRobot: the goal of every episode, whatever the dataset says.
+        goals: Of Minari and LeRobot: goal ids by words of the dataset that are no goal's id, subject or instruction.
+        frames: Of Minari and LeRobot: which of its pictures the reward sees; None takes the only one.
+    """
+
+    goal: str | None = None
+    goals: dict[str, str] = Field(default_factory=dict)
+    frames: str | None = None
+
+
 class RelabelConfig(StrictConfig):
     """One relabelling.
 
     Attributes:
-        data: The trajectories; `limit` is not used: a dataset is relabelled whole.
+        data: The trajectories, also of Minari or LeRobot; `limit` is not used: a dataset is relabelled whole.
         reward: What is computed.
         served_by: The way to the encoder.
         request_frames: Frames in one request.
@@ -136,7 +151,7 @@ class RelabelConfig(StrictConfig):
         tracking: Where the run's record goes; without a URI a sqlite file beside the result's folder.
     """
 
-    data: DataConfig
+    data: RelabelDataConfig
     reward: RewardConfig
     served_by: PatientServedBy = Field(default={"kind": "deploy"}, validate_default=True)
     request_frames: int = Field(default=256, ge=1)

@@ -75,6 +75,7 @@ class Relabelling:
 
     Attributes:
         run_id: MLflow's id of the run that was cut off and is continued; None for a new one.
+        record: File that says what was made, once it is.
     """
 
     def __init__(self, config: RelabelConfig, out: Path) -> None:
@@ -92,6 +93,7 @@ class Relabelling:
         if config.data.limit is not None or config.data.families is not None:
             raise ConfigError("a dataset is relabelled whole; leave data.limit and data.families out")
         self._config, self._out = config, out
+        self.record = out / MANIFEST
         if (out / MANIFEST).exists():
             raise ConfigError(f"{out} already holds a dataset; name a new folder, or remove it first")
         if out.resolve() == Path(config.data.dataset).resolve():
@@ -108,6 +110,11 @@ class Relabelling:
             "part_states": config.part_states,
         }
         self.run_id = self._check_folder()
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """Hex sha256 of the reward, of each family."""
+        return tuple(model.fingerprint for model in self._rewards.models.values())
 
     def params(self) -> dict[str, Any]:
         """Return what decides the result, for MLflow."""

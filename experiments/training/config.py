@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 
 from experiments.shared.tracking_config import TrackingConfig
-from experiments.training.reward_kinds import REWARDS, GroundTruthReward
+from experiments.training.reward_kinds import GroundTruthReward, parse_reward
 from rllib_configs.algorithms import ALGORITHMS
 from rllib_configs.common import CommonHyperparameters
 from rllib_configs.ppo import PPOHyperparameters
@@ -19,7 +19,7 @@ from vlm_rewards.service.serving import check_device
 from vlm_rewards.strict_config import StrictConfig
 
 Algorithm = Annotated[SerializeAsAny[CommonHyperparameters], BeforeValidator(ALGORITHMS.parse)]
-Reward = Annotated[SerializeAsAny[RewardConfig | GroundTruthReward], BeforeValidator(REWARDS.parse)]
+Reward = Annotated[SerializeAsAny[RewardConfig | GroundTruthReward], BeforeValidator(parse_reward)]
 
 
 class EnvironmentConfig(StrictConfig):

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from pydantic import Field, field_validator, model_validator
 
 from vlm_rewards.encoders import RUNTIMES, Encoder, EnsembleEncoder, Precision, load_encoder
+from vlm_rewards.errors import SelfCheckError
 from vlm_rewards.goals import NegativesSpec, PromptTemplate, TaskSet
 from vlm_rewards.heads import (
     Agreement,
@@ -23,8 +24,49 @@ from vlm_rewards.heads import (
 from vlm_rewards.strict_config import StrictConfig
 
 
+class CheckpointHashes(StrictConfig):
+    """What a model was when a reward was saved: hex sha256 by part, whatever the runtime and precision.
+
+    Attributes:
+        model: As the reward names it.
+        weights: Of its numbers.
+        architecture: Of its config.
+        preprocessing: Of what is done to frames before them.
+        tokenizer: Of what it makes of texts.
+        encoder: Of all of it, for an encoder that knows no parts.
+    """
+
+    model: str
+    weights: str | None = None
+    architecture: str | None = None
+    preprocessing: str | None = None
+    tokenizer: str | None = None
+    encoder: str | None = None
+
+    @classmethod
+    def of(cls, model: str, encoder: Encoder) -> "CheckpointHashes":
+        """Return the hashes of an encoder that was loaded as `model`."""
+        return cls(model=model, **(getattr(encoder, "parts", None) or {"encoder": encoder.fingerprint}))
+
+    def check(self, encoder: Encoder) -> None:
+        """Refuse an encoder that is another.
+
+        Raises:
+            SelfCheckError: It is; the message names what differs.
+        """
+        found = CheckpointHashes.of(self.model, encoder).model_dump()
+        changed = sorted(name for name, value in self.model_dump(exclude_none=True).items() if found[name] != value)
+        if changed:
+            raise SelfCheckError(
+                f"model {self.model!r} is not the one that this reward was saved with ({', '.join(changed)} changed); "
+                "fetch that model, or save the reward again with this one"
+            )
+
+
 class RewardConfig(StrictConfig):
     """What a reward is made of. Its values are all in the reward's fingerprint, the device excepted.
+
+    Where settings are read, a text stands for a saved reward: its folder, or its hub id (`vlm_rewards.hub`).
 
     Attributes:
         kind: `clip`; tells it from other kinds of reward in presets.
@@ -40,6 +82,8 @@ class RewardConfig(StrictConfig):
         device: Torch device of the towers.
         encoder: Runtime of the image tower: `torch`, `openvino`, or `auto`; see `load_encoder`.
         compiled: Compile torch's image tower, with CUDA graphs; for GPUs.
+        checkpoints: What its models were when it was saved. One that is another now is refused; models that are not
+            among them are not compared.
     """
 
     kind: Literal["clip"] = "clip"
@@ -53,6 +97,18 @@ class RewardConfig(StrictConfig):
     device: str = "cpu"
     encoder: str = "auto"
     compiled: bool = False
+    checkpoints: tuple[CheckpointHashes, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _saved_reward_by_name(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        # A room above this one: it knows what a saved reward is, which holds settings of this very class.
+        from vlm_rewards.hub.saved_reward import SavedReward
+
+        saved = SavedReward.read(value).reward
+        return {name: getattr(saved, name) for name in saved.model_fields_set}
 
     @field_validator("template")
     @classmethod
@@ -91,12 +147,25 @@ class RewardConfig(StrictConfig):
         return self
 
     def load_encoder(self) -> Encoder:
-        """Load the encoder that these settings name; all of them for an ensemble. See `encoders.load_encoder`."""
+        """Load the encoder that these settings name; all of them for an ensemble. See `encoders.load_encoder`.
+
+        Raises:
+            SelfCheckError: A model is not the one that the reward was saved with.
+            VLMRewardsError: As `encoders.load_encoder`.
+        """
         loaded = [
             load_encoder(model, self.device, self.precision, self.encoder, self.compiled, reward=self.agreement_key)
-            for model in (self.model, *self.head.further_models)
+            for model in self.models
         ]
+        for hashes in self.checkpoints:
+            if hashes.model in self.models:
+                hashes.check(loaded[self.models.index(hashes.model)])
         return loaded[0] if len(loaded) == 1 else EnsembleEncoder(loaded)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Every model that it needs, its own first."""
+        return self.model, *self.head.further_models
 
     @property
     def agreement_key(self) -> str:
@@ -142,12 +211,13 @@ class RewardConfig(StrictConfig):
 
         It covers what rewards depend on and nothing else: the cosine, for one, knows neither tau nor beta.
         """
+        parts = {**self.fingerprint_parts(task_set), "encoder": encoder_fingerprint}
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def fingerprint_parts(self, task_set: TaskSet) -> dict[str, Any]:
+        """Return what the fingerprint covers besides the encoder, by name, such as `prompts`, `tau` and `beta`."""
         head = self.head
-        parts: dict[str, Any] = {
-            "head": head.form,
-            "encoder": encoder_fingerprint,
-            "prompts": self.prompts(task_set),
-        }
+        parts: dict[str, Any] = {"head": head.form, "prompts": self.prompts(task_set)}
         if head.uses_negatives:
             parts["tau"] = self.tau
         if head.terminates:
@@ -160,7 +230,7 @@ class RewardConfig(StrictConfig):
             parts["frames"] = head.frames.model_dump()
         if not head.agree.is_of_one:
             parts["agree"] = head.agree.model_dump()
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        return parts
 
 
 def _unset(head: RewardHead) -> set[str]:

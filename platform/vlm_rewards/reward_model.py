@@ -10,13 +10,14 @@ from vlm_rewards.encoders import Encoder, ReadsTexts, check_clips
 from vlm_rewards.errors import ConfigError, NonFiniteRewardError
 from vlm_rewards.goals import PromptTemplate, TaskSet, check_prompts
 from vlm_rewards.heads import pool, rewards_alone
+from vlm_rewards.hub.mixin import SavesToTheHub
 from vlm_rewards.reward_config import RewardConfig, RewardDescription
 from vlm_rewards.strict_config import near_matches
 
 __all__ = ["RewardConfig", "RewardDescription", "RewardModel"]
 
 
-class RewardModel:
+class RewardModel(SavesToTheHub):
     """Scores frames, or clips of several frames, against goals by the configured head; by default equation 1.
 
     Texts are embedded once, here. A frame's score depends, to the bit, on the frame, its goal and the fingerprint, and

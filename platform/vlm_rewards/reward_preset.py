@@ -5,6 +5,8 @@ from typing import Any, Self
 
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.goals import NegativesSpec, TaskSet
+from vlm_rewards.hub.saved_reward import SavedReward
+from vlm_rewards.hub.transfer import is_hub_id
 from vlm_rewards.reward_config import RewardConfig
 from vlm_rewards.strict_config import StrictConfig, near_matches, read_yaml
 
@@ -31,10 +33,11 @@ class RewardPreset(StrictConfig):
 
     @classmethod
     def named_or_from_file(cls, source: str, task_set: str | None = None) -> "RewardPreset":
-        """Return the preset that a setting means: the path of a .yaml file, or else a name of `packaged_rewards`.
+        """Return the preset that a setting means.
 
         Args:
-            source: The path, or the name.
+            source: The path of a .yaml file, a name of `packaged_rewards`, or a saved reward: its folder, or its hub
+                id, `owner/name` or `owner/name@revision`.
             task_set: Name or path of a task set to use instead of its own.
 
         Raises:
@@ -43,11 +46,16 @@ class RewardPreset(StrictConfig):
         if Path(source).suffix in (".yaml", ".yml"):
             return cls.from_file(source, task_set)
         known = packaged_rewards()
-        if source not in known:
+        if source in known:
+            found = known[source]
+        elif Path(source).expanduser().is_dir() or is_hub_id(source):
+            saved = SavedReward.read(source)
+            found = cls(reward=saved.reward, task_set=saved.task_set)
+        else:
             raise ConfigError(
-                f"no packaged reward is called {source!r}; {near_matches(source, known)}, or give a .yaml file"
+                f"no packaged reward is called {source!r}; {near_matches(source, known)}, or give a .yaml file, the "
+                "folder of a saved reward, or its hub id"
             )
-        found = known[source]
         return cls(reward=found.reward, task_set=task_set) if task_set else found
 
     @classmethod

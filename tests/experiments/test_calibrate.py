@@ -13,6 +13,7 @@ from experiments.shared.preset_files import load_preset
 from experiments.training.config import TrainConfig
 from vlm_rewards.evaluation.offline import LabelledDataset
 from vlm_rewards.evaluation.offline.dataset import decode_frames
+from vlm_rewards.hub.saved_reward import CalibrationCurve
 from vlm_rewards.reward_model import RewardModel
 from vlm_rewards.service.serving import RewardAppArgs
 
@@ -69,6 +70,12 @@ def test_the_preset_that_is_found_is_right_and_loads_everywhere(
         rows = list(csv.DictReader(file))
     assert [row["negatives"] for row in rows] == ["goals", "goals_and_states"]
     assert {row["reached"] for row in rows} == {"True"}
+
+    curve = CalibrationCurve.read(folder / "calibration.json")
+    assert (curve.dataset, curve.chosen["precision"], max(curve.recall)) == (dataset.name, 1.0, 1.0)
+    saved = model.save_pretrained(tmp_path / "saved", calibration=curve)
+    by_name = load_preset("train", "demo", [f"reward={saved}"])
+    assert TrainConfig(**by_name).reward_model.beta == model.beta
     with (folder / "prompt_search.csv").open() as file:
         searched = list(csv.DictReader(file))
     assert len(searched) == 4

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from vlm_rewards.checks import Finding
     from vlm_rewards.reward_preset import RewardPreset
 
-_WHAT_PRESET = "YAML file with `reward:` and `task_set:`, or a packaged reward: reward-pocket, reward-pocket-l."
+_WHAT_PRESET = (
+    "YAML file with `reward:` and `task_set:`; a packaged reward: reward-pocket, reward-pocket-l; or a saved reward: "
+    "its folder, or its id on the Hugging Face Hub."
+)
 Preset = Annotated[str, typer.Option(help=_WHAT_PRESET)]
 PresetArgument = Annotated[str, typer.Argument(help=_WHAT_PRESET, metavar="PRESET")]
 TaskSetName = Annotated[
@@ -96,7 +99,10 @@ def playground(
         list[str] | None, typer.Option(help="Packaged reward to serve; may be given again. Default: all of them.")
     ] = None,
     preset: Annotated[
-        list[Path] | None, typer.Option(help="YAML with `reward:` and `task_set:` to serve; may be given again.")
+        list[Path] | None,
+        typer.Option(
+            help="YAML with `reward:` and `task_set:`, or folder or hub id of a saved reward; may be given again."
+        ),
     ] = None,
     env: Annotated[
         list[str] | None,
@@ -116,6 +122,69 @@ def playground(
     models = sources(model or [], preset or [])
     typer.echo(f"loading {', '.join(models)} ...", err=True)
     serve_until_stopped(Playground(models, env or [], port), ready)
+
+
+WithWeights = Annotated[bool, typer.Option(help="Send along the models that are folders of this machine.")]
+Calibration = Annotated[
+    Path | None, typer.Option(help="The calibration.json of a run of experiments.calibrate, for the card.")
+]
+License = Annotated[str | None, typer.Option(help="The card's license, such as apache-2.0.")]
+
+
+@app.command()
+def save(
+    preset: PresetArgument,
+    folder: Annotated[Path, typer.Argument(help="Folder to write.")],
+    task_set: TaskSetName = None,
+    with_weights: WithWeights = False,
+    calibration: Calibration = None,
+    license: License = None,
+) -> None:
+    """Save a reward into a folder, with the hashes of its weights and a card: to keep, send, or name in a preset."""
+    from vlm_rewards.cli.saving import save_reward
+
+    save_reward(_preset(preset, task_set), folder, with_weights, calibration, license)
+
+
+@app.command()
+def push(
+    preset: PresetArgument,
+    repo_id: Annotated[str, typer.Argument(help="Id on the Hugging Face Hub, owner/name.", metavar="ID")],
+    task_set: TaskSetName = None,
+    with_weights: WithWeights = False,
+    calibration: Calibration = None,
+    license: License = None,
+    private: Annotated[bool, typer.Option(help="Make a new repository a private one.")] = False,
+    branch: Annotated[str | None, typer.Option(help="Branch to commit to, instead of main.")] = None,
+    create_pr: Annotated[bool, typer.Option(help="Open a pull request instead of committing.")] = False,
+    message: Annotated[str, typer.Option(help="The commit's message.")] = "A reward of vlm_rewards",
+) -> None:
+    """Save a reward and upload it to the Hugging Face Hub, where presets and commands find it by its id."""
+    from vlm_rewards.cli.saving import push_reward
+
+    options = {"private": private or None, "branch": branch, "create_pr": create_pr, "commit_message": message}
+    push_reward(_preset(preset, task_set), repo_id, with_weights, calibration, license, options)
+
+
+@app.command()
+def save_agent(
+    checkpoint: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of a run of experiments.train, or of a checkpoint. Those are pickled: your own only."
+        ),
+    ],
+    target: Annotated[str, typer.Argument(help="Folder to write; with --push an id on the Hugging Face Hub.")],
+    push: Annotated[bool, typer.Option(help="Upload it instead of writing a folder.")] = False,
+    private: Annotated[bool, typer.Option(help="Make a new repository a private one.")] = False,
+    environment: Annotated[str, typer.Option(help="Gymnasium id that it was trained in, for the card.")] = "",
+    trained_on: Annotated[str, typer.Option(help="The reward's fingerprint or hub id, for the card.")] = "",
+    license: License = None,
+) -> None:
+    """Save a trained agent's networks without a pickle: in a folder, or on the Hugging Face Hub."""
+    from vlm_rewards.cli import saving
+
+    saving.save_agent(checkpoint, target, push, private, environment, trained_on, license)
 
 
 def _preset(name: str, task_set: str | None) -> "RewardPreset":

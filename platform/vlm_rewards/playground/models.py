@@ -14,12 +14,13 @@ def sources(names: Sequence[str], presets: Sequence[Path]) -> dict[str, ModelSou
 
     Args:
         names: Names of packaged rewards; with neither names nor presets, all of them.
-        presets: YAML files of `reward:` and `task_set:`, served under the files' names.
+        presets: YAML files of `reward:` and `task_set:`, folders of saved rewards or hub ids, served under their last
+            names.
 
     Raises:
         ConfigError: An unknown name, or a file that cannot be used.
     """
     chosen = names or ([] if presets else list(packaged_rewards()))
     found = {name: RewardPreset.named_or_from_file(name) for name in chosen}
-    found.update({path.stem: RewardPreset.from_file(path) for path in presets})
+    found.update({path.stem: RewardPreset.named_or_from_file(str(path)) for path in presets})
     return {name: ModelSource(preset.reward, preset.tasks, cache_mb=_CACHE_MB) for name, preset in found.items()}
