@@ -47,6 +47,7 @@ docs: $(DOCS_INSTALLED) ## the documentation site, in build/site; nothing in it 
 	@echo "In build/site. To read it with its search: $(BIN)/python -m http.server -b 127.0.0.1 -d build/site 8000"
 
 docs-check: docs ## build the site, which checks its links, and run the tutorials
+	$(BIN)/python scripts/site/check_reference.py
 	$(BIN)/python scripts/site/run_tutorials.py
 
 install: $(INSTALLED) ## virtual environment with pinned dependencies
