@@ -95,7 +95,6 @@ class Evaluation:
             raise
         bars.console.print(success_table(results.agent, results.random))
         bars.console.print(f"  {'results':<15}{folder}", soft_wrap=True)
-        bars.console.print(f"  {'MLflow':<15}run {run.run_id} in {run.uri}", soft_wrap=True)
 
     def _client(self) -> AbstractContextManager[RewardClient | None]:
         config = self.config
@@ -112,4 +111,8 @@ class Evaluation:
             tags=provenance_tags(REPOSITORY),
             spill_folder=folder,
             parent_run_id=self._state.mlflow_run_id,
+            note=(
+                f"The agent of {self.folder.path.name} after {self._state.env_steps:,} steps, judged once more by the "
+                "ground truth, beside uniformly random actions."
+            ),
         )

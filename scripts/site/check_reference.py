@@ -160,14 +160,15 @@ def _class(library: Library, raised: RaisedErrors, name: str, node: ast.ClassDef
         yield Fault("docstring", name, "the class has no docstring")
     others = [library.classes[each] for each in ancestors(node.name, library.bases) if each in library.classes]
     documented = [own, *(parse_docstring(ast.get_docstring(other)) for other in others)]
-    for member, (annotation, value, below) in _fields(node).items():
-        told = [docs.of("Attributes", member) for docs in documented]
+    for attribute, (annotation, value, below) in _fields(node).items():
+        told = [docs.of("Attributes", attribute) for docs in documented]
         text = below or next((each for each in told if each), None)
         if text is None:
-            yield Fault("field", f"{name}.{member}", "not in `Attributes:`")
+            yield Fault("field", f"{name}.{attribute}", "not in `Attributes:`")
         elif annotation is not None:
             constraint = ast.unparse(value) if value is not None else ""
-            yield from _value(library, f"{name}.{member}", member, library.annotation(annotation), text, constraint)
+            written = library.annotation(annotation)
+            yield from _value(library, f"{name}.{attribute}", attribute, written, text, constraint)
     for member in node.body:
         if isinstance(member, Function) and member.name == "__post_init__":
             yield from _errors(library, raised, name, node.name, member.name, [own])
