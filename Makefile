@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 DOCS_INSTALLED := $(VENV)/.docs-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo playground test cluster-test bench lint format typecheck docs docs-check doors-check install clean
+.PHONY: help demo playground test cluster-test bench lint format typecheck docs docs-check notebooks doors-check install clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-13s %s\n", $$1, $$2}'
@@ -46,11 +46,16 @@ docs: $(DOCS_INSTALLED) ## the documentation site, in build/site; nothing in it 
 	NO_MKDOCS_2_WARNING=1 DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict --quiet
 	@echo "In build/site. To read it with its search: $(BIN)/python -m http.server -b 127.0.0.1 -d build/site 8000"
 
-docs-check: docs ## build the site, which checks its links, and run the tutorials
+docs-check: notebooks docs ## run notebooks and tutorials; check the site's links, its reference, and the code in it
+	$(BIN)/python scripts/site/check_reference.py
+	$(BIN)/python scripts/site/check_blocks.py
 	$(BIN)/python scripts/site/run_tutorials.py
 
 doors-check: install ## try LeRobot, TorchRL, Minari and the hub's client against ours, in an environment of their own
 	$(BIN)/python scripts/doors_check.py
+
+notebooks: $(DOCS_INSTALLED) ## run the notebooks, for the site: build/notebooks/*.ipynb
+	$(BIN)/python scripts/site/run_notebooks.py
 
 install: $(INSTALLED) ## virtual environment with pinned dependencies
 

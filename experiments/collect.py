@@ -64,6 +64,7 @@ def _record(invocation: Invocation, manifest: dict[str, Any]) -> None:
         params={**flatten(manifest["config"]), "out": str(out)},
         tags={**provenance(), "content_sha256": manifest["content_sha256"]},
         spill_folder=out.parent,
+        note=f"The dataset `{out}`: recorded trajectories, with the ground truth of each state.",
     ) as run:
         counts = ("trajectories", "steps", "positive_share", "success_share")
         run.log_metrics({name: manifest[name] for name in counts}, manifest["steps"])

@@ -78,7 +78,6 @@ def _pretrain(invocation: Invocation) -> None:
         for path in (outcome.folder / "README.md", run_folder / "zero-shot.json"):
             run.log_artifact(path)
     _report(bars.console, outcome)
-    bars.console.print(f"MLflow: run {run.run_id}; mlflow ui --backend-store-uri {run.uri}", soft_wrap=True)
 
 
 def _report(console: "rich.console.Console", outcome: "PretrainOutcome") -> None:

@@ -71,6 +71,7 @@ def _relabel(invocation: Invocation) -> None:
         tags={**provenance(), "command": "relabel"},
         spill_folder=out.parent,
         resume_run_id=work.run_id,
+        note=f"The dataset `{out}`: rewards of a model, added to recorded states.",
     )
     with Bars() as bars, run, ray_for(config.served_by):
         outcome = work.execute(lambda done, total: bars.show("relabelling", done, total), run.run_id)
@@ -85,9 +86,9 @@ def _relabel(invocation: Invocation) -> None:
             outcome.states,
         )
         run.log_artifact(work.record)
-        bars.say(
+        bars.tell(
             f"{outcome.states:,} states, {outcome.rewarded:,} rewarded; {outcome.encoded:,} encoded now at "
-            f"{outcome.frames_per_second:,.0f} frames/s; {out}; MLflow run {run.run_id} in {run.uri}"
+            f"{outcome.frames_per_second:,.0f} frames/s; {out}"
         )
 
 

@@ -17,6 +17,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from vlm_rewards.cli.error_line import say_error
 from vlm_rewards.errors import ConfigError, VLMRewardsError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -89,7 +90,7 @@ def _here(text: str, timeout_s: float, status: bool) -> bool:
             if not outcome.healthy:
                 failed = True
                 before = "it serves what it did before" if outcome.serves_before else "it does not serve"
-                typer.secho(f"error: {outcome.name}: {outcome.failure}; {before}", fg="red", err=True)
+                say_error(f"{outcome.name}: {outcome.failure}; {before}")
     for name, state, failure in listing():
         typer.echo(f"{name:32} {state:14} {f'last change failed: {failure}' if failure else ''}".rstrip())
     return failed
@@ -141,7 +142,7 @@ def _follow(client: Any, job: str) -> None:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    typer.secho(f"error: {message}", fg="red", err=True)
+    say_error(message)
     raise typer.Exit(code)
 
 

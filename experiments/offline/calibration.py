@@ -10,10 +10,11 @@ import yaml
 
 from experiments.offline.config import CalibrateConfig, model_label
 from experiments.offline.embedding import READER_CPUS, embed_states, store_folder
-from experiments.offline.evaluation import prove, start_run
+from experiments.offline.evaluation import prove
 from experiments.offline.prompt_sets import load_prompt_set
 from experiments.offline.report import markdown, write_csv
 from experiments.offline.rewards import FamilyRewards, load_text_encoder, negatives_label, open_states, vary
+from experiments.offline.tracked_run import start_run
 from experiments.shared.atomic_files import write_atomically
 from experiments.shared.command_line import ray_for
 from experiments.shared.preset_files import load_preset
@@ -269,7 +270,7 @@ class Calibration:
     def _say(self, bars: Bars, found: list[Calibrated], best: Calibrated, files: list[Path]) -> None:
         for one in found:
             test = one.test
-            bars.say(
+            bars.tell(
                 f"{negatives_label(one.reward.negatives)}: {PromptTemplate.named(one.reward.template).text!r}, "
                 f"tau {one.reward.tau:g}, beta {one.reward.beta:.4g}; "
                 f"test precision {test.precision:.3f} ({test.precision_interval.low:.3f} to "
@@ -277,12 +278,12 @@ class Calibration:
                 f"{test.recall_interval.high:.3f}), average precision {test.average_precision:.3f}"
             )
         if not best.choice.reached:
-            bars.say(
+            bars.tell(
                 f"no threshold reaches precision {self._config.precision:g} on the calibration side; the preset holds "
                 "the nearest: use a better model, other prompts, or ask for less"
             )
         for path in files:
-            bars.say(str(path))
+            bars.tell(str(path))
 
 
 def _merit(choice: ThresholdChoice) -> tuple[bool, float, float]:

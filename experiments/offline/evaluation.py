@@ -16,6 +16,7 @@ from experiments.offline.goal_confusions import goal_confusions, write_goal_conf
 from experiments.offline.prompt_sets import load_prompt_set
 from experiments.offline.report import markdown, parameters_of, plain_name, summary_table, write_csv
 from experiments.offline.rewards import FamilyRewards, load_text_encoder, negatives_label, open_states, vary
+from experiments.offline.tracked_run import start_run
 from experiments.shared.command_line import ray_for
 from experiments.shared.progress import Bars
 from experiments.shared.run_folder import RunFolder, RunState
@@ -30,7 +31,7 @@ from vlm_rewards.goals import NegativesSpec
 from vlm_rewards.reward_model import RewardConfig
 from vlm_rewards.service import RewardClient
 from vlm_rewards.service.served_by import connect
-from vlm_rewards.tracking import MlflowRun, provenance_tags
+from vlm_rewards.tracking import MlflowRun
 from vlm_rewards.tracking.store import default_uri
 
 ALL = "all"
@@ -116,7 +117,7 @@ class OfflineEvaluation:
                     measures[cell.key] = self._measure(cell, images, uri, run.run_id)
             self._report(measures, run, bars)
         folder.write_state(RunState(run.run_id, finished=True))
-        bars.say(f"results: {folder.path}; MLflow run {run.run_id} in {uri}")
+        bars.tell(f"results: {folder.path}")
         return folder.path
 
     def _cells(self) -> list[Cell]:
@@ -202,6 +203,7 @@ class OfflineEvaluation:
             tags={"command": "offline_pr"},
             spill_folder=folder,
             parent_run_id=parent,
+            note=f"{cell.key.replace('|', ', ')} on the dataset {self._dataset.name}, family by family.",
         ) as child:
             child.log_metrics(
                 {f"{family}/{name}": value for family, row in found.items() for name, value in row.row().items()}, 0
@@ -235,7 +237,7 @@ class OfflineEvaluation:
             run.log_artifact(path)
         bars.console.print(summary_table(rows))
         for path in files:
-            bars.say(str(path))
+            bars.tell(str(path))
 
     def _figures(self, measures: dict[str, dict[str, OfflineMeasures]]) -> list[Path]:
         assert self._folder is not None
@@ -292,29 +294,6 @@ class OfflineEvaluation:
             "negatives": " ".join(negatives_label(negatives) for negatives in self._config.negatives),
             "families": " ".join(self._task_sets),
         }
-
-
-def start_run(folder: RunFolder, uri: str, experiment: str, params: dict[str, Any], command: str) -> MlflowRun:
-    """Start or continues the MLflow run of a run folder; a folder whose run never started does not stay.
-
-    Raises:
-        TrackingError: The store cannot be opened or written.
-    """
-    state = folder.state()
-    try:
-        run = MlflowRun.start(
-            uri=uri,
-            experiment=experiment,
-            name=folder.path.name,
-            params=params,
-            tags={**provenance_tags(Path(__file__).parent), "command": command},
-            spill_folder=folder.path,
-            resume_run_id=state.mlflow_run_id if state else None,
-        )
-        folder.write_state(state or RunState(run.run_id))
-        return run
-    finally:
-        folder.remove_if_never_started()
 
 
 def prove(

@@ -34,6 +34,10 @@ def start_run(config: PretrainConfig, folder: Path, uri: str) -> MlflowRun:
         tags=provenance(),
         spill_folder=folder,
         resume_run_id=_run_id(known),
+        note=(
+            "Contrastive training of a pocket CLIP on captioned renderings. `zero_shot/accuracy` is on held-out ones; "
+            "the model card is among the artifacts."
+        ),
     )
     write_atomically(known, run.run_id)
     return run

@@ -6,6 +6,7 @@ A command declares its settings, its own options and its work; everything else i
     --output --mlflow-uri          where results go, the same for all, under `ray job submit` too
     --resume                       go on with what was cut off, with the settings that it was started with
     --dry-run                      print the settings as checked, and stop
+    --quiet                        results, warnings and errors alone
 
 Whatever can be refused is refused before the work begins. Errors are one line; `command_line` says the exit statuses.
 """
@@ -14,15 +15,17 @@ import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
-from experiments.shared.command_line import clear_errors, sigterm_stops
+from experiments.shared.command_line import clear_errors, runs_begun, sigterm_stops
 from experiments.shared.job_storage import OUTPUT_VARIABLE, lasting_folder, output_root, results_folder, results_path
 from experiments.shared.options import Option, Output, given_on_the_command_line
 from experiments.shared.preset_files import load_preset, preset_names, with_shortcuts
+from experiments.shared.quiet import is_quiet, quietly
 from experiments.shared.tracking_store import check_store, choose_store
 from vlm_rewards.credentials import URI_VARIABLE
 from vlm_rewards.errors import ConfigError
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Command", "Invocation", "Option", "Output"]
 
-_FRAME = ("preset", "overrides", "output", "mlflow_uri", "resume", "dry_run")
+_FRAME = ("preset", "overrides", "output", "mlflow_uri", "resume", "dry_run", "quiet")
 
 
 @dataclass
@@ -122,12 +125,13 @@ class Command:
             self._run(context, given)
 
         parameters = [inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)]
-        parameters += [option.parameter() for option in self._all_options()]
+        parameters += [option.parameter() for option in self.all_options()]
         function.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # as inspect reads it
         function.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         return function
 
-    def _all_options(self) -> list[Option]:
+    def all_options(self) -> list[Option]:
+        """Return its own options and arguments, and those of the frame."""
         arguments = [option for option in self.options if option.is_argument]
         own = [option for option in self.options if not option.is_argument]
         frame = []
@@ -137,7 +141,9 @@ class Command:
             text = f"Preset name ({names}) or the path of a YAML file"
             kind = list[str] if several else str
             text += "; repeatable. All of them by default." if several else "."
-            frame.append(Option("--preset", text, kind, name="preset", default=None if several else self.preset))
+            default = None if several else self.preset
+            presets = partial(preset_names, self._presets)
+            frame.append(Option("--preset", text, kind, name="preset", default=default, values=presets))
         if self.schema is not None:
             text = f"Change one setting: --set {self.example}. Repeatable."
             frame.append(Option("--set", text, list[str], name="overrides", metavar="KEY=VALUE"))
@@ -153,6 +159,7 @@ class Command:
         text += " Ray's checkpoints are pickled: only folders of your own." if self.runs_pickles else ""
         frame.append(Option("--resume", text, str, name="resume", hidden=self.reopen is None))
         frame.append(Option("--dry-run", self.dry_run, bool, name="dry_run"))
+        frame.append(Option("--quiet", "Say nothing but results, warnings and errors.", bool))
         return [*arguments, *frame]
 
     @property
@@ -168,7 +175,8 @@ class Command:
                 return "run the same command again"  # it had not begun: there is nothing to resume
             return self.again.replace("RUN_FOLDER", str(folder or "RUN_FOLDER"))
 
-        with clear_errors(again), sigterm_stops():
+        with clear_errors(again), sigterm_stops(), quietly(given["quiet"]):
+            begun = len(runs_begun())
             invocation = self._invocation(context, given)
             if given["dry_run"]:
                 (self.show or _print_settings)(invocation)
@@ -178,6 +186,9 @@ class Command:
             if invocation.mlflow_uri:
                 check_store(invocation.mlflow_uri)
             self.work(invocation)
+            for line in runs_begun()[begun:]:
+                if not is_quiet():
+                    typer.echo(line, err=True)
 
     def _invocation(self, context: typer.Context, given: dict[str, Any]) -> Invocation:
         own = {name: value for name, value in given.items() if name not in _FRAME}
@@ -229,7 +240,7 @@ class Command:
     def _resumed(self, context: typer.Context, given: dict[str, Any]) -> tuple[Path, dict[str, Any]]:
         if self.reopen is None:
             raise ConfigError(f"experiments.{self.name} has nothing to resume: {self.again}")
-        others = given_on_the_command_line(context) - {"resume", "dry_run", "mlflow_uri", "preflight_only"}
+        others = given_on_the_command_line(context) - {"resume", "dry_run", "mlflow_uri", "preflight_only", "quiet"}
         if others:
             raise ConfigError("--resume continues with the settings of the start; leave the other options out")
         folder = lasting_folder(results_path(given["resume"]))

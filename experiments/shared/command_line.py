@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from vlm_rewards.cli.error_line import say_error
 from vlm_rewards.errors import ConfigError, VLMRewardsError
 
 if TYPE_CHECKING:
@@ -72,6 +73,12 @@ def _open_runs() -> set[Any]:
     """Return the MLflow runs that are open; none where MLflow's room was never entered, which takes seconds."""
     room = sys.modules.get("vlm_rewards.tracking.mlflow_run")
     return room.open_runs() if room is not None else set()
+
+
+def runs_begun() -> list[str]:
+    """Return a line for each MLflow run that this process has begun, which says how to open it."""
+    room = sys.modules.get("vlm_rewards.tracking.mlflow_run")
+    return room.begun_runs() if room is not None else []
 
 
 @contextmanager
@@ -143,6 +150,6 @@ def _fail(error: Any, code: int) -> NoReturn:
         from vlm_rewards.credentials import hide_passwords
 
         text = hide_passwords(text)
-    typer.secho(f"error: {text}", fg="red", err=True)
+    say_error(text)
     sys.stdout.flush()
     raise typer.Exit(code)

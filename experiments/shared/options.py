@@ -1,7 +1,7 @@
 """What commands declare of their command line."""
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,6 +24,7 @@ class Option:
         metavar: What its help calls the value.
         is_results_path: Whether it names a place for results, which has to be one for them.
         hidden: Whether the help leaves it out.
+        values: Returns what a shell may complete it to.
     """
 
     flags: str | tuple[str, ...]
@@ -36,26 +37,28 @@ class Option:
     metavar: str | None = None
     is_results_path: bool = False
     hidden: bool = False
+    values: Callable[[], Sequence[str]] | None = None
 
     def __post_init__(self) -> None:
         if not self.name:
-            object.__setattr__(self, "name", self._flags[-1].lstrip("-").replace("-", "_"))
+            object.__setattr__(self, "name", self.names[-1].lstrip("-").replace("-", "_"))
 
     @property
-    def _flags(self) -> tuple[str, ...]:
+    def names(self) -> tuple[str, ...]:
+        """All of its flags."""
         return (self.flags,) if isinstance(self.flags, str) else self.flags
 
     @property
     def is_argument(self) -> bool:
         """Whether it is told by its place."""
-        return not self._flags[-1].startswith("-")
+        return not self.names[-1].startswith("-")
 
     def parameter(self) -> inspect.Parameter:
         """Return it as typer reads it."""
         if self.is_argument:
             annotation: Any = Annotated[self.kind, typer.Argument(help=self.help)]
             return inspect.Parameter(self.name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation)
-        told = typer.Option(*self._flags, help=self.help, metavar=self.metavar, hidden=self.hidden)
+        told = typer.Option(*self.names, help=self.help, metavar=self.metavar, hidden=self.hidden)
         if self.kind is bool:
             default, annotation = False, Annotated[bool, told]
         else:

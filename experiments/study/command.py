@@ -107,7 +107,7 @@ def _run(kind: str, invocation: Invocation) -> None:
         raise
     finally:
         folder.remove_if_never_begun()
-    console.report(config.name, outcome.mlflow_run_id, outcome.tracking_uri)
+    console.report(config.name, outcome.tracking_uri)
 
 
 def _with_storage(config: StudyConfig) -> StudyConfig:

@@ -185,6 +185,11 @@ class Study:
             },
             spill_folder=self.folder.path,
             resume_run_id=resumed.mlflow_run_id if resumed else None,
+            note=(
+                f"{self.config.title or self.config.name}. {len(self.trials)} trials, a child run each: every task "
+                "with every arm (`study.arm`) and every seed. Figures and tables, made from these runs alone: "
+                f"`python -m experiments.report {self.config.name}`."
+            ),
         )
 
     def _log_inputs(self, parent: MlflowRun) -> None:
@@ -227,6 +232,7 @@ class Study:
                 },
                 spill_folder=self.folder.path,
                 parent_run_id=parent_run_id,
+                note=f"Trial of the study {self.config.name}: arm {trial.arm}, seed {trial.seed}. {train.note}",
             )
             run.postpone()
             prepared.append(trial.model_copy(update={"train": train, "mlflow_run_id": run.run_id, "reward_app": app}))

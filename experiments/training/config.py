@@ -244,6 +244,14 @@ class TrainConfig(StrictConfig):
         return learners + runners + (replicas if self.deploys else 0)
 
     @property
+    def note(self) -> str:
+        """What its metrics are, for whoever opens the run."""
+        return (
+            f"{self.algorithm.name} in {self.environment.id}, paid by {self.reward_name}. `train/reward_return` is "
+            "what it was paid; `success_rate` is the ground truth, which it never saw."
+        )
+
+    @property
     def reward_name(self) -> str:
         """What the reward is called in figures and as a Serve application."""
         return Path(self.reward.model).name if isinstance(self.reward, RewardConfig) else "ground truth"

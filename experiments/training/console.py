@@ -41,7 +41,7 @@ class Console:
 
     def notice(self, text: str) -> None:
         """Say what has happened, and when."""
-        self._bars.say(f"{datetime.now():%H:%M:%S} {escape(text)}")
+        self._bars.tell(f"{datetime.now():%H:%M:%S} {escape(text)}")
 
     def iteration(self, env_steps: int, metrics: RolloutMetrics) -> None:
         """Show one training iteration."""
@@ -73,8 +73,6 @@ class Console:
         ):
             if path is not None:
                 self._bars.console.print(f"  {label:<15}{path}", soft_wrap=True)
-        self._bars.console.print(f"  {'MLflow':<15}run {outcome.mlflow_run_id}; to browse it:", soft_wrap=True)
-        self._bars.console.print(f"  {'':<15}mlflow ui --backend-store-uri {outcome.tracking_uri}", soft_wrap=True)
 
 
 def success_table(agent: EvaluationSummary, random: EvaluationSummary) -> Table:

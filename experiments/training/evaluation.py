@@ -99,7 +99,6 @@ class Evaluation:
         if results.recording is not None:
             page = write_page_beside(results.recording)
             bars.console.print(f"  {'frame by frame':<15}{page}", soft_wrap=True)
-        bars.console.print(f"  {'MLflow':<15}run {run.run_id} in {run.uri}", soft_wrap=True)
 
     def _client(self) -> AbstractContextManager[RewardClient | None]:
         config = self.config
@@ -116,4 +115,8 @@ class Evaluation:
             tags=provenance_tags(REPOSITORY),
             spill_folder=folder,
             parent_run_id=self._state.mlflow_run_id,
+            note=(
+                f"The agent of {self.folder.path.name} after {self._state.env_steps:,} steps, judged once more by the "
+                "ground truth, beside uniformly random actions."
+            ),
         )

@@ -148,7 +148,7 @@ class TrainingLoop:
         """Show the alarm the newest point of the curve; the true reward cannot be hacked."""
         if self._config.uses_ground_truth or not self._alarm.update(self.state.curve[-1]):
             return {}
-        self._watcher.stage(
+        self._watcher.notice(
             f"reward hacking at {self.state.env_steps:,} steps: the true success falls while the reward's return rises"
         )
         return {"reward_hacking/alarm": 1.0}

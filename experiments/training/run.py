@@ -188,6 +188,7 @@ class Training:
             tags=tags,
             spill_folder=self._spill_folder,
             resume_run_id=self._state.mlflow_run_id if self._state else self._prepared_run_id,
+            note=f"{self.config.note} Folder: `{self.folder.path}`.",
         )
         if self._prepared_run_id is not None:
             # What was prepared before any reward was served lacks these.

@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from experiments.offline.evaluation import start_run
 from experiments.offline.report import plain_name
 from experiments.offline.rewards import negatives_label
+from experiments.offline.tracked_run import start_run
 from experiments.shared.atomic_files import write_atomically
 from experiments.shared.progress import Bars
 from experiments.shared.run_folder import RunFolder, RunState
@@ -82,9 +82,9 @@ class Benchmark:
             self._log([one for task in tasks for one in task.found], run, uri)
             for path in paths:
                 run.log_artifact(path)
-                bars.say(str(path))
+                bars.tell(str(path))
         folder.write_state(RunState(run.run_id, finished=True))
-        bars.say(f"results: {folder.path}; MLflow run {run.run_id} in {uri}")
+        bars.tell(f"results: {folder.path}")
         return folder.path
 
     @property
@@ -124,6 +124,7 @@ class Benchmark:
                 tags={"command": "pressure"},
                 spill_folder=self.path,
                 parent_run_id=run.run_id,
+                note=f"{one.cell.key.replace('|', ', ')}: what each search was paid, and how much of that was true.",
             ) as child:
                 for number, level in enumerate(one.levels):
                     paid, true, truth = level.shares.mean(axis=0)

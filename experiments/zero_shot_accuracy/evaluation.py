@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.offline.config import labelled_models
-from experiments.offline.evaluation import start_run
 from experiments.offline.report import parameters_of, plain_name, write_csv
+from experiments.offline.tracked_run import start_run
 from experiments.shared.atomic_files import write_atomically
 from experiments.shared.progress import Bars
 from experiments.shared.run_folder import RunFolder, RunState
@@ -86,7 +86,7 @@ class ZeroShotEvaluation:
             ]
             self._report(found, folder.path, run, bars)
         folder.write_state(RunState(run.run_id, finished=True))
-        bars.say(f"results: {folder.path}; MLflow run {run.run_id} in {uri}")
+        bars.tell(f"results: {folder.path}")
         return folder.path
 
     def _ask(self, config: ZeroShotConfig, label: str, encoder: Encoder, bars: Bars) -> Answers:
@@ -131,14 +131,14 @@ class ZeroShotEvaluation:
             run.log_artifact(path)
         bars.console.print(summary_table(found, rows))
         for path in (folder / "zero_shot.csv", folder / "zero_shot.md"):
-            bars.say(str(path))
+            bars.tell(str(path))
         for answers in found:
             card = self._cards.get(answers.model)
             if card is not None:
                 text = card_section(answers)
                 updated = with_measurement(card.read_text("utf-8"), answers.config.name, weights_of(card.parent), text)
                 write_atomically(card, updated)
-                bars.say(f"{card}: section on {answers.config.name} written")
+                bars.tell(f"{card}: section on {answers.config.name} written")
 
     def _params(self) -> dict[str, Any]:
         params: dict[str, Any] = {"models": " ".join(self._models)}

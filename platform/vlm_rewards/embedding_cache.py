@@ -71,7 +71,7 @@ class EmbeddingCache:
             repeats: Frames of the same call that equal one of the keyed ones, counted as hits.
 
         Returns:
-            For each key a read-only float32 (D,), or None where there is none.
+            For each key a read-only embedding of length 1, float32 (D,), or None where there is none.
         """
         with self._lock:
             found = [self._entries.get(key) for key in keys]
@@ -88,7 +88,7 @@ class EmbeddingCache:
 
         Args:
             keys: K keys.
-            embeddings: float32 (K, D), copied.
+            embeddings: float32 (K, D), rows of length 1; copied.
         """
         finite = np.asarray(np.isfinite(embeddings).all(axis=1))
         with self._lock:

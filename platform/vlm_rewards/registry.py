@@ -14,6 +14,11 @@ class Registry(Generic[T]):
 
     A class is one kind. Its key is a field with the kind's name as its default, so the class says everything about
     itself, and adding it here is all that makes it known to presets, to `--set` and to error messages.
+
+    Attributes:
+        what: What the settings describe, for error messages.
+        key: The field that tells kinds apart.
+        default: The kind of a mapping that does not name one; None refuses such a mapping.
     """
 
     def __init__(self, what: str, key: str, *kinds: type[T], default: str | None = None) -> None:

@@ -249,7 +249,7 @@ class RewardDescription(StrictConfig):
         terminates: Whether a reward above 0 ends the episode.
         agree: How many of an episode's latest states must be above beta. The service scores states; who has the
             episode compares.
-        beta: Threshold of equation 2, for `softmax_binary`.
+        beta: Threshold of equation 2, in [0, 1], for `softmax_binary`.
         tau: Temperature of equation 1, for `softmax_binary` and `probability`.
         image_size: (height, width) in pixels at which to render reward frames.
         model: As configured.
@@ -279,9 +279,9 @@ class RewardDescription(StrictConfig):
         the scores of an episode agree on.
 
         Args:
-            scores: Any shape, in `score_range`.
+            scores: float32 of any shape, in `score_range`.
 
         Returns:
-            float32, of the same shape.
+            float32 of the same shape: 0 or 1, or in `score_range`.
         """
         return rewards_alone(self.terminates, scores, self.beta, self.agree)

@@ -28,6 +28,7 @@ class RewardModel(SavesToTheHub):
         task_set: As given.
         encoder: The frozen encoder.
         cache: Embeddings of frames seen before, or None.
+        fingerprint: hex sha256 of all that decides a score; equal fingerprints give equal rewards.
     """
 
     def __init__(
@@ -100,7 +101,7 @@ class RewardModel(SavesToTheHub):
         return self._prompts[goal_id]
 
     def text_embeddings(self, goal_id: str) -> npt.NDArray[np.float32]:
-        """Return float32 (K, D), the embeddings of `prompts(goal_id)`.
+        """Return float32 (K, D) of length 1, the embeddings of `prompts(goal_id)`.
 
         Raises:
             ConfigError: Unknown goal.
@@ -189,7 +190,7 @@ class RewardModel(SavesToTheHub):
         """Return the scores of embedded frames: the cheap half of `score`.
 
         Args:
-            images: float32 (N, D), as `embed` gives.
+            images: float32 (N, D) of length 1, as `embed` gives.
             goal_ids: N ids.
 
         Returns:
@@ -212,7 +213,7 @@ class RewardModel(SavesToTheHub):
         """Return the score of each embedded frame for each goal: the cheap half of `score_all`.
 
         Args:
-            images: float32 (N, D), as `embed` gives.
+            images: float32 (N, D) of length 1, as `embed` gives.
             goal_ids: G ids; one that comes again costs nothing.
 
         Returns:

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 import experiments
 from experiments.shared.command import Command
 from experiments.shared.job_storage import OUTPUT_VARIABLE
+from experiments.shared.progress import Bars
 from experiments.shared.run_folder import RunFolder
 from vlm_rewards.credentials import URI_VARIABLE
 
@@ -79,15 +80,17 @@ def call(needs, monkeypatch, tmp_path):
 
     def run(name: str, *arguments: object, code: int = 0, bare: bool = False, output: object = None) -> str:
         own = [] if bare else [*needs.get(name, []), *(["--output", output] if output and name in WRITING else [])]
-        result = CliRunner().invoke(COMMANDS[name].app(), [str(argument) for argument in (*own, *arguments)])
+        words = [str(argument) for argument in (*own, *arguments)]
+        result = CliRunner().invoke(COMMANDS[name].app(), words, color=run.colour)
         assert not isinstance(result.exception, Exception), result.exception
         assert result.exit_code == code, result.output
-        if code:
+        if code and not run.colour:
             assert result.stderr.startswith("error: "), result.output
             assert len(result.stderr.strip().splitlines()) == 1, result.stderr
         assert list(home.iterdir()) == [], "something was left in the working directory"
         return result.output
 
+    run.colour = False
     return run
 
 
@@ -251,6 +254,61 @@ def test_how_work_ends(name, error, code, call, monkeypatch, tmp_path):
     monkeypatch.setitem(COMMANDS[name].__dict__, "work", work)
     output = call(name, output=tmp_path / "results", code=code)
     assert ("interrupted; " if code == 130 else "/a/file: denied") in output
+
+
+def works_through_stages(invocation):
+    with Bars() as bars:
+        bars.say("a stage")
+        bars.show("pictures", 3, 10)
+        bars.tell("a result")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_quiet_leaves_results_alone(name, call, monkeypatch, tmp_path):
+    monkeypatch.setitem(COMMANDS[name].__dict__, "work", works_through_stages)
+    loud = call(name, output=tmp_path / "results")
+    assert all(words in loud for words in ("a stage", "pictures", "3/10", "a result"))
+    assert "\x1b" not in loud, "where output is no terminal it holds no escapes"
+    assert call(name, "--quiet", output=tmp_path / "results").split() == ["•", "a", "result"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_color_is_honoured_on_a_terminal(name, call, monkeypatch, tmp_path):
+    colour = re.compile(r"\x1b\[(?:\d+;)*(?:3[0-79]|4[0-79]|9\d|38|48)[;m]")
+
+    def fails(invocation):
+        works_through_stages(invocation)
+        raise PermissionError(13, "denied", "/a/file")
+
+    monkeypatch.setitem(COMMANDS[name].__dict__, "work", fails)
+    # A terminal, as rich and click see one.
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr(call, "colour", True)
+    shown = call(name, output=tmp_path / "results", code=1)
+    assert colour.search(shown)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert not colour.search(call(name, output=tmp_path / "results", code=1))
+
+
+def test_a_command_ends_with_the_address_of_its_run(call, monkeypatch, store, tmp_path):
+    from vlm_rewards.tracking import MlflowRun
+
+    uri = f"sqlite:///{store}"
+
+    def work(invocation):
+        common = {"uri": uri, "experiment": "gap", "params": {}, "tags": {}, "spill_folder": tmp_path}
+        with MlflowRun.start(name="parent", **common) as run:
+            MlflowRun.start(name="child", parent_run_id=run.run_id, **common).finish()
+
+    monkeypatch.setitem(COMMANDS["train"].__dict__, "work", work)
+    (line,) = call("train", "--output", tmp_path / "results", "--mlflow-uri", uri).splitlines()
+    (run,) = [run for run in runs_of(store) if run.info.run_name == "parent"]
+    assert line.startswith(
+        f"MLflow: http://127.0.0.1:5000/#/experiments/{run.info.experiment_id}/runs/{run.info.run_id}?"
+    )
+    assert line.endswith(f"mlflow ui --backend-store-uri {uri}")
+    assert call("train", "--quiet", "--output", tmp_path / "results", "--mlflow-uri", uri) == ""
 
 
 def test_sigterm_ends_work_as_an_interrupt_does_and_says_how_to_go_on(call, monkeypatch, tmp_path):

@@ -14,10 +14,10 @@ class Episode:
     """What an environment showed and said in one episode, each list with an entry for the reset and for each step.
 
     Attributes:
-        images: The learner's pictures.
-        goals: The learner's goals, as tokens.
-        frames: The reward model's pictures; empty where nobody looked.
-        rewards: The environment's own, 0 at the reset.
+        images: The learner's pictures, uint8 (H, W, 3).
+        goals: The learner's goals, as tokens int64 (L,).
+        frames: The reward model's pictures, uint8 (H, W, 3); empty where nobody looked.
+        rewards: The environment's own rewards, 0 at the reset.
         ends: Whether it terminated, and whether it was truncated.
         success: `is_success`.
         achieved: `goal_achieved`.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 import vlm_rewards
+from vlm_rewards.cli.error_line import say_error
 from vlm_rewards.errors import VLMRewardsError
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ _WHAT_PRESET = (
 )
 Preset = Annotated[str, typer.Option(help=_WHAT_PRESET)]
 PresetArgument = Annotated[str, typer.Argument(help=_WHAT_PRESET, metavar="PRESET")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Say nothing but results, warnings and errors.")]
 TaskSetName = Annotated[
     str | None, typer.Option(help="Packaged task set, or path of a YAML file, instead of the preset's.")
 ]
@@ -52,11 +54,12 @@ def score(
         str | None, typer.Option(help="The words around a goal, such as 'a photo of [TASK]', instead of the preset's.")
     ] = None,
     table: Annotated[Path | None, typer.Option("--csv", help="File for all scores, a column a goal.")] = None,
+    quiet: Quiet = False,
 ) -> None:
     """Score each picture in FOLDER: its likeliest goal, the score, and what reward that is."""
     from vlm_rewards.cli.score import score_folder
 
-    whole = score_folder(folder, _preset(preset, task_set), goal or [], negative or [], template, table)
+    whole = score_folder(folder, _preset(preset, task_set), goal or [], negative or [], template, table, quiet)
     raise typer.Exit(0 if whole else 1)
 
 
@@ -66,31 +69,33 @@ def check_env(
     options: Annotated[
         str, typer.Option(help="Settings of its constructor as YAML, such as '{goal_id: gmail}'.")
     ] = "{}",
+    quiet: Quiet = False,
 ) -> None:
     """Check that an environment can be paid from pictures: Gymnasium's checks, frames, goals, seeds, truth, speed."""
     from vlm_rewards.checks import check_environment
     from vlm_rewards.cli.environments import maker_of
 
-    _report(check_environment(maker_of(env_id, options)))
+    _report(check_environment(maker_of(env_id, options)), quiet)
 
 
 @app.command()
-def check_reward(preset: PresetArgument, task_set: TaskSetName = None) -> None:
+def check_reward(preset: PresetArgument, task_set: TaskSetName = None, quiet: Quiet = False) -> None:
     """Check that a reward can pay for its goals and for nothing else: weights, words, empty views, speed, memory."""
     from vlm_rewards.checks import check_reward
 
     chosen = _preset(preset, task_set)
-    _report(check_reward(chosen.reward, chosen.tasks))
+    _report(check_reward(chosen.reward, chosen.tasks), quiet)
 
 
 @app.command()
 def serve(
     file: Annotated[Path, typer.Argument(help="Serve YAML.")] = Path("serve_deployments/gateway.yaml"),
+    quiet: Quiet = False,
 ) -> None:
     """Serve rewards by Ray Serve on this machine until Ctrl-C; in a checkout of the repository."""
     from vlm_rewards.cli.serving import serve_locally
 
-    serve_locally(file)
+    serve_locally(file, quiet)
 
 
 @app.command()
@@ -111,6 +116,7 @@ def playground(
         ),
     ] = None,
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.", min=0, max=65535)] = 8765,
+    quiet: Quiet = False,
 ) -> None:
     """Serve the playground on this machine until Ctrl-C: your words, your pictures, and what a model pays for them."""
     from vlm_rewards.playground.models import sources
@@ -120,7 +126,8 @@ def playground(
         typer.echo(f"The playground is at {url} (Ctrl-C ends it)")
 
     models = sources(model or [], preset or [])
-    typer.echo(f"loading {', '.join(models)} ...", err=True)
+    if not quiet:
+        typer.echo(f"loading {', '.join(models)} ...", err=True)
     serve_until_stopped(Playground(models, env or [], port), ready)
 
 
@@ -193,12 +200,13 @@ def _preset(name: str, task_set: str | None) -> "RewardPreset":
     return RewardPreset.named_or_from_file(name, task_set)
 
 
-def _report(findings: "Iterator[Finding]") -> None:
+def _report(findings: "Iterator[Finding]", quiet: bool) -> None:
     """Print findings as they come, and end with status 1 where one of them is a failure."""
     levels = []
     for finding in findings:
         levels.append(finding.level)
-        typer.echo(str(finding))
+        if not quiet or finding.level in ("warn", "fail"):
+            typer.echo(str(finding))
     failed, warned = levels.count("fail"), levels.count("warn")
     typer.echo(f"{failed} to correct, {warned} to look at" if failed or warned else "nothing to correct")
     raise typer.Exit(1 if failed else 0)
@@ -212,5 +220,5 @@ def main() -> None:
     try:
         app()
     except VLMRewardsError as error:
-        typer.echo(f"error: {error}", err=True)
+        say_error(str(error))
         sys.exit(1)

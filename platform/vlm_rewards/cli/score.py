@@ -1,6 +1,7 @@
 """`vlm-rewards score`: what a reward pays for each picture of a folder."""
 
 import csv
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from vlm_rewards.errors import ConfigError
 from vlm_rewards.goals import Goal, NegativesSpec, TaskSet
 from vlm_rewards.reward_model import RewardModel
 from vlm_rewards.reward_preset import RewardPreset
+from vlm_rewards.time_left import TimeLeft
+
+# Of how far it is.
+_SECONDS_BETWEEN_LINES = 5.0
 
 
 def score_folder(
@@ -22,6 +27,7 @@ def score_folder(
     negatives: Sequence[str],
     template: str | None,
     table: Path | None,
+    quiet: bool = False,
 ) -> bool:
     """Print a line a picture: its best goal, the score and the reward.
 
@@ -32,6 +38,7 @@ def score_folder(
         negatives: Captions that goals in words compete with.
         template: Put around the words of goals, instead of the preset's.
         table: A CSV file to write, a row a picture and a column a goal.
+        quiet: Do not say on standard error how far it is.
 
     Returns:
         Whether every picture could be read.
@@ -48,7 +55,11 @@ def score_folder(
         tasks.goal(goal_id)
     model = RewardModel(preset.reward, tasks)
     kept: list[tuple[Path, npt.NDArray[np.float32]]] = []
-    for path in paths:
+    left, said = TimeLeft(len(paths)), time.monotonic()
+    for done, path in enumerate(paths):
+        if not quiet and time.monotonic() - said > _SECONDS_BETWEEN_LINES:
+            said = time.monotonic()
+            typer.echo(f"{done:,} of {len(paths):,} pictures, {left.text(done)}", err=True)
         try:
             frame = read_picture(path)
         except ConfigError as error:

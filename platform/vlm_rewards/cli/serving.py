@@ -9,8 +9,12 @@ from pathlib import Path
 from vlm_rewards.errors import ConfigError
 
 
-def serve_locally(file: Path) -> None:
+def serve_locally(file: Path, quiet: bool = False) -> None:
     """Become `serve run -a local FILE`; returns only where that cannot be.
+
+    Args:
+        file: The Serve YAML.
+        quiet: Let Serve say warnings and errors alone.
 
     Raises:
         ConfigError: The folder `serve_deployments` is not there to be imported, or there is no such file.
@@ -27,4 +31,6 @@ def serve_locally(file: Path) -> None:
     )
     if command is None:
         raise ConfigError("Ray Serve is not installed; pip install 'vlm-rewards[serve]'")
+    if quiet:
+        os.environ["RAY_SERVE_LOG_TO_STDERR"] = "0"
     os.execv(command, [command, "run", "-a", "local", str(file)])

@@ -47,6 +47,9 @@ class CompiledModels:
 
     Its name covers all that it was made from and for: the checkpoint's parts, the options, this package's encoders, the
     versions of the libraries and the processor. A file starts with a sha256 of the rest, so a damaged one is made anew.
+
+    Attributes:
+        path: The file; it need not exist.
     """
 
     def __init__(self, core: Any, made_from: Mapping[str, str]) -> None:

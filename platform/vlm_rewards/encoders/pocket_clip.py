@@ -30,7 +30,7 @@ class PocketCLIPConfig(PreTrainedConfig):
         vision_config: The ResNet image tower.
         text_config: The BERT text tower.
         projection_dim: D, dimension of the shared embedding.
-        logit_scale_init_value: Log of 1 / temperature at the start of training.
+        logit_scale_init_value: Log of 1 / temperature at the start of training; finite.
     """
 
     model_type = "pocket_clip"
@@ -46,6 +46,9 @@ class PocketCLIPModel(PreTrainedModel):
     """ResNet image tower and BERT text tower, each projected to one space.
 
     The text embedding is the mean over the caption's tokens, so that every word counts wherever it stands.
+
+    Attributes:
+        config: Its configuration.
     """
 
     config: PocketCLIPConfig
@@ -91,7 +94,7 @@ class PocketCLIPModel(PreTrainedModel):
 
         Args:
             input_ids: int64 (M, L).
-            attention_mask: (M, L), 1 where there is a token; all ones if None.
+            attention_mask: int64 (M, L), 1 where there is a token; all ones if None.
             kwargs: Ignored, for compatibility with other dual encoders.
 
         Returns:
@@ -112,7 +115,7 @@ class PocketCLIPModel(PreTrainedModel):
         Args:
             input_ids: int64 (M, L).
             pixel_values: float (N, 3, H, W).
-            attention_mask: (M, L).
+            attention_mask: int64 (M, L), 1 where there is a token; all ones if None.
 
         Returns:
             `image_embeds` (N, D) and `text_embeds` (M, D), normalised; `logits_per_image` (N, M) and its transpose.

@@ -53,9 +53,9 @@ class ImagePreprocessing:
         size: Resize to exactly (height, width); or None. With `shortest_edge` None too, frames are not resized.
         resample: Pillow's number of the filter.
         crop: (height, width) cut from the middle after resizing, black where the image is smaller; or None.
-        scale: Factor applied to 0..255.
-        mean: Subtracted from each channel after scaling.
-        std: Divides each channel after that.
+        scale: Factor applied to pixel values of 0 to 255, such as 1 / 255.
+        mean: Subtracted from each channel (RGB) after scaling; between 0 and 1 where `scale` is 1 / 255.
+        std: Standard deviation that each channel is divided by after that, above 0.
     """
 
     shortest_edge: int | None

@@ -24,6 +24,13 @@ class RewardVectorEnv(VectorEnv[Any, Any, Any]):
 
     Attributes:
         envs: The sub-environments.
+        num_envs: How many they are.
+        single_observation_space: Observations of one of them.
+        single_action_space: Actions of one of them.
+        observation_space: Observations of all, batched.
+        action_space: Actions of all, batched.
+        metadata: Gymnasium's, with the autoreset mode.
+        render_mode: That of the sub-environments.
     """
 
     def __init__(self, env_fns: Sequence[Callable[[], gym.Env[Any, Any]]]) -> None:

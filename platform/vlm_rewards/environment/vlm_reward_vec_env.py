@@ -57,6 +57,7 @@ class VLMRewardVecEnv(VectorWrapper):
 
     Attributes:
         description: Description of the reward, as it was when the wrapper was made.
+        metadata: The wrapped environment's, with this wrapper's autoreset mode.
     """
 
     def __init__(

@@ -22,7 +22,12 @@ class Policy(Protocol):
         """Forget all that is remembered of the environments `slots`: their next episodes, with `seeds`, begin."""
 
     def act(self, observations: Observations, slots: Sequence[int]) -> npt.NDArray[np.int64]:
-        """Return one action (n,) for each of the n environments `slots`, given arrays with leading dimension n."""
+        """Return one action (n,) for each of the n environments `slots`, given arrays (n, ...).
+
+        Args:
+            observations: By name, (n, ...) of the dtype that the environments have.
+            slots: Numbers of the environments.
+        """
 
 
 @dataclass(frozen=True)

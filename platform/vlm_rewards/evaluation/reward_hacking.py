@@ -37,7 +37,7 @@ class RewardHackingAlarm:
 
     Attributes:
         minimum_window: Fewest iterations in a window.
-        significance: Differences smaller than this many standard errors count as noise.
+        significance: Differences smaller than this many standard errors count as noise; at least 0.
         minimum_rise: Least rise of the reward return, absolute, in [0, 1].
         minimum_relative_fall: Least fall of the success rate, as a share of its best earlier window.
         fired_at: Environment steps at which the alarm fired; None until then.

@@ -45,7 +45,7 @@ def kth_largest(
         need: At least 1; V takes the smallest: all must agree.
 
     Returns:
-        float32 (...); NaN where a vote is.
+        float32 (...,), in the range of the votes, which lie above -inf; NaN where a vote is.
     """
     table = np.asarray(votes, np.float32)
     chosen = np.partition(table, len(table) - need, axis=0)[len(table) - need]
@@ -88,13 +88,13 @@ def agreed_now(
     """Return what the present states of several episodes agree on with those just before them.
 
     Args:
-        scores: float32 (N,), of the present states.
+        scores: float32 (N,), the scores of the present states.
         earlier: For each its episode's scores before, oldest first.
         agreement: How many of how many.
         lowest: Score of a state before which there were too few.
 
     Returns:
-        float32 (N,), as `agreed` gives for the last state of each.
+        Scores, float32 (N,), as `agreed` gives for the last state of each.
     """
     if agreement.is_of_one:
         return scores

@@ -10,8 +10,8 @@ def cosine(images: np.ndarray, text: np.ndarray) -> npt.NDArray[np.float32]:
     Computed in float64 and row by row in a fixed order, so a row's result does not depend on the other rows.
 
     Args:
-        images: (N, D) embeddings f(o), L2-normalised.
-        text: (D,) embedding g(l) of the goal, L2-normalised.
+        images: float (N, D) embeddings f(o), L2-normalised.
+        text: float (D,) embedding g(l) of the goal, L2-normalised.
 
     Returns:
         float32 (N,), in [-1, 1].

@@ -51,8 +51,8 @@ class Ensemble(RewardHead):
         """Return the `need`-th largest probability; each embedding holds the models' own side by side.
 
         Args:
-            images: (N, M B), M blocks of equal width B, each of length 1 / sqrt(M), as an `EnsembleEncoder` gives.
-            texts: (K, M B), likewise.
+            images: float (N, M B), M blocks of equal width B, each of length 1 / sqrt(M), as `EnsembleEncoder` gives.
+            texts: float (K, M B), likewise.
             captions: Not used.
             tau: Temperature of equation 1, above 0.
 

@@ -29,9 +29,9 @@ def goal_baseline(images: np.ndarray, goal: np.ndarray, baseline: np.ndarray, al
     Computed in float64 and row by row in a fixed order, so a row's result does not depend on the other rows.
 
     Args:
-        images: (N, D) embeddings s, L2-normalised.
-        goal: (D,) embedding g, L2-normalised.
-        baseline: (D,) embedding b, L2-normalised.
+        images: float (N, D) embeddings s, L2-normalised.
+        goal: float (D,) embedding g, L2-normalised.
+        baseline: float (D,) embedding b, L2-normalised.
         alpha: Strength of the regularisation, in [0, 1].
 
     Returns:

@@ -65,10 +65,10 @@ class RewardHead(StrictConfig):
         """Score embedded frames against one goal; a row's score may not depend on the other rows.
 
         Args:
-            images: (N, D), rows L2-normalised.
-            texts: (K, D), the goal's embedding and then its negatives'; the goal's alone without `uses_negatives`. With
-                `further_templates` as many more, in the words of each.
-            captions: (C, D), the embeddings of `captions`.
+            images: float32 (N, D), rows L2-normalised.
+            texts: float32 (K, D), rows L2-normalised: the goal's embedding and then its negatives'; the goal's alone
+                without `uses_negatives`. With `further_templates` as many more, in the words of each.
+            captions: float32 (C, D), the L2-normalised embeddings of `captions`.
             tau: Temperature of equation 1, above 0.
 
         Returns:
@@ -87,10 +87,10 @@ class RewardHead(StrictConfig):
         """Score embedded frames against several goals, to the bit as `scores` does one by one.
 
         Args:
-            images: (N, D), rows L2-normalised.
-            texts: (U, D), the distinct embeddings of all goals and negatives.
-            rows: For each of G goals which texts are its own, in the order of `scores`.
-            captions: (C, D), the embeddings of `captions`.
+            images: float32 (N, D), rows L2-normalised.
+            texts: float32 (U, D), rows L2-normalised: the distinct embeddings of all goals and negatives.
+            rows: For each of G goals which texts are its own, int (K,), in the order of `scores`.
+            captions: float32 (C, D), the L2-normalised embeddings of `captions`.
             tau: Temperature of equation 1, above 0.
 
         Returns:
@@ -111,12 +111,12 @@ def rewards_alone(
 
     Args:
         terminates: Whether the head that gave the scores ends episodes.
-        scores: Any shape.
+        scores: float32 of any shape.
         beta: Threshold of equation 2, in [0, 1].
         agreement: How many states must agree.
 
     Returns:
-        float32, of the scores' shape.
+        float32 of the same shape: 0 or 1, or for dense forms the scores.
     """
     flat = np.asarray(scores, np.float32)
     alone = agreed_now(flat.reshape(-1), [()] * flat.size, agreement).reshape(flat.shape)
@@ -128,10 +128,10 @@ def rewards_of(terminates: bool, scores: npt.ArrayLike, beta: float) -> npt.NDAr
 
     Args:
         terminates: Whether the head that gave the scores ends episodes.
-        scores: Any shape.
+        scores: float32 of any shape.
         beta: Threshold of equation 2, in [0, 1].
 
     Returns:
-        float32, of the scores' shape.
+        float32 of the same shape: 0 or 1, or for dense forms the scores.
     """
     return threshold(scores, beta) if terminates else np.array(scores, np.float32)

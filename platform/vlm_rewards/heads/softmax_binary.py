@@ -37,8 +37,8 @@ def softmax_binary(images: np.ndarray, texts: np.ndarray, tau: float) -> npt.NDA
     order, which a matrix product that picks its kernel by shape would not promise.
 
     Args:
-        images: (N, D) embeddings f(o), L2-normalised.
-        texts: (K, D) embeddings g(l) of the set L, L2-normalised; row 0 is the goal, the rest its negatives.
+        images: float (N, D) embeddings f(o), L2-normalised.
+        texts: float (K, D) embeddings g(l) of the set L, L2-normalised; row 0 is the goal, the rest its negatives.
         tau: Temperature, above 0.
 
     Returns:
@@ -51,7 +51,7 @@ def softmax_binary(images: np.ndarray, texts: np.ndarray, tau: float) -> npt.NDA
 
 
 def similarities(images: np.ndarray, texts: np.ndarray) -> npt.NDArray[np.float64]:
-    """Return the dot products of all images with all texts, float64 (N, K).
+    """Return the dot products of all images with all texts, float64 (N, K); in [-1, 1] for embeddings of length 1.
 
     Each is summed in a fixed order, whatever else is in the call.
     """
@@ -65,7 +65,7 @@ def softmax_of(values: npt.NDArray[np.float64], tau: float) -> npt.NDArray[np.fl
     """Return the softmax weight of the first column, equation 1.
 
     Args:
-        values: (N, K) similarities of images with the set L, C-contiguous; column 0 is the goal's.
+        values: float64 (N, K) similarities of images with the set L, in [-1, 1], C-contiguous; column 0 is the goal's.
         tau: Temperature, above 0.
 
     Returns:
@@ -85,7 +85,7 @@ def threshold(probabilities: npt.ArrayLike, beta: float) -> npt.NDArray[np.float
     """Reward r = 1 if p > beta, else 0, equation 2.
 
     Args:
-        probabilities: (N,) p(goal), in [0, 1].
+        probabilities: float (N,), p(goal), in [0, 1].
         beta: Threshold, in [0, 1]. It is rounded to float32 first, as the probabilities are, so that a probability
             equal to beta never passes because of the rounding alone.
 

@@ -10,7 +10,7 @@ def augment(pixels: torch.Tensor, generator: torch.Generator, shift: int, jitter
         pixels: float (N, 3, H, W), in [0, 1].
         generator: Source of all randomness, on the CPU.
         shift: Largest shift in pixels, each way; edges are repeated.
-        jitter: Largest relative change, such as 0.15.
+        jitter: Largest relative change, in [0, 1), such as 0.15.
 
     Returns:
         float (N, 3, H, W), in [0, 1].

@@ -48,7 +48,7 @@ class CaptionEdits:
             self._neighbours.append(np.array(found, np.int64))
 
     def neighbours(self, caption: int) -> npt.NDArray[np.int64]:
-        """Return the indices of the captions one edit away from that with index `caption`, rising."""
+        """Return the indices of the captions one edit away from that with index `caption`, rising, int64 (n,)."""
         return self._neighbours[caption]
 
     def draw(self, captions: npt.NDArray[np.int64], rng: np.random.Generator) -> npt.NDArray[np.int64]:
@@ -57,6 +57,9 @@ class CaptionEdits:
         Args:
             captions: int64 (M,), indices.
             rng: Decides which.
+
+        Returns:
+            int64 (m,), indices; m of at most M.
         """
         drawn = [
             int(neighbours[int(rng.integers(len(neighbours)))])

@@ -34,7 +34,14 @@ class CaptionedFrame(Protocol):
 
 @dataclass(frozen=True)
 class CaptionedImage:
-    """The plain `CaptionedFrame`."""
+    """The plain `CaptionedFrame`.
+
+    Attributes:
+        frame: uint8 (H, W, 3).
+        captions: Sentences that are true of it, at least one.
+        label: What zero-shot accuracy is counted by.
+        contrasts: Pairs of a true caption and a false one, the most telling ones first.
+    """
 
     frame: npt.NDArray[np.uint8]
     captions: tuple[str, ...]

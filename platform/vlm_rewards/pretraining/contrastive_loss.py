@@ -13,14 +13,14 @@ def multi_positive_loss(
     and a caption's over its images. One-hot targets would push two images of one caption apart.
 
     Args:
-        images: (N, D), L2-normalised.
-        texts: (M, D), L2-normalised.
+        images: float (N, D), L2-normalised.
+        texts: float (M, D), L2-normalised.
         positive: bool (N, M), whether the caption is true of the image; each row has one at least. A column without any
             is a hard negative: it repels images, and has no image to choose.
-        scale: Scalar, 1 / temperature.
+        scale: Float scalar, 1 / temperature.
 
     Returns:
-        Scalar loss, at least 0.
+        Float scalar, the loss in nats, at least 0.
     """
     logits = images @ texts.T * scale
     by_image = positive / positive.sum(dim=1, keepdim=True)

@@ -79,6 +79,9 @@ def render_corpus(spec: StreamSpec, count: int) -> RenderedDataset:
     Args:
         spec: Spec of the stream.
         count: Images.
+
+    Raises:
+        ConfigError: As for `render_batch`.
     """
     drawn = _render(spec, [[spec.seed, index, _CORPUS] for index in range(count)])
     said = {caption for each in drawn.captions for caption in each}

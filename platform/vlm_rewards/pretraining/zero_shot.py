@@ -16,7 +16,7 @@ class ZeroShotReport:
 
     Attributes:
         accuracy: Accuracy over all images, in [0, 1].
-        by_label: Likewise for each label.
+        by_label: Likewise for each label, in [0, 1].
         confused_with: For each label, the wrong label that its images most often went to, with their share; or None.
         images: How many were judged.
         counts: Images of each label.

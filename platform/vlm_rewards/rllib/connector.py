@@ -33,11 +33,11 @@ class Client(Protocol):
         ...
 
     def score_all(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str]) -> ScoreResult:
-        """Score frames for each goal; see `RewardClient.score_all`. Only hindsight asks for it."""
+        """Score frames, uint8 (N, H, W, 3), for each goal; see `RewardClient.score_all`. Only hindsight asks for it."""
         ...
 
     def embed(self, frames: npt.NDArray[np.uint8]) -> EmbedResult:
-        """Embed frames; see `RewardClient.embed`. Only the eye asks for it."""
+        """Embed frames, uint8 (N, H, W, 3); see `RewardClient.embed`. Only the eye asks for it."""
         ...
 
     def describe(self) -> RewardDescription:
@@ -57,8 +57,8 @@ class RewardedStep:
         frames: uint8 (n, h, w, 3), as they were sent.
         goal_ids: Goal ids of the n frames.
         scores: float32 (n,), the reward model's: p(goal) of equation 1, or a dense form's number.
-        rewards: float32 (n,), as they were written: equation 2, or the dense form.
-        beta: Threshold of equation 2.
+        rewards: float32 (n,), as they were written: 0 or 1 by equation 2, or the dense form's.
+        beta: Threshold of equation 2, in [0, 1].
         fingerprint: Fingerprint of the reward.
         episodes: The n episodes, after the reward was written; read them, change nothing.
     """
@@ -270,7 +270,11 @@ def _scores_of(episode: SingleAgentEpisode) -> list[float]:
 
 
 def pop_ground_truth(info: dict[str, Any]) -> tuple[bool, bool]:
-    """Remove what an info says of the truth and return it: is_success, goal_achieved."""
+    """Remove what an info says of the truth and return it: is_success, goal_achieved.
+
+    Raises:
+        ConfigError: It says nothing of one of them.
+    """
     missing = [name for name in _GROUND_TRUTH_INFOS if name not in info]
     if missing:
         raise ConfigError(f"the env's info has no {missing[0]!r}; report it at reset and in every step")

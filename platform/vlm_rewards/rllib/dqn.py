@@ -39,6 +39,7 @@ class GoalDQNConfig(DQNConfig):
         update_every_steps: Env steps for each update of the learner.
         huber_delta: Error from which on the loss grows linearly.
         value_range: Smallest and largest value that targets are clipped to; None does not.
+        replay_buffer_config: RLlib's own replay, switched off.
     """
 
     def __init__(self, algo_class: type | None = None) -> None:

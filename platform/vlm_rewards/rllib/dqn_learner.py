@@ -36,7 +36,7 @@ class DoubleQLossLearner(DQNTorchLearner):
     def compute_loss_for_module(
         self, *, module_id: str, config: AlgorithmConfig, batch: dict[str, Any], fwd_out: dict[str, Any]
     ) -> Tensor:
-        """Return the Huber loss of the double-Q target."""
+        """Return the Huber loss of the double-Q target, a float32 scalar of at least 0."""
         settings: Any = config
         chosen = fwd_out[QF_PREDS].gather(-1, batch[Columns.ACTIONS].long().unsqueeze(-1)).squeeze(-1)
         target = double_q_target(
@@ -65,7 +65,7 @@ def double_q_target(
         discounts: float32 (B,), gamma to the number of these steps, or 0 after an end, d.
         online: float32 (B, actions), Q of the state arrived at.
         following: float32 (B, actions), the target network's.
-        value_range: Smallest and largest value that there can be; None does not clip.
+        value_range: Smallest and largest return that there can be; None does not clip.
 
     Returns:
         float32 (B,).

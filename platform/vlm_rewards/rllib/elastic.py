@@ -84,7 +84,7 @@ class ElasticRunners(FaultTolerantActorManager):
 
     @property
     def counts(self) -> dict[str, float]:
-        """What metrics keep: env runners alive, and how often they were lost, replaced and had a fragment dropped."""
+        """What metrics keep, counts of at least 0: env runners alive, lost, replaced, and fragments dropped."""
         return {
             "env_runners": self.num_healthy_actors(),
             "env_runners_lost": self.lost,
@@ -93,7 +93,11 @@ class ElasticRunners(FaultTolerantActorManager):
         }
 
     def foreach_actor(self, func: Any, **call: Any) -> RemoteCallResults:
-        """Call the living env runners, as RLlib does; what came back from those that died meanwhile is left out."""
+        """Call the living env runners, as RLlib does; what came back from those that died meanwhile is left out.
+
+        Raises:
+            EnvRunnersLostError: One dies again and again.
+        """
         # One that is beginning would let `stop()` wait for room in the cluster.
         call["healthy_only"] = True
         asked = {i for i in call.get("remote_actor_ids") or self.actor_ids() if self.is_actor_healthy(i)}
@@ -263,6 +267,6 @@ def _begin_anew(runner: Any, seed: int) -> None:
 
 
 def counts_of(algorithm: Any) -> Mapping[str, float]:
-    """Return `ElasticRunners.counts` of an algorithm; nothing where it has no elastic env runners."""
+    """Return `ElasticRunners.counts` of an algorithm, at least 0; nothing where it has no elastic env runners."""
     runners = runners_of(algorithm)
     return {} if runners is None else runners.counts

@@ -39,6 +39,9 @@ def eye_loss(outputs: Mapping[str, Any], batch: Mapping[str, Any]) -> Tensor:
     Args:
         outputs: Outputs of the module's `forward_train`, with `EYE_PREDICTIONS`.
         batch: With `EYE_TARGETS` and `EYE_MASK`.
+
+    Returns:
+        A float32 scalar of at least 0.
     """
     mask: Tensor = batch[EYE_MASK].to(torch.float32)
     squares: Tensor = (outputs[EYE_PREDICTIONS].float() - batch[EYE_TARGETS]).square().mean(dim=-1)

@@ -55,7 +55,7 @@ class EyeLearner(TorchLearner):
     def compute_loss_for_module(
         self, *, module_id: str, config: Any, batch: dict[str, Any], fwd_out: dict[str, Any]
     ) -> Tensor:
-        """Return the algorithm's own loss plus the weighted mean squared error of the eye."""
+        """Return the algorithm's own loss plus the weighted mean squared error of the eye, a float32 scalar."""
         loss: Any = super().compute_loss_for_module(  # type: ignore[safe-super]  # a mixin
             module_id=module_id, config=config, batch=batch, fwd_out=fwd_out
         )

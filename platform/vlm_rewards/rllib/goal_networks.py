@@ -47,7 +47,7 @@ class FiLM(nn.Module):
         self.project = nn.Linear(goal_dim, 2 * channels)
 
     def forward(self, features: Tensor, goal: Tensor) -> Tensor:
-        """Modulate (B, C, h, w) by the goal vectors (B, goal_dim)."""
+        """Modulate float32 (B, C, h, w) by the goal vectors, float32 (B, goal_dim); the shape stays."""
         scale, shift = self.project(goal)[:, :, None, None].chunk(2, dim=1)
         result: torch.Tensor = features * (1 + scale) + shift
         return result

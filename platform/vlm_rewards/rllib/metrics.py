@@ -89,7 +89,7 @@ class RolloutMetrics:
     request_latency_p95_s: float | None
 
     def to_dict(self) -> dict[str, float]:
-        """Return name to number, without those that are None: what a metrics store takes."""
+        """Return name to number in the units of the attributes, without those that are None: for a metrics store."""
         return {name: float(value) for name, value in asdict(self).items() if value is not None}
 
 

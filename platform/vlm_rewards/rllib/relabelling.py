@@ -37,7 +37,7 @@ def n_step_returns(
     """Return the discounted sums of the next rewards, up to an end, and what the value after them is worth.
 
     Args:
-        rewards: float32 (B, n), of arriving at each of the next n states.
+        rewards: float32 (B, n), the rewards of arriving at each of the next n states.
         ends: bool (B, n), whether the episode ends there: for a relabelled step, whether its own goal is achieved.
         count: (B,) how many of the n states the episode has, at least 1.
         gamma: Discount factor per step.

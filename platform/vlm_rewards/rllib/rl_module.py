@@ -123,8 +123,8 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI, TargetNetworkAPI, I
 
         Args:
             batch: Holds the observations, and the state if recurrent.
-            embeddings: What `forward_train` returned for this batch. Without them the values carry no gradient
-                (RLlib asks so for bootstrapping only).
+            embeddings: What `forward_train` returned for this batch, float32 (B, D) or (B, T, D). Without them the
+                values carry no gradient (RLlib asks so for bootstrapping only).
 
         Returns:
             float32 (B,), or (B, T) if recurrent.
@@ -138,7 +138,7 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI, TargetNetworkAPI, I
 
     @property
     def eye_weight(self) -> float:
-        """Weight of the eye's loss; 0 without an eye."""
+        """Weight of the eye's loss, at least 0; 0 without an eye."""
         return self._config.eye.weight if self._config.eye is not None else 0.0
 
     def make_target_networks(self) -> None:

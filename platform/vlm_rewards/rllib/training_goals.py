@@ -125,6 +125,11 @@ class TrainingGoals:
 def check_tokens(goals: TrainingGoals, goal_id: str, tokens: npt.NDArray[Any]) -> int:
     """Return the number of an episode's goal, whose tokens must be those that a relabelled step would get.
 
+    Args:
+        goals: The training goals.
+        goal_id: The episode's goal.
+        tokens: Its words, int64 (L,).
+
     Raises:
         ConfigError: No training goal, or an environment that words it in its own way.
     """

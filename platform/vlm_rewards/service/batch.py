@@ -24,7 +24,7 @@ class Request:
         kind: What is asked: one score a frame, all goals' scores for each frame, or embeddings.
         frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3).
         goal_ids: N for "score", G for "score_all", none for "embed".
-        arrived: When it came, by `time.monotonic`.
+        arrived: When it came, in seconds of `time.monotonic`.
         weight: Frames that count against the limit of a batch.
     """
 

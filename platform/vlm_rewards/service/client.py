@@ -194,7 +194,7 @@ class RewardClient:
         """Score each frame against each goal; frames are embedded once.
 
         Args:
-            frames: As for `score`.
+            frames: uint8 (N, H, W, 3) or clips, as for `score`.
             goal_ids: G ids.
 
         Returns:
@@ -215,7 +215,7 @@ class RewardClient:
         """Embed frames.
 
         Args:
-            frames: As for `score`.
+            frames: uint8 (N, H, W, 3) or clips, as for `score`.
 
         Returns:
             Embeddings float32 (N, D), finite, and the fingerprint of the encoder: not the reward's, which decides

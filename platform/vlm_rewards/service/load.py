@@ -62,7 +62,7 @@ class LoadMeter:
 
     @property
     def frames_per_second(self) -> float:
-        """What the replica would answer if all its batches were full; infinite before the first batch."""
+        """Frames a second that full batches would answer; infinite before the first batch."""
         if not self._batches:
             return math.inf
         means = list(self._batches.values())
@@ -89,7 +89,7 @@ class LoadMeter:
 
     @property
     def frames_per_request(self) -> float:
-        """Mean over the last requests; 1 before the first."""
+        """Mean number of frames over the last requests; 1 before the first."""
         return self._arrived / self._requests if self._requests > 1e-6 else 1.0
 
     @property

@@ -88,7 +88,7 @@ class ReplicaMetrics:
             frames: Frames of each of its requests.
             waits_s: Seconds that each request waited.
             seconds: That the batch took.
-            scores: Scores of the requests that got any.
+            scores: Scores of the requests that got any, float32 (n,) or (n, G) each.
         """
         total = sum(frames)
         self._counters["vlm_rewards_batches"].inc()

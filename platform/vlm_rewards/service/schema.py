@@ -120,7 +120,7 @@ class RewardUserConfig(StrictConfig):
 
 
 def count_frames(frames: npt.NDArray[np.uint8]) -> int:
-    """Return how many images an array holds: N, or N x T for clips."""
+    """Return how many images an array holds: N of (N, H, W, 3), or N x T of clips (N, T, H, W, 3)."""
     return math.prod(frames.shape[:-3])
 
 

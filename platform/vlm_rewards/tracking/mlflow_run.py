@@ -14,6 +14,7 @@ from mlflow.tracking import MlflowClient
 
 from vlm_rewards.errors import TrackingError
 from vlm_rewards.tracking.abandoned_runs import close_abandoned_runs, process_tags
+from vlm_rewards.tracking.addresses import where_to_look
 from vlm_rewards.tracking.background_writer import BackgroundWriter, within
 from vlm_rewards.tracking.disk_reserve import DiskReserve
 from vlm_rewards.tracking.store import exclusive, first_line, open_experiment, sqlite_file
@@ -34,6 +35,8 @@ STATUS_SECONDS = {"FINISHED": 15.0, "FAILED": 15.0, "KILLED": 5.0}
 
 # Runs of this process that have not ended: who is stopped between a run's start and its `with` block closes these.
 _OPEN: set["MlflowRun"] = set()
+# Lines that say where to look at the runs that this process has begun, but for their children.
+_BEGUN: list[str] = []
 
 
 class MlflowRun:
@@ -84,6 +87,7 @@ class MlflowRun:
         spill_folder: Path,
         resume_run_id: str | None = None,
         parent_run_id: str | None = None,
+        note: str = "",
     ) -> Self:
         """Create a run, or continue the run `resume_run_id`.
 
@@ -99,6 +103,7 @@ class MlflowRun:
             spill_folder: Where undeliverable metrics go at the end.
             resume_run_id: Id of the run to continue.
             parent_run_id: Id of the study's run, of which this one is a trial.
+            note: What MLflow's page says above the run, as Markdown; ignored on resume.
 
         Raises:
             TrackingError: The store cannot be opened or written.
@@ -119,12 +124,17 @@ class MlflowRun:
                     (m.step for key in run.data.metrics for m in client.get_metric_history(resume_run_id, key)),
                     default=-1,
                 )
+                _BEGUN.append(where_to_look(uri, run.info.experiment_id, resume_run_id))
                 return cls(client, resume_run_id, uri, spill_folder, last_step)
             all_tags = {**tags, **process_tags()}
             if parent_run_id is not None:
                 all_tags["mlflow.parentRunId"] = parent_run_id
+            if note:
+                all_tags["mlflow.note.content"] = note[:PARAM_LENGTH]
             run_id = client.create_run(experiment_id, run_name=name, tags=all_tags).info.run_id
             started = cls(client, run_id, uri, spill_folder)
+            if parent_run_id is None or not any(parent_run_id in line for line in _BEGUN):
+                _BEGUN.append(where_to_look(uri, experiment_id, run_id))
         except STORE_ERRORS as error:
             raise TrackingError(f"no run could be started in the MLflow store {uri}: {first_line(error)}") from error
         try:
@@ -299,3 +309,11 @@ class MlflowRun:
 def open_runs() -> set[MlflowRun]:
     """Return the runs of this process that have begun and not ended."""
     return set(_OPEN)
+
+
+def begun_runs() -> list[str]:
+    """Return a line for each run that this process has begun, oldest first, which says how to open it.
+
+    Runs whose parent is one of these are left out: the parent's page lists them.
+    """
+    return list(_BEGUN)

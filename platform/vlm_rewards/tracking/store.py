@@ -1,6 +1,7 @@
 """Opening an MLflow store: a sqlite file by default, a server by URI, with an error that says what to do."""
 
 import fcntl
+import json
 import logging
 import os
 import shutil
@@ -20,6 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from vlm_rewards.credentials import hide_passwords, with_password
 from vlm_rewards.errors import TrackingError
+from vlm_rewards.tracking.addresses import VIEW, runs_path
 
 # A new store announces each step of its schema's migration; and what a store raises MLflow logs as a traceback besides.
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
@@ -58,15 +60,26 @@ def exclusive(uri: str) -> Iterator[None]:
         yield
 
 
-# MLflow's page opens on the runs of an experiment of this kind, and on traces, of which there are none, otherwise.
+_COLUMNS = (
+    "tags.`study.arm`",
+    "params.`reward.model`",
+    "metrics.`evaluation/success_rate`",
+    "metrics.`evaluation/random_success_rate`",
+    "metrics.`train/reward_return`",
+    "metrics.`train/online_precision`",
+    "attributes.`Description`",
+)
+# MLflow 3.17's page goes by what the browser last looked at, and begins with traces, of which there are none; older
+# ones go by the kind. So the note, which stands above either, begins with a link to the runs.
 _TAGS = {
     "mlflow.experimentKind": "custom_model_development",
-    "mlflow.note.content": (
-        "Runs of vlm_rewards. `success_rate` is by ground truth, on goals that training never saw; `reward_return` is "
-        "what the reward model paid. A study is a parent run with one child run a trial; its report is made by "
-        "`python -m experiments.report NAME`."
-    ),
+    f"mlflow.sharedViewState.{VIEW}": json.dumps({"selectedColumns": _COLUMNS}),
 }
+_NOTE = (
+    "[**Open the runs**](LINK). `success_rate` is by ground truth, on goals that training never saw; `reward_return` "
+    "is what the reward model paid. A study is a parent run with one child run a trial; its report is made by "
+    "`python -m experiments.report NAME`."
+)
 
 
 def open_experiment(uri: str, experiment: str) -> tuple[MlflowClient, str]:
@@ -94,7 +107,10 @@ def open_experiment(uri: str, experiment: str) -> tuple[MlflowClient, str]:
                 return client, found.experiment_id
             artifacts = None if database is None else (database.parent / "mlartifacts").as_uri()
             try:
-                return client, client.create_experiment(experiment, artifact_location=artifacts, tags=_TAGS)
+                number = client.create_experiment(experiment, artifact_location=artifacts, tags=_TAGS)
+                note = _NOTE.replace("LINK", runs_path(number))
+                client.set_experiment_tag(number, "mlflow.note.content", note)
+                return client, number
             except MlflowException:
                 # A server has no lock of ours: another process may have created it since.
                 found = client.get_experiment_by_name(experiment)

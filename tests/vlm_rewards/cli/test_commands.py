@@ -4,6 +4,7 @@ import csv
 
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -136,6 +137,45 @@ def test_checks_end_by_what_they_found(preset, tmp_path):
     status, output = run("check-env", "CartPole-v1")
     assert status == 1
     assert "terminate_on_success" in output
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+def test_quiet_leaves_results_and_warnings(quiet, pictures, preset, tmp_path, monkeypatch):
+    monkeypatch.setattr("vlm_rewards.cli.score._SECONDS_BETWEEN_LINES", -1.0)
+    option = ["--quiet"] if quiet else []
+    (pictures / "d.png").write_bytes(b"words")
+    _, output = run("score", str(pictures), "--preset", preset, *option)
+    assert ("of 4 pictures, about" in output) != quiet
+    assert "left out: " in output
+    assert output.count("reward 1") == 2
+    _, output = run("check-reward", preset, *option)
+    assert any(line.startswith(("ok", "note")) for line in output.splitlines()) != quiet
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(PRESET.replace("beta: 0.6", "beta: 1.0"))
+    _, output = run("check-reward", str(bad), *option)
+    assert "fail  " in output
+    _, output = run("check-env", "CartPole-v1", *option)
+    assert "fail  " in output
+
+    def serve(playground, ready):
+        with playground:
+            ready("http://x")
+
+    monkeypatch.setattr("vlm_rewards.playground.server.serve_until_stopped", serve)
+    status, output = run("playground", "--preset", preset, "--port", "0", *option)
+    assert status == 0
+    assert ("loading" in output) != quiet
+    assert "The playground is at http://x" in output
+
+
+def test_no_color_makes_errors_plain_on_a_terminal(monkeypatch):
+    from vlm_rewards.cli.error_line import say_error
+
+    app = typer.Typer(add_completion=False)
+    app.command()(lambda: say_error("no"))
+    assert CliRunner().invoke(app, color=True).stderr == "\x1b[31merror: no\x1b[0m\n"
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert CliRunner().invoke(app, color=True).stderr == "error: no\n"
 
 
 def test_the_version_is_the_librarys():

@@ -284,6 +284,54 @@ def test_nothing_keeps_anybody_out(page):
         expect(page.locator("#r")).to_be_visible()
 
 
+# What a person can act on, as Tab should reach it: all that is seen and on, and one button of each group of arrows.
+ACTIONABLE = """() => [...document.querySelectorAll("a[href], button, input, select, textarea, summary, [tabindex]")]
+    .filter(each => each.checkVisibility() && !each.disabled && each.tabIndex >= 0)
+    .map((each, place) => { each.dataset.place = place; return each.id || each.outerHTML.slice(0, 80); })"""
+FOCUSED = """() => {
+    const style = getComputedStyle(document.activeElement);
+    return [document.activeElement.dataset.place ?? null, style.outlineStyle !== "none" || style.boxShadow !== "none"];
+}"""
+
+
+def test_everything_is_reached_by_keyboard_and_seen_to_be(page):
+    page.click("#env-start")
+    expect(page.locator("#strip li")).to_have_count(1)
+    expect(page.locator("#r")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    page.evaluate("document.activeElement.blur()")
+    names = page.evaluate(ACTIONABLE)
+    assert len(names) > 15
+    reached = {}
+    for _ in range(len(names) + 5):  # the browser's own bar is between the page's end and its beginning
+        page.keyboard.press("Tab")
+        place, seen = page.evaluate(FOCUSED)
+        if place is not None:
+            reached[names[int(place)]] = seen
+    assert [name for name in names if name not in reached] == []
+    assert [name for name, seen in reached.items() if not seen] == []
+    page.locator("#files").focus()
+    with page.expect_file_chooser() as chosen:
+        page.keyboard.press("Enter")
+    chosen.value.set_files(file_of(LIT))
+    expect(page.locator("#r")).to_have_text("reward 1")
+
+
+@pytest.mark.parametrize("kind", ["png", "webp"])
+def test_an_animation_is_the_frames_of_an_episode(page, kind):
+    first, *rest = (Image.fromarray(picture) for picture in (DARK, LIT, DARK))
+    options = {
+        "save_all": True,
+        "append_images": rest,
+        "duration": 100,
+        **({"lossless": True} if kind == "webp" else {}),
+    }
+    page.set_input_files("#files", file_of(first, f"clip.{kind}", **options))
+    expect(page.locator("#strip li")).to_have_count(3)
+    expect(page.locator("#strip li").nth(1)).to_contain_text("✓")
+    expect(page.locator("#strip li").nth(2)).not_to_contain_text("✓")
+
+
 def test_a_gateway_with_tokens_asks_for_one_and_has_no_environments(browser, lamp_model):
     transports = {"lamp-model": InProcessTransport(lamp_model)}
     app = create_app(TransportBackend(lambda: transports), tokens=BearerTokens(["a-token-for-this-test"]))

@@ -57,6 +57,21 @@ def test_mlflows_page_opens_on_runs_and_says_what_their_metrics_are(store):
     tags = reader(store).get_experiment_by_name("test").tags
     assert tags["mlflow.experimentKind"] == "custom_model_development"
     assert "ground truth" in tags["mlflow.note.content"]
+    # The note stands above whatever MLflow opens, and leads to the runs, with the columns that the tag names.
+    number = reader(store).get_experiment_by_name("test").experiment_id
+    path = f"#/experiments/{number}/runs?workflowType=machine_learning&viewStateShareKey=vlm_rewards"
+    assert tags["mlflow.note.content"].startswith(f"[**Open the runs**]({path})")
+    assert (
+        "metrics.`evaluation/success_rate`" in json.loads(tags["mlflow.sharedViewState.vlm_rewards"])["selectedColumns"]
+    )
+
+
+def test_a_run_says_what_it_is_above_its_metrics(store):
+    with start(store, note="Judged once more.") as run:
+        pass
+    assert reader(store).get_run(run.run_id).data.tags["mlflow.note.content"] == "Judged once more."
+    start(store, resume_run_id=run.run_id, note="another").finish()
+    assert reader(store).get_run(run.run_id).data.tags["mlflow.note.content"] == "Judged once more."
 
 
 def test_params_metrics_tags_and_artifacts_arrive(store, tmp_path):

@@ -17,7 +17,14 @@ IMAGE_FOLDER = "self_check"
 
 
 class Checkable(Protocol):
-    """What the check needs of an encoder besides its embeddings."""
+    """What the check needs of an encoder besides its embeddings.
+
+    Attributes:
+        source: Where its checkpoint came from, for messages.
+        precision: Its numerical precision, such as `fp32`.
+        parts: hex sha256 of weights, architecture, preprocessing and tokenizer, by name.
+        image_size: (height, width) in pixels that the image tower takes.
+    """
 
     source: str
     precision: str

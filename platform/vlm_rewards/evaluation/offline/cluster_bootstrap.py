@@ -13,8 +13,8 @@ class Interval:
     """A confidence interval.
 
     Attributes:
-        low: Lower end.
-        high: Upper end; both NaN where no resample had a value.
+        low: Lower end, at most `high`, in the units of what it is of.
+        high: Upper end, at least `low`, in the same units; both NaN where no resample had a value.
     """
 
     low: float
@@ -38,7 +38,12 @@ def cluster_index(clusters: np.ndarray) -> tuple[npt.NDArray[np.int64], int]:
 
 
 def percentile_interval(values: np.ndarray, confidence: float = 0.95) -> Interval:
-    """Return the percentile interval of a statistic's resamples; undefined ones (NaN) are left out."""
+    """Return the percentile interval of a statistic's resamples; undefined ones (NaN) are left out.
+
+    Args:
+        values: float (resamples,), the statistic in each resample.
+        confidence: Share of the resamples that lie within, in (0, 1).
+    """
     values = np.asarray(values, np.float64)
     values = values[np.isfinite(values)]
     if not len(values):
@@ -58,7 +63,7 @@ def bootstrap_average_precision(
     Args:
         scores: float32 (N,).
         labels: bool (N,).
-        clusters: (N,), the trajectory of each state.
+        clusters: int (N,), the trajectory of each state.
         resamples: How many.
         seed: Seed of the draws.
 
@@ -94,12 +99,13 @@ def bootstrap_precision_recall(
     Args:
         rewarded: bool (N,) or (N, B), whether the reward fires in each state, under each of B thresholds.
         labels: bool (N,).
-        clusters: (N,), the trajectory of each state.
+        clusters: int (N,), the trajectory of each state.
         resamples: How many.
         seed: Seed of the draws.
 
     Returns:
-        Two float64 arrays (resamples,) or (resamples, B); NaN where nothing is rewarded, or nothing could be.
+        Two float64 arrays (resamples,) or (resamples, B), in [0, 1]; NaN where nothing is rewarded, or nothing
+        could be.
     """
     rewarded, labels = np.asarray(rewarded, bool), np.asarray(labels, bool)
     flat = rewarded.reshape(len(labels), -1)

@@ -43,7 +43,7 @@ class GoalConfusion:
 
         Args:
             images: float32 (N, D), embeddings of length 1.
-            texts: float32 (K, D), embeddings of the set L of equation 1, row 0 the goal's own prompt, K > 1.
+            texts: float32 (K, D), embeddings of length 1 of the set L of equation 1; row 0 is the goal's, K > 1.
             prompts: The K captions.
             labels: bool (N,), whether the state has reached the goal.
             rewarded: bool (N,), whether the reward fires.

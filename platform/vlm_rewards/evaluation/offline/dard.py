@@ -29,11 +29,11 @@ def dard_distance(
     the same goal, s itself included. The distance is Pearson's, over all transitions of all goals together.
 
     Args:
-        first: (N,), one reward of each state reached, by trajectory and step.
-        second: (N,), the other.
+        first: float (N,), one reward of each state reached, by trajectory and step.
+        second: float (N,), the other.
         features: float (N, D), by which states are near; embeddings of the frames.
-        trajectory: (N,), the trajectory of each state, whose states lie together in order.
-        goals: (N,), the goal of each state: any values that can be compared.
+        trajectory: int (N,), the trajectory of each state, whose states lie together in order.
+        goals: (N,) of any dtype, the goal of each state: any values that can be compared.
         neighbours: States whose successors stand for what could have followed.
 
     Returns:

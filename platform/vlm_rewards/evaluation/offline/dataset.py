@@ -33,8 +33,8 @@ class States:
     Attributes:
         trajectory: int64 (N,).
         step: int64 (N,), from 0 within its trajectory.
-        family: Object (N,), such as `find`.
-        goal_id: Object (N,), the goal of the episode.
+        family: Strings as dtype object (N,), such as `find`.
+        goal_id: Strings as dtype object (N,), the goal of the episode.
         home: int64 (N,), seed of the home, or of the screens' content; None where the dataset has none.
         goal_achieved: bool (N,), ground truth: the goal holds in this state.
     """
@@ -50,7 +50,7 @@ class States:
         return len(self.trajectory)
 
     def where(self, rows: np.ndarray) -> States:
-        """Return the states of a mask or of row numbers."""
+        """Return the states of a mask, bool (N,), or of row numbers, int64 (n,)."""
         home = None if self.home is None else self.home[rows]
         return States(
             self.trajectory[rows],
@@ -62,7 +62,7 @@ class States:
         )
 
     def rows_of(self, trajectories: npt.ArrayLike) -> npt.NDArray[np.bool_]:
-        """Return the mask (N,) of the states of these trajectories."""
+        """Return the mask, bool (N,), of the states of these trajectories, int64 (n,)."""
         return np.isin(self.trajectory, np.asarray(trajectories))
 
 
@@ -128,7 +128,7 @@ class LabelledDataset:
 
     @property
     def trajectories(self) -> npt.NDArray[np.int64]:
-        """Their numbers, sorted."""
+        """Their numbers, sorted, int64 (T,)."""
         return np.unique(self.states.trajectory)
 
     @property
@@ -158,7 +158,7 @@ class LabelledDataset:
         return self.part(chosen)
 
     def part(self, trajectories: npt.ArrayLike) -> LabelledDataset:
-        """Return the part with these trajectories."""
+        """Return the part with these trajectories, int64 (n,)."""
         return replace(self, states=self.states.where(self.states.rows_of(trajectories)))
 
     def check_positives(self) -> None:

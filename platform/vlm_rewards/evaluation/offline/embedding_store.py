@@ -54,7 +54,7 @@ class EmbeddingStore:
 
         Args:
             keys: int64 (n,), of `state_keys`.
-            embeddings: float32 (n, D).
+            embeddings: float32 (n, D), rows of length 1.
             fingerprint: Fingerprint of the encoder that computed them.
 
         Raises:
@@ -100,7 +100,7 @@ class EmbeddingStore:
         return np.setdiff1d(state_keys(states.trajectory, states.step), self.known())
 
     def load(self, states: States) -> npt.NDArray[np.float32]:
-        """Return the embeddings of `states` in their order, float32 (N, D).
+        """Return the embeddings of `states` in their order, float32 (N, D), rows of length 1.
 
         Raises:
             ConfigError: A file is damaged.

@@ -19,14 +19,14 @@ def canonical_rewards(
     drawn independently from the coverage distribution.
 
     Args:
-        rewards: (N,), R(s, a, s') of N transitions.
-        mean_from_next: (N,), E[R(s', A, S')] of their next states.
-        mean_from_state: (N,), E[R(s, A, S')] of their states.
-        mean: E[R(S, A, S')], a number or (N,).
+        rewards: float (N,), R(s, a, s') of N transitions.
+        mean_from_next: float (N,), E[R(s', A, S')] of their next states.
+        mean_from_state: float (N,), E[R(s, A, S')] of their states.
+        mean: E[R(S, A, S')], a float or float (N,).
         discount: In [0, 1].
 
     Returns:
-        float64 (N,).
+        float64 (N,), in the units of the rewards.
     """
     rewards, mean = np.asarray(rewards, np.float64), np.asarray(mean, np.float64)
     result: npt.NDArray[np.float64] = (
@@ -39,8 +39,8 @@ def pearson_distance(first: np.ndarray, second: np.ndarray) -> float:
     """Return the distance sqrt((1 - correlation) / 2) of two random variables, definition 4.3.
 
     Args:
-        first: (N,).
-        second: (N,).
+        first: float (N,).
+        second: float (N,).
 
     Returns:
         In [0, 1]: 0 for rewards that order and space all transitions alike, 1 / sqrt(2) for unrelated ones, 1 for
@@ -64,9 +64,9 @@ def epic_distance(first: np.ndarray, second: np.ndarray, goals: np.ndarray, disc
     without a success, or without a reward, count as well.
 
     Args:
-        first: (N,), one reward of each state reached.
-        second: (N,), the other.
-        goals: (N,), the goal of each state: any values that can be compared.
+        first: float (N,), one reward of each state reached.
+        second: float (N,), the other.
+        goals: (N,) of any dtype, the goal of each state: any values that can be compared.
         discount: In [0, 1]; has no effect on rewards of the state reached alone.
 
     Returns:

@@ -73,9 +73,9 @@ class SizePoint:
     Attributes:
         label: Its name.
         parameters: Its size.
-        value: What is drawn, with its interval's ends.
-        low: Lower end.
-        high: Upper end.
+        value: What is drawn, in [0, 1], with its interval's ends.
+        low: Lower end, at most `value`.
+        high: Upper end, at least `value`.
     """
 
     label: str

@@ -36,7 +36,7 @@ def plot_measures(rows: Mapping[tuple[str, str], Mapping[str, float]], path: Pat
     """Write a PNG with a panel for each measure: a row for each reward model, a mark for each set of negatives.
 
     Args:
-        rows: Table row of each (model, set of negatives), as `OfflineMeasures.row` gives it.
+        rows: Table row of each (model, set of negatives), as `OfflineMeasures.row` gives it: in [-1, 1], or NaN.
         path: The PNG to write.
         title: Headline of the figure.
     """

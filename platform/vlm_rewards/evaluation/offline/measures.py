@@ -50,7 +50,7 @@ class OfflineMeasures:
         recall: Recall of the reward at `beta`, in [0, 1].
         recall_interval: 95 %, over trajectories.
         epic: EPIC distance of the reward to the ground truth, in [0, 1]; NaN where it never fires.
-        epic_best: The least EPIC distance that any beta reaches.
+        epic_best: The least EPIC distance that any beta reaches, in [0, 1].
         dard: DARD distance of the score to the ground truth, in [0, 1]; NaN without embeddings.
         negative_predictive_value: Share of the states unrewarded at `beta` that have not reached their goal, in [0, 1];
             NaN where the reward always fires.

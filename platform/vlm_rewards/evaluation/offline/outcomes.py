@@ -14,7 +14,7 @@ class Outcomes:
     Attributes:
         best: float64 (T,), highest score of a state: what an agent that looks for reward finds.
         succeeded: bool (T,), whether a state has reached the goal.
-        goal: (T,), the goal.
+        goal: (T,) of the dtype that was given, the goal.
     """
 
     best: npt.NDArray[np.float64]
@@ -28,8 +28,8 @@ def outcomes(scores: np.ndarray, labels: np.ndarray, trajectory: np.ndarray, goa
     Args:
         scores: float (N,).
         labels: bool (N,), whether the state has reached its goal.
-        trajectory: (N,), the trajectory of each state.
-        goals: (N,), the goal of each state, one a trajectory.
+        trajectory: int (N,), the trajectory of each state.
+        goals: (N,) of any dtype, the goal of each state, one a trajectory.
     """
     _, first, index = np.unique(np.asarray(trajectory), return_index=True, return_inverse=True)
     best = np.full(len(first), -np.inf)
@@ -45,7 +45,7 @@ def success_gap(found: Outcomes) -> float:
     units of the score, so in [-1, 1] for p(goal): 0 where the reward cannot tell the two apart.
 
     Returns:
-        NaN where all or none of the trajectories reach their goal.
+        In the units of the score; NaN where all or none of the trajectories reach their goal.
     """
     if found.succeeded.all() or not found.succeeded.any():
         return np.nan

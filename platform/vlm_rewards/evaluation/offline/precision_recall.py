@@ -96,7 +96,7 @@ def precision_and_recall(rewards: np.ndarray, labels: np.ndarray) -> tuple[float
     """Return the precision and recall of given rewards.
 
     Args:
-        rewards: (N,), positive where the state is rewarded.
+        rewards: float or bool (N,), positive where the state is rewarded.
         labels: bool (N,).
 
     Returns:
@@ -114,7 +114,7 @@ def negative_predictive_value(rewards: np.ndarray, labels: np.ndarray) -> float:
     and tells less than recall.
 
     Args:
-        rewards: (N,), positive where the state is rewarded.
+        rewards: float or bool (N,), positive where the state is rewarded.
         labels: bool (N,).
 
     Returns:

@@ -19,7 +19,7 @@ def value_order_correlation(scores: np.ndarray, labels: np.ndarray, trajectory: 
     Args:
         scores: float (N,), by trajectory and step.
         labels: bool (N,), whether the state has reached its goal.
-        trajectory: (N,), the trajectory of each state, whose states lie together in order.
+        trajectory: int (N,), the trajectory of each state, whose states lie together in order.
 
     Returns:
         A number in [-1, 1]: 1 where scores rise all the way, about 0 for those that know nothing of progress. NaN
@@ -37,7 +37,7 @@ def time_kendall_tau(scores: np.ndarray, labels: np.ndarray, trajectory: np.ndar
     Args:
         scores: float (N,), by trajectory and step.
         labels: bool (N,), whether the state has reached its goal.
-        trajectory: (N,), the trajectory of each state, whose states lie together in order.
+        trajectory: int (N,), the trajectory of each state, whose states lie together in order.
 
     Returns:
         A number in [-1, 1], or NaN where no trajectory reaches its goal after its first state.
@@ -53,7 +53,7 @@ def discounted_values(labels: np.ndarray, trajectory: np.ndarray, discount: floa
 
     Args:
         labels: bool (N,), whether the state has reached its goal.
-        trajectory: (N,), the trajectory of each state, whose states lie together in order.
+        trajectory: int (N,), the trajectory of each state, whose states lie together in order.
         discount: Discount a step, in (0, 1).
 
     Returns:
@@ -81,8 +81,8 @@ def value_correlation(
     Args:
         scores: float (N,), by trajectory and step.
         labels: bool (N,), whether the state has reached its goal.
-        trajectory: (N,), the trajectory of each state, whose states lie together in order.
-        goals: (N,), the goal of each state.
+        trajectory: int (N,), the trajectory of each state, whose states lie together in order.
+        goals: (N,) of any dtype, the goal of each state.
 
     Returns:
         Two numbers in [-1, 1]; NaN where no goal has states of different value. A goal whose states all score alike

@@ -36,8 +36,8 @@ class TrajectorySplit:
     """A division.
 
     Attributes:
-        calibration: int64, sorted trajectory numbers.
-        test: int64, sorted trajectory numbers.
+        calibration: int64 (n,), sorted trajectory numbers.
+        test: int64 (m,), sorted trajectory numbers.
     """
 
     calibration: npt.NDArray[np.int64]

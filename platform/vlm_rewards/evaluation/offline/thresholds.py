@@ -50,7 +50,7 @@ def choose_threshold(
     Args:
         scores: float32 (N,).
         labels: bool (N,).
-        clusters: (N,), the trajectory of each state.
+        clusters: int (N,), the trajectory of each state.
         precision: To reach, in (0, 1].
         confidence: Confidence of the one-sided bound on the precision, in (0, 1); 0 takes the precision itself.
         candidates: Thresholds tried, evenly spread over recall.
@@ -93,12 +93,15 @@ def softmax_scores(
 
     Args:
         images: float32 (N, D), embeddings of length 1.
-        goal_texts: Embeddings (K, D) by goal id, its own prompt first, then its negatives.
-        goal_ids: (N,).
+        goal_texts: Embeddings of length 1, float32 (K, D), by goal id, its own prompt first, then its negatives.
+        goal_ids: Strings as dtype object (N,), the goal of each frame.
         taus: T temperatures, each above 0.
 
     Returns:
         float32 (N, T), in [0, 1]. Equal to `softmax_binary` up to the rounding of the matrix product.
+
+    Raises:
+        ConfigError: A temperature is not above 0.
     """
     if any(tau <= 0 for tau in taus):
         raise ConfigError(f"every tau must be above 0, not {min(taus)}")

@@ -31,12 +31,12 @@ class Curve:
         """Return the curve at other steps, which should lie within its own range.
 
         Args:
-            steps: float64 (M,).
+            steps: float64 (M,), environment steps.
             window: Width in environment steps. Where points of the curve lie within half of it on either side, the
                 value is their mean; elsewhere, and with 0, it is interpolated linearly between the two neighbours.
 
         Returns:
-            float64 (M,).
+            float64 (M,), in the units of the curve.
         """
         values = np.interp(steps, self.steps, self.values)
         if window <= 0:
@@ -55,8 +55,8 @@ class SeedBand:
     Attributes:
         steps: float64 (M,), a grid within the range that all trials share.
         value: float64 (M,), the value over seeds at each step: as `estimates.over_seeds` takes it.
-        low: float64 (M,), lower end of the band.
-        high: float64 (M,), upper end; equal to `value` with one seed.
+        low: float64 (M,), lower end of the band, at most `value`.
+        high: float64 (M,), upper end, at least `value`; equal to `value` with one seed.
         seeds: How many trials it is made of.
         kind: What value and band are, in words, as `estimates.over_seeds` says it.
     """

@@ -23,8 +23,8 @@ class Estimate:
 
     Attributes:
         value: Success rate over seeds, in [0, 1]: their interquartile mean from three seeds on, else their mean.
-        low: Lower end of the interval; NaN where there is none.
-        high: Upper end of the interval; NaN where there is none.
+        low: Lower end of the interval, in [0, 1]; NaN where there is none.
+        high: Upper end of the interval, in [0, 1]; NaN where there is none.
         seeds: How many trials it is made of.
         kind: What value and interval are, in words.
     """
@@ -43,10 +43,10 @@ def over_seeds(values: npt.NDArray[np.float64]) -> tuple[np.ndarray, np.ndarray,
     their range, and no confidence is claimed. One seed has no interval.
 
     Args:
-        values: float64 (seeds, ...).
+        values: float64 (seeds, ...), finite.
 
     Returns:
-        Three float64 arrays (...), all equal with one seed, and one of `IQM`, `RANGE` and `ONE_SEED`.
+        Three float64 arrays (...,), all equal with one seed, and one of `IQM`, `RANGE` and `ONE_SEED`.
     """
     if len(values) == 1:
         return values[0], values[0], values[0], ONE_SEED

@@ -16,8 +16,11 @@ def interquartile_mean(values: npt.NDArray[np.float64], axis: int = 0) -> npt.ND
     their interquartile mean is their mean; of four or five, one at each end.
 
     Args:
-        values: float64, with at least one value along `axis`.
+        values: float64 of any shape, finite, with at least one value along `axis`.
         axis: The axis that is reduced: seeds, or seeds of all tasks together.
+
+    Returns:
+        float64 of the shape of `values` without `axis`, (...,), in the units of `values`; finite.
     """
     from scipy import stats
 
@@ -35,13 +38,13 @@ def stratified_bootstrap(
     more than 2.5 %: their interval is their range, and more seeds make it a confidence interval.
 
     Args:
-        strata: The seeds of each task, float64 (seeds, ...); the trailing shapes are equal, the numbers of seeds may
-            differ.
+        strata: The seeds of each task, float64 (seeds, ...), finite; the trailing shapes are equal, the numbers of
+            seeds may differ.
         resamples: How many resamples are drawn.
         seed: Seed of the draws.
 
     Returns:
-        Lower and upper ends, float64 (...).
+        Lower and upper ends, float64 (...,), finite.
     """
     rng = np.random.default_rng(seed)
     draws = [stratum[rng.integers(0, len(stratum), (resamples, len(stratum)))] for stratum in strata]

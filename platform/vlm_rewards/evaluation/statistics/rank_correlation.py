@@ -20,11 +20,11 @@ class RankCorrelation:
         rho: Rank correlation over trials, in [-1, 1]; NaN where one side has one value only.
         low: Lower end of the 95 % bootstrap interval of `rho`; NaN where no arm has a second seed.
         high: Upper end; NaN where no arm has a second seed.
-        p_value: Two-sided permutation p-value of `rho`, over trials.
+        p_value: Two-sided permutation p-value of `rho`, over trials, in (0, 1].
         exact: Whether all orders were enumerated for it; else 100,000 random ones were drawn.
         trials: How many trials.
         arm_rho: Rank correlation over the means of arms: seeds of one arm count once.
-        arm_p_value: Its two-sided permutation p-value, over arms.
+        arm_p_value: Its two-sided permutation p-value, over arms, in (0, 1].
         arms: How many arms.
     """
 

@@ -20,6 +20,7 @@ class Admission:
         limits: As given.
         requests: Requests at work now, those included whose caller has left and whose last step still runs.
         bytes: Held by them now.
+        lock: Guards both counts.
     """
 
     def __init__(self, limits: HttpLimits) -> None:

@@ -26,7 +26,7 @@ def json_answer(
 
     Args:
         values: JSON values by key.
-        arrays: Arrays of one or two axes, by key; finite.
+        arrays: float32 (n,) or (n, m), by key; finite.
         headers: To send beside it.
         share: Takes the text while it is made.
 

@@ -90,24 +90,44 @@ class TransportBackend:
     async def score(
         self, model: str, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float, share: Share
     ) -> ScoreResult:
-        """Score each frame against its own goal; see `Transport.score`. `share` is that of the request."""
+        """Score each frame against its own goal; see `Transport.score`. `share` is that of the request.
+
+        Raises:
+            HttpError: Unknown model.
+            VLMRewardsError: As the transport's.
+        """
         transport = await self._transport(model, timeout_s)
         return await self._call(timeout_s, lambda: transport.score(frames, goal_ids, timeout_s), share)
 
     async def score_all(
         self, model: str, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float, share: Share
     ) -> ScoreResult:
-        """Score each frame against each goal; see `Transport.score_all`."""
+        """Score each frame against each goal; see `Transport.score_all`.
+
+        Raises:
+            HttpError: Unknown model.
+            VLMRewardsError: As the transport's.
+        """
         transport = await self._transport(model, timeout_s)
         return await self._call(timeout_s, lambda: transport.score_all(frames, goal_ids, timeout_s), share)
 
     async def embed(self, model: str, frames: npt.NDArray[np.uint8], timeout_s: float, share: Share) -> EmbedResult:
-        """Embed frames; see `Transport.embed`."""
+        """Embed frames; see `Transport.embed`.
+
+        Raises:
+            HttpError: Unknown model.
+            VLMRewardsError: As the transport's.
+        """
         transport = await self._transport(model, timeout_s)
         return await self._call(timeout_s, lambda: transport.embed(frames, timeout_s), share)
 
     async def embed_texts(self, model: str, texts: Sequence[str], timeout_s: float, share: Share) -> TextResult:
-        """Embed texts; see `Transport.embed_texts`."""
+        """Embed texts; see `Transport.embed_texts`.
+
+        Raises:
+            HttpError: Unknown model.
+            VLMRewardsError: As the transport's.
+        """
         transport = await self._transport(model, timeout_s)
         return await self._call(timeout_s, lambda: transport.embed_texts(texts, timeout_s), share)
 

@@ -166,7 +166,7 @@ class ScoreResponse(BaseModel):
         model: As asked for.
         fingerprint: Fingerprint of the reward; equal fingerprints give equal rewards.
         goals: As asked for, in the order of the columns; the goals of the images where each has its own.
-        scores: (N, G) for `goals`, (N,) for `goal_per_image`.
+        scores: p(goal), or a dense form's score: (N, G) for `goals`, (N,) for `goal_per_image`.
         rewards: Rewards of the same shape, what the reward's form makes of the scores.
     """
 
@@ -254,6 +254,10 @@ class ErrorDetail(BaseModel):
 
 
 class ErrorBody(BaseModel):
-    """Body of every answer that is not a success."""
+    """Body of every answer that is not a success.
+
+    Attributes:
+        error: What is wrong.
+    """
 
     error: ErrorDetail

@@ -38,7 +38,7 @@ class Work:
     count: int
 
     def joined(self, parts: Sequence[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
-        """Put the groups' answers, (n, ...) each, into the order of the request."""
+        """Put the groups' answers, finite float32 (n, ...) each, into the order of the request."""
         answer = np.empty((self.count, *parts[0].shape[1:]), np.float32)
         for (places, _), part in zip(self.groups, parts, strict=True):
             answer[places] = part
@@ -60,12 +60,22 @@ Reading = Generator[None, None, Work]
 
 
 def score_work(is_json: bool, body: bytearray, limits: HttpLimits, share: Share) -> Reading:
-    """Read a request to score; see `_work`."""
+    """Read a request to score, whose bytes `share` holds.
+
+    Raises:
+        AbandonedError: The request has ended.
+        HttpError: It is of another kind, not what the path takes, or beyond a limit.
+    """
     return _work(is_json, body, limits, share, ScoreRequest, ScoreParameters)
 
 
 def embed_work(is_json: bool, body: bytearray, limits: HttpLimits, share: Share) -> Reading:
-    """Read a request to embed; see `_work`."""
+    """Read a request to embed, whose bytes `share` holds.
+
+    Raises:
+        AbandonedError: The request has ended.
+        HttpError: It is of another kind, not what the path takes, or beyond a limit.
+    """
     return _work(is_json, body, limits, share, EmbedRequest, EmbedParameters)
 
 

@@ -18,14 +18,19 @@ _LONGEST_HEADER = 2**20
 
 
 class Packed(NamedTuple):
-    """Arrays by name, and what goes with them as JSON values."""
+    """Arrays by name, and what goes with them as JSON values.
+
+    Attributes:
+        arrays: Of any shape and any dtype that safetensors has.
+        values: What JSON can say.
+    """
 
     arrays: dict[str, np.ndarray]
     values: dict[str, Any]
 
 
 def pack(arrays: dict[str, np.ndarray], values: dict[str, Any]) -> bytes:
-    """Return a safetensors file with each of `values` as JSON in its metadata."""
+    """Return a safetensors file of arrays of any shape and any dtype, with each of `values` as JSON in its metadata."""
     contiguous = {name: np.ascontiguousarray(array) for name, array in arrays.items()}
     return save(contiguous, {name: json.dumps(value) for name, value in values.items()})
 

@@ -25,6 +25,9 @@ class Pace:
 
     With `callers` processes that may all ask, each waits for its share of ten questions a second, and they do not begin
     together.
+
+    Attributes:
+        callers: Processes that have a pace of their own.
     """
 
     def __init__(
@@ -64,7 +67,11 @@ class Pace:
 
 
 class Shared(Generic[T]):
-    """An answer that all threads of a process share, asked for at a pace."""
+    """An answer that all threads of a process share, asked for at a pace.
+
+    Attributes:
+        pace: When it may be asked for.
+    """
 
     def __init__(self, ask: Callable[[], T], pace: Pace, clock: Callable[[], float] = time.monotonic) -> None:
         """Get ready; nothing is asked yet.

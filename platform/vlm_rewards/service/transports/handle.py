@@ -87,6 +87,10 @@ class HandleTransport:
 
     The handle is made at the first call, in the process that calls: RLlib pickles connectors, and builds them in the
     driver too, before there need be any service.
+
+    Attributes:
+        app_name: As deployed.
+        callers: Processes that call it so, which share the controller in an outage.
     """
 
     def __init__(self, app_name: str = "reward", callers: int = 1) -> None:
@@ -140,7 +144,11 @@ class HandleTransport:
         return result
 
     def replica_info(self, timeout_s: float) -> ReplicaInfo:
-        """Ask one replica for its counters."""
+        """Ask one replica for its counters.
+
+        Raises:
+            VLMRewardsError: No answer in time, or none at all; see `Transport.describe`.
+        """
         result: ReplicaInfo = self._call("replica_info", timeout_s)
         return result
 

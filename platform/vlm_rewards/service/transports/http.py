@@ -51,6 +51,10 @@ class HttpTransport:
     """Calls one model of a reward gateway; frames and scores travel as safetensors.
 
     Connections are kept and shared by threads. They are made at the first call, in the process that calls.
+
+    Attributes:
+        base_url: URL of the gateway, without a slash at its end.
+        model: As `GET /v1/models` lists it.
     """
 
     def __init__(
