@@ -20,6 +20,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -43,6 +44,7 @@ OURS += ("vlm_rewards.service.deployment",)
 OWN = {"SPT_NOENV", "SHLVL", "PWD", "OLDPWD", "_", "PYTHONBREAKPOINT", "PYTEST_CURRENT_TEST", "PYTHONWARNINGS"}
 OWN |= {"PL_DISABLE_FORK", "RAY_LD_PRELOAD_ON_WORKERS", "RAY_ADDRESS", "MLFLOW_TRACKING_URI", "VLM_REWARDS_OUTPUT"}
 PR_SET_PDEATHSIG = 1
+PATIENCE_S = 60
 HERE = Path(__file__).parent
 SETUP_WORKER = "setup_worker.py"
 
@@ -51,7 +53,7 @@ SETUP_WORKER = "setup_worker.py"
 def fork_server(
     folder: Path, env_vars: dict[str, str], environment: dict[str, str] | None = None, python: str = sys.executable
 ) -> Iterator[None]:
-    """Run a server for the block, in a folder that exists; who asks it waits until it listens.
+    """Run a server for the block, in a folder that exists.
 
     Args:
         folder: For its socket.
@@ -69,6 +71,11 @@ def fork_server(
     (folder / "environment.json").write_text(json.dumps(variables))
     process = subprocess.Popen(command, cwd=folder if only_libraries else None, env=variables)
     try:
+        deadline = time.monotonic() + PATIENCE_S
+        while not (folder / "socket").exists():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the fork server did not start (status {process.returncode})")
+            time.sleep(0.05)
         yield
     finally:
         process.kill()
@@ -95,10 +102,9 @@ def main(folder: Path, search_path: Sequence[str]) -> NoReturn:
     if search_path == ["--libraries"]:
         search_path, modules = [], LIBRARIES
     sys.path += [each for each in search_path if each not in sys.path]
-    for module in WITHOUT_RAY:
-        importlib.import_module(module)
+    imported(WITHOUT_RAY)
     assert "ray" not in sys.modules
-    servers: dict[str, socket.socket] = {}
+    servers: set[str] = set()
 
     def decide(request: dict) -> int:
         wanted = {name: value for name, value in request["env"].items() if name not in OWN}
@@ -109,10 +115,11 @@ def main(folder: Path, search_path: Sequence[str]) -> NoReturn:
         # A PYTHONPATH may be relative to the folder.
         key = hashlib.sha256(json.dumps([wanted, request["cwd"]], sort_keys=True).encode()).hexdigest()[:16]
         if key not in servers:
-            servers[key] = listen(folder / key)
-            if not os.fork():
-                listening.close()
-                serve_environment(folder, servers[key], request, modules)
+            servers.add(key)
+            with listen(folder / key) as its:
+                if not os.fork():
+                    listening.close()
+                    serve_environment(folder, its, request, modules)
         return int(key, 16)
 
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -135,8 +142,7 @@ def serve_environment(folder: Path, listening: socket.socket, first: dict, modul
     if modules is LIBRARIES:
         named = first["env"].get("PYTHONPATH", "").split(os.pathsep)
         sys.path[1:1] = [os.path.abspath(each) for each in named if each]
-    for module in modules:
-        importlib.import_module(module)
+    imported(modules)
     # Collections of garbage in the forks then leave the memory that they share alone.
     gc.collect()
     gc.freeze()
@@ -161,6 +167,13 @@ def serve_environment(folder: Path, listening: socket.socket, first: dict, modul
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
             for stream in streams:
                 os.close(stream)
+
+
+def imported(modules: Sequence[str]) -> None:
+    """Import what is installed; who needs another says so."""
+    for module in modules:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
 
 
 def listen(path: Path) -> socket.socket:

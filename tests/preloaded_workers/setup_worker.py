@@ -53,7 +53,7 @@ def ask(folder, wanted, streams=(0, 1, 2)):
 
 def sent(path, wanted, streams):
     server = socket.socket(socket.AF_UNIX)
-    # Ray starts a worker or two before the server listens.
+    # It listens before it has imported Ray; many who ask at once may have to ask again.
     deadline = time.monotonic() + PATIENCE_S
     while server.connect_ex(path):
         if time.monotonic() > deadline:
