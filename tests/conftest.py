@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import fcntl
+import gc
 import logging
 import os
 import random
@@ -27,7 +28,17 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import pytest
 
+# What is imported stays: to look for garbage among it took two fifths of the time until the first test.
+gc.disable()
+
 pytest_plugins = ["pytester", "tests.scheduling", "tests.time_budget"]
+
+
+def pytest_collection_finish() -> None:
+    """Collect garbage from now on, among what comes from now on, and less often than after 700 objects."""
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
@@ -81,7 +92,17 @@ def one_at_a_time(folder: Path) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def ray_session(shared_folder: Path, compiled_models: Path):
+def forks(compiled_models: Path) -> Iterator[Path]:
+    """The folder of this process's fork server: see `tests.preloaded_workers`."""
+    from experiments.shared.ray_session import WORKER_ENVIRONMENT
+    from tests.preloaded_workers.fork_server import fork_server
+
+    with tempfile.TemporaryDirectory(prefix="forks-") as folder, fork_server(Path(folder), WORKER_ENVIRONMENT):
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def ray_session(shared_folder: Path, forks: Path):
     """The one local Ray session of this test run, with Serve; starting it takes seconds.
 
     Its workers are forks of a process that has their imports. Commands that tests run in this process use it, too.
@@ -90,7 +111,8 @@ def ray_session(shared_folder: Path, compiled_models: Path):
     import ray
     from ray import serve
 
-    from tests.preloaded_workers.fork_server import fork_server, python
+    from experiments.shared.ray_session import WORKER_ENVIRONMENT
+    from tests.preloaded_workers.fork_server import workers_of
 
     process = os.environ.get("PYTEST_XDIST_WORKER", "alone")
     owners = shared_folder / "ray" / "owners"
@@ -99,31 +121,28 @@ def ray_session(shared_folder: Path, compiled_models: Path):
         (owners / process).touch()
         if len(others := sorted(owner.name for owner in owners.iterdir())) > 1:
             pytest.fail(f"Of {others} one alone can have tests of Ray: mark this one with @pytest.mark.ray", False)
-    env_vars = {"OMP_NUM_THREADS": "1"}
-    with tempfile.TemporaryDirectory(prefix="fork-server-") as folder:
-        socket_path = Path(folder, "socket")
-        # A raylet gives up on its agents after 15 s, which may be too few for a busy machine.
-        for attempt in range(3):
-            try:
+    # A raylet gives up on its agents after 15 s, which may be too few for a busy machine.
+    for attempt in range(3):
+        try:
+            with workers_of(forks):
                 ray.init(
                     address="local",
                     num_cpus=6,
                     include_dashboard=False,
                     log_to_driver=False,
                     logging_level=logging.WARNING,
-                    runtime_env={"env_vars": env_vars, "py_executable": python(socket_path)},
+                    runtime_env={"env_vars": WORKER_ENVIRONMENT},
                 )
-                break
-            except Exception:
-                ray.shutdown()
-                if attempt == 2:
-                    raise
-        with fork_server(socket_path, env_vars):
-            # Serve gets its HTTP proxy when it starts or never; which test is the first to need it is not known.
-            serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": free_port()})
-            yield ray
-            serve.shutdown()
+            break
+        except Exception:
             ray.shutdown()
+            if attempt == 2:
+                raise
+    # Serve gets its HTTP proxy when it starts or never; which test is the first to need it is not known.
+    serve.start(proxy_location="HeadOnly", http_options={"host": "127.0.0.1", "port": free_port()})
+    yield ray
+    serve.shutdown()
+    ray.shutdown()
 
 
 def free_port():

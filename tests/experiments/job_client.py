@@ -44,7 +44,7 @@ def running_study(output):
         for run in client.search_runs([e.experiment_id for e in client.search_experiments()]):
             if "study.reward_apps" in run.data.tags:
                 return client, run
-        time.sleep(0.2)
+        time.sleep(0.5)
 
 
 def too_few():

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,8 @@ from experiments.shared.command import Command
 from experiments.shared.job_storage import OUTPUT_VARIABLE
 from experiments.shared.progress import Bars
 from experiments.shared.run_folder import RunFolder
+from tests.experiments.processes import wait_for
+from tests.preloaded_workers.program import running
 from vlm_rewards.credentials import URI_VARIABLE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -342,28 +346,18 @@ def test_a_stop_between_a_runs_start_and_its_work_leaves_it_not_open(call, monke
     assert "SIGTERM" in run.data.tags["end_reason"]
 
 
-def run_then_sigterm(name: str, arguments: list[str], output: Path, store: Path) -> tuple[int, str, float]:
-    """Starts a command, stops it once its run is RUNNING, and returns its status, its words and its last seconds."""
-    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'platform'}", "HF_HUB_OFFLINE": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", f"experiments.{name}", *arguments, "--output", str(output / "results")],
-        cwd=ROOT,
-        env=environment | {URI_VARIABLE: f"sqlite:///{store}", OUTPUT_VARIABLE: str(output)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+@contextmanager
+def real(log: Path, *arguments: str, **environment: str) -> Iterator[subprocess.Popen]:
+    """A command as a person starts it, killed at the end of the block."""
+    environment |= {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'platform'}"}
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            [sys.executable, *arguments], cwd=ROOT, env=os.environ | environment, stdout=file, stderr=subprocess.STDOUT
+        )
     try:
-        deadline = time.monotonic() + 200
-        while not running(store) and process.poll() is None:
-            assert time.monotonic() < deadline, "it never began"
-            time.sleep(0.2)
-        begin = time.monotonic()
-        process.send_signal(signal.SIGTERM)
-        text = process.communicate(timeout=60)[0]
+        yield process
     finally:
         process.kill()
-    return process.returncode, text, time.monotonic() - begin
 
 
 def runs_of(store: Path) -> list:
@@ -371,35 +365,47 @@ def runs_of(store: Path) -> list:
     return client.search_runs([found.experiment_id for found in client.search_experiments()])
 
 
-def running(store: Path) -> list:
+def running_in(store: Path) -> list:
     """The runs that are RUNNING; asked only of a store that is whole, since a question migrates a new one."""
     return [run for run in runs_of(store) if run.info.status == "RUNNING"] if store.is_file() else []
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory) -> Path:
-    """A store with its schema made, which takes seconds."""
-    path = tmp_path_factory.mktemp("sigterm") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
+def store(tmp_path_factory, with_store) -> Path:
+    """A store with its schema made."""
+    return with_store(tmp_path_factory.mktemp("sigterm")) / "mlflow.db"
 
 
 @pytest.mark.long
 @pytest.mark.parametrize(
-    ("name", "arguments"),
+    ("name", "arguments", "started"),
     [
-        ("train", ["--preset", "smoke", "--steps", "1000000", "--set", "reward={kind: ground_truth}"]),
-        ("prompts", ["--smoke", "--steps", "1000000", "--set", "arms={T: {settings: {reward: {kind: ground_truth}}}}"]),
-        ("pretrain_clip", ["--preset", "shapes", "--set", "training.steps=100000"]),
+        ("train", ["--preset", "smoke", "--set", "reward={kind: ground_truth}", "--steps", "1000000"], "really"),
+        ("pretrain_clip", ["--preset", "shapes", "--set", "training.steps=100000"], "really"),
+        pytest.param(
+            "prompts",
+            ["--smoke", "--set", "arms={T: {settings: {reward: {kind: ground_truth}}}}", "--steps", "1000000"],
+            "as a fork",
+            marks=pytest.mark.ray,
+        ),
     ],
 )
-def test_sigterm_leaves_no_run_open(name, arguments, store, tmp_path):
+def test_sigterm_leaves_no_run_open(name, arguments, started, store, tmp_path, request):
     before = {run.info.run_id for run in runs_of(store)}
-    code, text, seconds = run_then_sigterm(name, arguments, tmp_path, store)
+    log, output = tmp_path / "log", str(tmp_path / "results")
+    command = ["-m", f"experiments.{name}", *arguments, "--output", output]
+    environment = {URI_VARIABLE: f"sqlite:///{store}", OUTPUT_VARIABLE: str(tmp_path)}
+    forks = request.getfixturevalue("forks") if started == "as a fork" else None
+    with running(forks, log, *command, **environment) if forks else real(log, *command, **environment) as process:
+        wait_for(lambda: running_in(store) or process.poll() is not None, 200)
+        begin = time.monotonic()
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(timeout=60)
+    text = log.read_text()
     assert code == 143, text
     assert "stopped by SIGTERM; " in text
     assert "Traceback" not in text
-    assert seconds < 30
+    assert time.monotonic() - begin < 30
     found = [run for run in runs_of(store) if run.info.run_id not in before]
     assert found
     assert {run.info.status for run in found} == {"KILLED"}

@@ -22,6 +22,7 @@ import pytest
 import yaml
 from mlflow.tracking import MlflowClient
 
+from tests.preloaded_workers.fork_server import SETUP_WORKER, fork_server
 from vlm_rewards.tracking.store import default_uri
 
 # A head and a job start a dozen processes: long only where other work has the machine.
@@ -85,6 +86,16 @@ def bare_python(folder):
     return folder / "bin"
 
 
+# `ray start`, whose workers come from a fork server.
+RAY = """
+import sys
+from ray._private import ray_constants
+from ray.scripts.scripts import main
+ray_constants.SETUP_WORKER_FILENAME = sys.argv.pop(1)
+main()
+"""
+
+
 def start_head(folder, environment):
     numbers = ports()
     options = [
@@ -101,7 +112,7 @@ def start_head(folder, environment):
     python = str(folder / "python" / "bin" / "python")
     with (folder / "head.log").open("w") as log:
         process = subprocess.Popen(
-            [python, "-m", "ray.scripts.scripts", "start", "--head", "--block", *options],
+            [python, "-c", RAY, str(folder / SETUP_WORKER), "start", "--head", "--block", *options],
             cwd=folder,
             env=environment,
             stdout=log,
@@ -146,7 +157,10 @@ def token_of(process):
 
 @pytest.fixture(scope="module")
 def head():
-    """A head of its own: other Ray sessions may be on this machine, this test run's among them."""
+    """A head of its own: other Ray sessions may be on this machine, this test run's among them.
+
+    Its workers are forks of a process that has imported libraries alone: our own modules are those of the job.
+    """
     # Short: the paths of Ray's sockets may have 107 characters.
     folder = Path(tempfile.mkdtemp(prefix="head-"))
     token = folder / "token"
@@ -160,11 +174,13 @@ def head():
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "HF_HUB_OFFLINE": "1",
     }
+    python, env_vars = str(programs / "python"), yaml.safe_load((ROOT / "runtime_env.yaml").read_text())["env_vars"]
     try:
-        # A raylet gives up on its agents after 15 s, which may be too few for a busy machine.
-        started = next((found for _ in range(5) if (found := start_head(folder, environment))), None)
-        assert started, (folder / "head.log").read_text()
-        yield started
+        with fork_server(folder, env_vars, environment, python):
+            # A raylet gives up on its agents after 15 s, which may be too few for a busy machine.
+            started = next((found for _ in range(5) if (found := start_head(folder, environment))), None)
+            assert started, (folder / "head.log").read_text()
+            yield started
     finally:
         end_processes(environment)
         shutil.rmtree(folder, ignore_errors=True)

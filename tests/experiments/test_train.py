@@ -1,6 +1,6 @@
 """The main job from its command: the same real parts as `make demo`, for fewer steps.
 
-In this process and on its Ray session, but for the run that is killed.
+In this process and on its Ray session, but for the run that is killed, which has both for itself.
 """
 
 import csv
@@ -8,8 +8,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,30 +28,19 @@ from experiments.training.run import Training
 from tests.experiments.commands import MetricLog, invoke, meanwhile
 from tests.experiments.damages import DAMAGES, each_damage
 from tests.experiments.processes import wait_for
+from tests.preloaded_workers.program import running
 from vlm_rewards.errors import ConfigError, VLMRewardsError
 from vlm_rewards.evaluation.recording import Recording
 from vlm_rewards.rllib.rl_module import GoalConditionedModule
 from vlm_rewards.service import HandleTransport
 from vlm_rewards.tracking.store import default_uri
 
-ROOT = Path(__file__).resolve().parents[2]
 # Where RLlib's checkpoints keep the agent.
 MODULE = "learner_group/learner/rl_module/default_policy"
 STEPS = 1500
 # Three iterations, with checkpoints between them.
 SHORT = ("--preset", "smoke", "--steps", STEPS, "--set", "algorithm.train_batch_size=512")
 pytestmark = pytest.mark.long
-
-
-def start(*arguments):
-    return subprocess.Popen(
-        [sys.executable, "-m", "experiments.train", *map(str, arguments)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
 
 
 def trained_steps(folder):
@@ -291,16 +278,14 @@ def test_the_agent_to_compare_with_trains_on_ground_truth_without_any_reward_mod
         assert (folder / name).stat().st_size > 0
 
 
-def test_a_killed_run_resumes_to_its_end_with_its_own_weights(ray_session, tmp_path, with_store, monkeypatch):
+def test_a_killed_run_resumes_to_its_end_with_its_own_weights(ray_session, forks, tmp_path, with_store, monkeypatch):
     quick = ("--set", "served_by={kind: in_process}", "--set", "evaluation.videos=0", "--set", "evaluation.episodes=10")
-    process = start(*SHORT, "--output", with_store(tmp_path), *quick)
+    arguments = ("-m", "experiments.train", *SHORT, "--output", with_store(tmp_path), *quick)
     folder = tmp_path / "smoke-1"
-    try:
-        wait_for(lambda: trained_steps(folder) > 0 or process.poll() is not None, 280)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-    assert 0 < trained_steps(folder) < STEPS, process.stdout.read()
+    with running(forks, tmp_path / "log", *arguments) as program:
+        wait_for(lambda: trained_steps(folder) > 0 or program.poll() is not None, 280)
+        assert program.poll() is None, program.text
+    assert 0 < trained_steps(folder) < STEPS
     client, (killed,) = mlflow_runs(tmp_path)
     assert killed.info.status == "RUNNING"
 

@@ -1,59 +1,80 @@
-"""A process that has imported what Ray's workers import, and forks one for each that Ray starts.
+"""A process that has imported what others import, and forks one for each that is asked for.
 
-A worker imports Ray, torch, RLlib and MLflow for two to five seconds of processor time, and the tests start some two
-hundred: that was more than half of the suite's time. A fork has them at once. In all else it is the process that Ray
-asked for, with the arguments, environment, folder and streams that Ray gave it; with an environment in which modules
-might have been imported differently it is a Python of its own.
+A worker of Ray imports Ray, torch, RLlib and MLflow for two to five seconds of processor time, and the tests start some
+two hundred: that was more than half of the suite's time. A fork has them at once. In all else it is the process that
+was asked for, with its arguments, environment, folder and streams; with an environment in which modules might have been
+imported differently it is a Python of its own.
 """
 
 import array
 import contextlib
+import ctypes
 import gc
+import hashlib
 import importlib
 import json
 import os
 import runpy
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-PRELOADED = ("ray._private.workers.default_worker", "ray.serve", "experiments.training.run", "transformers")
-# What each worker has of its own, and no module reads: the title of its process, and what a shell leaves behind.
-OWN = {"SPT_NOENV", "SHLVL", "PWD", "OLDPWD", "_"}
+# In two steps: Ray reads its variables when it is imported, and each job of each session has its own. Among them what
+# loading a packaged model, keeping a run in sqlite and drawing a figure import when they do it, for seconds.
+CLIP = "transformers.models.clip"
+WITHOUT_RAY = (
+    *("torch", "torch._dynamo", "transformers.modeling_utils", "openvino.frontend.pytorch", "matplotlib.pyplot"),
+    *(f"{CLIP}.modeling_clip", f"{CLIP}.image_processing_pil_clip", "transformers.models.bert.modeling_bert"),
+    *("transformers.models.resnet.modeling_resnet", "mlflow.tracking", "mlflow.store.tracking.sqlalchemy_store"),
+    *("pandas", "pyarrow.parquet", "scipy.stats", "gymnasium", "PIL.Image"),
+)
+LIBRARIES = ("ray._private.workers.default_worker", "ray.serve", "ray.tune", "ray.rllib.algorithms.ppo")
+LIBRARIES += ("ray.rllib.algorithms.dqn", "ray.rllib.algorithms.appo")
+OURS = (*LIBRARIES, "experiments.training.run", "vlm_rewards.encoders.openvino_encoder", "envs.android.env")
+OURS += ("vlm_rewards.service.deployment",)
+# What each process has of its own, and no module reads when it is imported: the title of its process, what a shell
+# leaves behind, which warnings are printed, what Tune tells trials for Lightning, and what ours and Ray read when they
+# begin to work.
+OWN = {"SPT_NOENV", "SHLVL", "PWD", "OLDPWD", "_", "PYTHONBREAKPOINT", "PYTEST_CURRENT_TEST", "PYTHONWARNINGS"}
+OWN |= {"PL_DISABLE_FORK", "RAY_LD_PRELOAD_ON_WORKERS", "RAY_ADDRESS", "MLFLOW_TRACKING_URI", "VLM_REWARDS_OUTPUT"}
+PR_SET_PDEATHSIG = 1
 PATIENCE_S = 60
-
-
-def python(socket_path: Path) -> str:
-    """Give the command for Ray's `runtime_env={"py_executable": ...}` that starts workers at the server there."""
-    return f"{sys.executable} -S -E {Path(__file__).with_name('start_worker.py')} {socket_path}"
+HERE = Path(__file__).parent
+SETUP_WORKER = "setup_worker.py"
 
 
 @contextlib.contextmanager
-def fork_server(socket_path: Path, env_vars: dict[str, str]) -> Iterator[None]:
-    """Run a server for the local Ray session of this process, for the block.
+def fork_server(
+    folder: Path, env_vars: dict[str, str], environment: dict[str, str] | None = None, python: str = sys.executable
+) -> Iterator[None]:
+    """Run a server for the block, in a folder that exists.
 
-    Ray's own settings are read when Ray is imported, those of the raylet and of the job among them. So the server is
-    started with the environment that Ray's workers get, `env_vars` being what the runtime environment adds.
+    Args:
+        folder: For its socket.
+        env_vars: What a runtime environment adds to the variables of Ray's workers.
+        environment: That of the processes which will ask; this one's, unless others are named. With another one, only
+            libraries are imported, and the workers' PYTHONPATH says where our own modules are.
+        python: The program that the workers run.
     """
-    import psutil
-    import ray
-
-    (raylet,) = (child for child in psutil.Process().children() if child.name() == "raylet")
-    # The raylet preloads an allocator, for itself alone.
-    environment = {name: value for name, value in raylet.environ().items() if name != "LD_PRELOAD"}
-    environment |= {"RAY_RAYLET_PID": str(raylet.pid), "RAY_JOB_ID": ray.get_runtime_context().get_job_id()} | env_vars
-    command = [sys.executable, __file__, str(socket_path), *sys.path]
-    process = subprocess.Popen(command, env=environment)
+    shutil.copy(HERE / SETUP_WORKER, folder)
+    only_libraries = environment is not None
+    command = [python, __file__, str(folder), *(["--libraries"] if only_libraries else sys.path)]
+    variables = dict(environment if only_libraries else os.environ) | env_vars
+    if only_libraries:
+        variables.pop("PYTHONPATH", None)
+    (folder / "environment.json").write_text(json.dumps(variables))
+    process = subprocess.Popen(command, cwd=folder if only_libraries else None, env=variables)
     try:
         deadline = time.monotonic() + PATIENCE_S
-        while not socket_path.exists():
+        while not (folder / "socket").exists():
             if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the fork server of Ray's workers did not start (status {process.returncode})")
+                raise RuntimeError(f"the fork server did not start (status {process.returncode})")
             time.sleep(0.05)
         yield
     finally:
@@ -61,57 +82,147 @@ def fork_server(socket_path: Path, env_vars: dict[str, str]) -> Iterator[None]:
         process.wait()
 
 
-def serve(socket_path: str, search_path: list[str]) -> NoReturn:
-    """Import, listen, and fork a process for each connection; `search_path` is the tests' own, as Ray gives workers."""
-    environment = dict(os.environ)
-    sys.path += [folder for folder in search_path if folder not in sys.path]
-    for module in PRELOADED:
-        importlib.import_module(module)
-    # Collections of garbage in the workers then leave the memory that they share alone.
+@contextlib.contextmanager
+def workers_of(folder: Path) -> Iterator[None]:
+    """Have the server in that folder make the workers of all Ray sessions that this process begins in the block."""
+    from ray._private import ray_constants
+
+    # Joined to the path of a folder of Ray's, which it replaces: it is absolute.
+    before, ray_constants.SETUP_WORKER_FILENAME = ray_constants.SETUP_WORKER_FILENAME, str(folder / SETUP_WORKER)
+    try:
+        yield
+    finally:
+        ray_constants.SETUP_WORKER_FILENAME = before
+
+
+def main(folder: Path, search_path: Sequence[str]) -> NoReturn:
+    """Import what is not Ray, and fork a server for each environment that is asked for."""
+    gc.disable()
+    environment, modules = dict(os.environ), OURS
+    if search_path == ["--libraries"]:
+        search_path, modules = [], LIBRARIES
+    sys.path += [each for each in search_path if each not in sys.path]
+    imported(WITHOUT_RAY)
+    assert "ray" not in sys.modules
+    servers: set[str] = set()
+
+    def decide(request: dict) -> int:
+        wanted = {name: value for name, value in request["env"].items() if name not in OWN}
+        ours = {name: value for name, value in environment.items() if name not in OWN}
+        others = {name for name, _ in wanted.items() ^ ours.items() if not name.startswith("RAY_")}
+        if others - ({"PYTHONPATH"} if modules is LIBRARIES else set()):
+            return 0
+        # A PYTHONPATH may be relative to the folder.
+        key = hashlib.sha256(json.dumps([wanted, request["cwd"]], sort_keys=True).encode()).hexdigest()[:16]
+        if key not in servers:
+            servers.add(key)
+            with listen(folder / key) as its:
+                if not os.fork():
+                    listening.close()
+                    serve_environment(folder, its, request, modules)
+        return int(key, 16)
+
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    with listen(folder / "socket") as listening:
+        while True:
+            connection, _ = listening.accept()
+            request, streams = received(connection)
+            for stream in streams:
+                os.close(stream)
+            with contextlib.suppress(OSError), connection:
+                connection.sendall(decide(request).to_bytes(8, "big"))
+
+
+def serve_environment(folder: Path, listening: socket.socket, first: dict, modules: Sequence[str]) -> NoReturn:
+    """Import the rest in that environment, and fork a process for each connection, until the first server ends."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.chdir(first["cwd"])
+    os.environ.clear()
+    os.environ.update(first["env"])
+    if modules is LIBRARIES:
+        named = first["env"].get("PYTHONPATH", "").split(os.pathsep)
+        sys.path[1:1] = [os.path.abspath(each) for each in named if each]
+    imported(modules)
+    # Collections of garbage in the forks then leave the memory that they share alone.
     gc.collect()
     gc.freeze()
-    signal.signal(signal.SIGCHLD, reap)
-    with socket.socket(socket.AF_UNIX) as listening:
-        listening.bind(f"{socket_path}.new")
-        listening.listen(64)
-        os.rename(f"{socket_path}.new", socket_path)
+    gc.enable()
+    asking: dict[int, socket.socket] = {}
+    signal.signal(signal.SIGCHLD, lambda *_: reap(asking))
+    # Sessions that a fork begins get their workers from here, too.
+    with workers_of(folder):
         while True:
-            asking, _ = listening.accept()
-            size, ancillary, _, _ = asking.recvmsg(8, socket.CMSG_SPACE(3 * array.array("i").itemsize))
-            streams = array.array("i", ancillary[0][2])
-            request = json.loads(asking.makefile("rb").read(int.from_bytes(size, "big")))
-            if not os.fork():
-                listening.close()
-                asking.set_inheritable(True)
-                become(request, streams, environment)
-            asking.close()
+            connection, _ = listening.accept()
+            request, streams = received(connection)
+            # One that ends at once is not missed.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+            child = os.fork()
+            if not child:
+                for other in (listening, *asking.values()):
+                    other.close()
+                become(request, streams)
+            asking[child] = connection
+            with contextlib.suppress(OSError):
+                connection.sendall(child.to_bytes(8, "big"))
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
             for stream in streams:
                 os.close(stream)
 
 
-def become(request: dict, streams: array.array, environment: dict[str, str]) -> NoReturn:
-    """Be the process that Ray asked for; `environment` is the one in which the modules were imported."""
+def imported(modules: Sequence[str]) -> None:
+    """Import what is installed; who needs another says so."""
+    for module in modules:
+        with contextlib.suppress(ImportError):
+            importlib.import_module(module)
+
+
+def listen(path: Path) -> socket.socket:
+    """Listen at a path, which is there when it can be asked."""
+    listening = socket.socket(socket.AF_UNIX)
+    listening.bind(f"{path}.new")
+    listening.listen(64)
+    os.rename(f"{path}.new", path)
+    return listening
+
+
+def received(connection: socket.socket) -> tuple[dict, array.array]:
+    """Return what is asked for, and the streams for it."""
+    size, ancillary, _, _ = connection.recvmsg(8, socket.CMSG_SPACE(3 * array.array("i").itemsize))
+    request = json.loads(connection.makefile("rb").read(int.from_bytes(size, "big")))
+    return request, array.array("i", ancillary[0][2])
+
+
+def become(request: dict, streams: array.array) -> NoReturn:
+    """Be the process that was asked for."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
+    if request.get("new_session"):
+        os.setsid()
     os.chdir(request["cwd"])
-    if {name for name, _ in environment.items() ^ request["env"].items()} - OWN:
-        os.execve(sys.executable, [sys.executable, *request["argv"]], request["env"])
     os.environ.clear()
     os.environ.update(request["env"])
-    sys.argv = request["argv"]
-    sys.path[0] = str(Path(sys.argv[0]).parent)
-    runpy.run_path(sys.argv[0], run_name="__main__")
+    argv = request["argv"]
+    if argv[0] == "-m":
+        sys.argv, sys.path[0] = argv[1:], os.getcwd()
+        runpy.run_module(argv[1], run_name="__main__", alter_sys=True)
+    else:
+        sys.argv, sys.path[0] = argv, str(Path(argv[0]).parent)
+        runpy.run_path(argv[0], run_name="__main__")
     sys.exit()
 
 
-def reap(number: int, frame: object) -> None:
-    """Take leave of the children that have ended."""
+def reap(asking: dict[int, socket.socket]) -> None:
+    """Tell those who asked for the processes that have ended how they did."""
     with contextlib.suppress(ChildProcessError):
-        while os.waitpid(-1, os.WNOHANG)[0]:
-            pass
+        while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+            if (connection := asking.pop(ended[0], None)) is not None:
+                with contextlib.suppress(OSError):
+                    connection.sendall(ended[1].to_bytes(8, "big"))
+                connection.close()
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], sys.argv[2:])
+    main(Path(sys.argv[1]), sys.argv[2:])

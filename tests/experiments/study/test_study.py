@@ -1,12 +1,7 @@
 """A study with real parts, killed and resumed: what a reviewer finds in MLflow afterwards."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from functools import partial
-from pathlib import Path
 
 import psutil
 import pytest
@@ -15,9 +10,9 @@ from mlflow.tracking import MlflowClient
 from experiments.prompts import app
 from tests.experiments.commands import invoke, meanwhile
 from tests.experiments.processes import ray_workers, wait_for
+from tests.preloaded_workers.program import running
 from vlm_rewards.tracking.store import default_uri
 
-ROOT = Path(__file__).resolve().parents[3]
 # Two starts of a study and three of a trial: minutes on busy cores.
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900), pytest.mark.budget(180)]
 # Four iterations: one before a process is killed, and some after it.
@@ -31,19 +26,6 @@ SMALL = (
     "--set", "settings.algorithm={train_batch_size: 256}",
     "--set", "settings.evaluation.every_steps=512",
 )  # fmt: skip
-
-
-def start(address, *arguments):
-    """A study as on a cluster: that of the tests, whose head outlives the study's process."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "experiments.prompts", *map(str, arguments)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        env=os.environ | {"RAY_ADDRESS": address},
-    )
 
 
 def store(output):
@@ -77,20 +59,19 @@ def kill_env_runner_and_replica(output, is_over):
 
 
 @pytest.fixture(scope="module")
-def finished(ray_session, tmp_path_factory, with_store):
+def finished(ray_session, forks, tmp_path_factory, with_store):
     """Two templates; the driver is killed in the first trial, and in the second an env runner and a replica.
 
-    The first start is a process of its own, which can be killed; the second is in this one.
+    The first start is a process of its own, which can be killed; the second is in this one. Both are as on a cluster:
+    that of the tests, whose head outlives the study's process.
     """
     output = with_store(tmp_path_factory.mktemp("studies"))
     folder = output / "prompts_smoke-1"
-    process = start(ray_session.get_runtime_context().gcs_address, "--smoke", "--output", output, *SMALL)
-    try:
-        wait_for(lambda: trained_steps(output, "Open Common Apps, A, seed 0") > 0 or process.poll() is not None, 240)
-    finally:
-        os.killpg(process.pid, signal.SIGKILL)
-    text = process.communicate()[0]
-    assert folder.exists(), text
+    address = ray_session.get_runtime_context().gcs_address
+    command = ("-m", "experiments.prompts", "--smoke", "--output", output, *SMALL)
+    with running(forks, output / "log", *command, RAY_ADDRESS=address) as program:
+        wait_for(lambda: trained_steps(output, "Open Common Apps, A, seed 0") > 0 or program.poll() is not None, 240)
+        assert program.poll() is None, program.text
     _, _, killed = store(output)
 
     with meanwhile(partial(kill_env_runner_and_replica, output)) as killing:

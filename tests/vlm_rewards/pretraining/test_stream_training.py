@@ -68,8 +68,9 @@ def same(ours: Learner, theirs: Learner) -> bool:
 
 def test_models_side_by_side_get_the_weights_that_they_get_alone(corpus):
     small, large = config("small"), config("large", channels=12)
-    together = StreamTraining([small, large], corpus).run([None, None])
-    alone = StreamTraining([large], corpus).run([None])
+    together = StreamTraining([small, large], corpus).run([None, None], workers=0)
+    # Rendered by another process, which changes nothing.
+    alone = StreamTraining([large], corpus).run([None], workers=1)
     assert same(together[1], alone[0])
     assert not same(alone[0], StreamTraining([large], corpus).learners[0])
 
@@ -77,7 +78,7 @@ def test_models_side_by_side_get_the_weights_that_they_get_alone(corpus):
 def test_a_ladder_that_was_cut_off_between_two_checkpoints_gives_the_same_weights(corpus, tmp_path):
     models = [config("small"), config("large", channels=12)]
     files = [tmp_path / "small.pt", tmp_path / "large.pt"]
-    straight = StreamTraining(models, corpus).run([None, None])
+    straight = StreamTraining(models, corpus).run([None, None], workers=0)
 
     cut = StreamTraining(models, corpus)
     save = cut.learners[1].save
@@ -89,20 +90,20 @@ def test_a_ladder_that_was_cut_off_between_two_checkpoints_gives_the_same_weight
 
     cut.learners[1].save = dies
     with pytest.raises(KeyboardInterrupt):
-        cut.run(files)
+        cut.run(files, workers=0)
     resumed = StreamTraining(models, corpus)
     steps = []
-    resumed.run(files, on_log=lambda place, step, _: steps.append((place, step)))
+    resumed.run(files, on_log=lambda place, step, _: steps.append((place, step)), workers=0)
     assert steps == [(1, 4), (0, 8), (1, 8)], "the first went on from its step 6, the second from its step 3"
     assert all(same(ours, theirs) for ours, theirs in zip(resumed.learners, straight, strict=True))
 
 
 def test_a_checkpoint_of_another_stream_is_refused(corpus, tmp_path):
     settings = config(steps=3)
-    StreamTraining([settings], corpus).run([tmp_path / "state.pt"])
+    StreamTraining([settings], corpus).run([tmp_path / "state.pt"], workers=0)
     other = settings.model_copy(update={"data": settings.data.model_copy(update={"seed": 9})})
     with pytest.raises(ConfigError, match="belongs to other settings or data"):
-        StreamTraining([other], corpus).run([tmp_path / "state.pt"])
+        StreamTraining([other], corpus).run([tmp_path / "state.pt"], workers=0)
 
 
 def test_models_that_would_see_other_images_are_refused(corpus):
@@ -131,7 +132,7 @@ def test_contrasts_teach_what_they_contrast(corpus):
 
     def told_apart(contrasts: int) -> float:
         settings = config(steps=60, contrasts=contrasts, batch_size=32, learning_rate=4e-3, shift=0)
-        learner = StreamTraining([settings], corpus).run([None])[0]
+        learner = StreamTraining([settings], corpus).run([None], workers=0)[0]
         pairs, right = 0, 0
         with torch.no_grad():
             for seed in range(60):
