@@ -165,7 +165,7 @@ def test_the_command_takes_a_reward_preset(config, options, painted, painted_goa
     assert "144 states" in result.output
     check(tmp_path / "out", painted, painted_goals)
     client = MlflowClient(mlflow_store[1])
-    run = client.get_run(re.search(r"MLflow run (\w+)", result.output.replace("\n", ""))[1])
+    run = client.get_run(re.search(r"runs/(\w{32})", result.output.replace("\n", ""))[1])
     assert run.info.status == "FINISHED"
     assert (run.data.metrics["states"], run.data.metrics["encoded"]) == (144, 144)
     assert run.data.metrics["frames_per_second"] == pytest.approx(144 / run.data.metrics["seconds"])

@@ -66,12 +66,32 @@ class Watcher(Protocol):
     def begin(
         self, slot: int, number: int, goal_id: str, seed: int, env: gym.Env[Any, Any], first: Observations, info: Any
     ) -> None:
-        """Take note that episode `number` has begun in environment `slot`."""
+        """Take note that episode `number` has begun in environment `slot`.
+
+        Args:
+            slot: Index of the environment.
+            number: Index of the episode in the plan.
+            goal_id: Its goal.
+            seed: Its seed.
+            env: The environment, which shows the episode's first state.
+            first: What the agent is shown of it: arrays as the observation space has them, such as uint8 (H, W, 3).
+            info: The environment's info.
+        """
 
     def step(
         self, slot: int, env: gym.Env[Any, Any], action: int, seen: Observations, reward: float, info: Any, ended: bool
     ) -> None:
-        """Take note of a step in environment `slot`: its action, and what followed."""
+        """Take note of a step in environment `slot`: its action, and what followed.
+
+        Args:
+            slot: Index of the environment.
+            env: The environment, which shows the state that the action led to.
+            action: What was done, index of a discrete action space.
+            seen: What the agent is shown of that state: arrays as the observation space has them, such as uint8 (H, W, 3).
+            reward: The environment's own reward for the step.
+            info: The environment's info.
+            ended: Whether the episode is over.
+        """
 
 
 class RandomPolicy:

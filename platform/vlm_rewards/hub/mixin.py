@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 
 class SavesToTheHub:
-    """`from_pretrained`, `save_pretrained` and `push_to_hub` of a reward model."""
+    """`from_pretrained`, `save_pretrained` and `push_to_hub` of a reward model.
+
+    Attributes:
+        config: The reward's settings.
+        task_set: Its goals.
+        encoder: Its towers.
+        fingerprint: Of the reward, hex sha256.
+    """
 
     config: RewardConfig
     task_set: TaskSet

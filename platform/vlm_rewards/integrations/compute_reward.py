@@ -29,7 +29,7 @@ class ComputesReward(Protocol):
     """A reward model with LeRobot's interface."""
 
     def compute_reward(self, batch: dict[str, Any]) -> torch.Tensor:
-        """Return the rewards (B,) of a batch of observations."""
+        """Return the rewards, float32 (B,), of a batch of observations."""
         ...
 
 
@@ -98,6 +98,12 @@ class LeRobotReward(torch.nn.Module):
 
     def forward(self, batch: Mapping[str, Any]) -> tuple[torch.Tensor, dict[str, Any]]:
         """Refuse to be trained.
+
+        Args:
+            batch: As for `compute_reward`; not looked at.
+
+        Returns:
+            Never; LeRobot's trained rewards give a loss, float32 (), and what to log.
 
         Raises:
             NotImplementedError: Always.
@@ -193,13 +199,22 @@ class ComputeRewardTransport:
         return ScoreResult(self._scores(frames, goal_ids), self._fingerprint)
 
     def score_all(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str], timeout_s: float) -> ScoreResult:
-        """Score each frame against each goal, a pass a goal; see `Transport.score_all`."""
+        """Score each frame against each goal, a pass a goal; see `Transport.score_all`.
+
+        Raises:
+            NonFiniteRewardError: The model gave a number that is not finite.
+            RewardServiceError: It did not give one number a frame.
+        """
         columns = [self._scores(frames, [goal] * len(frames)) for goal in goal_ids]
         table = np.stack(columns, axis=1) if columns else np.zeros((len(frames), 0), np.float32)
         return ScoreResult(table, self._fingerprint)
 
     def embed(self, frames: npt.NDArray[np.uint8], timeout_s: float) -> EmbedResult:
         """Refuse: such a model gives rewards alone.
+
+        Args:
+            frames: uint8 (N, H, W, 3); not looked at.
+            timeout_s: Not used.
 
         Raises:
             ConfigError: Always.

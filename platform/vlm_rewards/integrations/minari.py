@@ -81,7 +81,11 @@ class MinariRecording:
         return digest.hexdigest()
 
     def episodes(self) -> Iterator[RecordedEpisode]:
-        """Yield its episodes: of T steps, T + 1 states."""
+        """Yield its episodes: of T steps, T + 1 states.
+
+        Raises:
+            ConfigError: It holds none, observations that are no pictures, or an episode without a goal.
+        """
         if not len(self._dataset):
             raise ConfigError(f"{self.name} holds no episodes")
         for episode in self._dataset.iterate_episodes():

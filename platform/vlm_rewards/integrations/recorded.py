@@ -30,8 +30,8 @@ class EpisodeRewards:
     """What a reward makes of one episode.
 
     Attributes:
-        scores: float32 (T,).
-        rewards: float32 (T,), of each state by itself.
+        scores: float32 (T,), in the head's score range.
+        rewards: float32 (T,), of each state by itself: 0 or 1, or a dense form's score.
     """
 
     scores: npt.NDArray[np.float32]

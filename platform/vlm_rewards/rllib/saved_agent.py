@@ -64,7 +64,7 @@ class SavedAgent(StrictConfig):
         weights: Hex sha256 of the file of its weights.
         environment: Gymnasium id that it was trained in; empty where it is not said.
         trained_on: What paid it: a reward's fingerprint or hub id; empty where it is not said.
-        results: What was measured of it, by name, such as `success_rate`.
+        results: What was measured of it, by name and in that metric's unit, such as `success_rate`, a share of 1.
         made_by: Version of vlm_rewards that saved it.
     """
 
@@ -97,7 +97,7 @@ def save_agent(
         folder: Where to.
         environment: Gymnasium id that it was trained in.
         trained_on: What paid it: a reward's fingerprint or hub id.
-        results: What was measured of it, by name.
+        results: What was measured of it, by name and in that metric's unit, such as `success_rate`, a share of 1.
         license: The card's license, by the hub's id for it.
         repo_id: Where it will be on the hub, for the card's example.
 

@@ -19,8 +19,8 @@ class RewardFacts(StrictConfig):
         form: The reward form.
         terminates: Whether a reward above 0 would end an episode.
         score_range: Smallest and largest score.
-        tau: Temperature of equation 1.
-        beta: Threshold of equation 2.
+        tau: Temperature of equation 1, above 0.
+        beta: Threshold of equation 2, in [0, 1].
         agree: How many of an episode's latest states must be above beta.
         fingerprint: The reward's, hex sha256.
     """

@@ -26,6 +26,7 @@ class ServedEncoder:
     Attributes:
         image_size: (height, width) in pixels that the model reads.
         fingerprint: The encoder's, hex sha256.
+        reward_fingerprint: The reward's, hex sha256.
     """
 
     def __init__(self, client: RewardClient) -> None:
@@ -61,7 +62,7 @@ class ScoredStates:
 
     Attributes:
         score: float32 (T,), the reward model's; by default p(goal) of equation 1.
-        reward: float32 (T,), equation 2 or a dense form's number; 0 for the first state.
+        reward: float32 (T,), 0 or 1 by equation 2, or a dense form's number in its score range; 0 for the first state.
         captions: K captions, the goal's own first.
         similarity: float32 (T, K), cosines.
         share: float32 (T, K), each caption's share of the softmax of equation 1.
