@@ -87,7 +87,7 @@ class Watcher(Protocol):
             slot: Index of the environment.
             env: The environment, which shows the state that the action led to.
             action: What was done, index of a discrete action space.
-            seen: What the agent is shown of that state: arrays as the observation space has them, such as uint8 (H, W, 3).
+            seen: What the agent is shown of it: arrays as the observation space has them, such as uint8 (H, W, 3).
             reward: The environment's own reward for the step.
             info: The environment's info.
             ended: Whether the episode is over.
