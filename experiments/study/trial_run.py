@@ -10,8 +10,8 @@ from typing import Any
 from ray import tune
 from ray.tune import Checkpoint
 
+from experiments.shared.driver_environment import take_over
 from experiments.shared.run_folder import RunFolder, RunState
-from experiments.study.driver_environment import take_over
 from experiments.study.trials import Trial
 from experiments.training.run import Training
 from vlm_rewards.rllib.metrics import RolloutMetrics

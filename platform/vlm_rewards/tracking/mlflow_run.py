@@ -16,6 +16,7 @@ from vlm_rewards.errors import TrackingError
 from vlm_rewards.tracking.abandoned_runs import close_abandoned_runs, process_tags
 from vlm_rewards.tracking.background_writer import BackgroundWriter, within
 from vlm_rewards.tracking.disk_reserve import DiskReserve
+from vlm_rewards.tracking.heartbeat import Heartbeat
 from vlm_rewards.tracking.store import exclusive, first_line, open_experiment, sqlite_file
 from vlm_rewards.tracking.unbroken import unbroken
 from vlm_rewards.tracking.undelivered import Undelivered
@@ -56,6 +57,7 @@ class MlflowRun:
         uri: str,
         spill_folder: Path,
         last_step: int = -1,
+        experiment_id: str = "",
     ) -> None:
         self.run_id = run_id
         self.uri = uri
@@ -69,6 +71,8 @@ class MlflowRun:
         self._waited_seconds = 0.0
         database = sqlite_file(uri)
         self._reserve = DiskReserve(database.with_suffix(".reserve")) if database else None
+        self._heartbeat = Heartbeat(client, run_id, experiment_id, uri)
+        self._heartbeat.start()
         _OPEN.add(self)
 
     @classmethod
@@ -119,12 +123,12 @@ class MlflowRun:
                     (m.step for key in run.data.metrics for m in client.get_metric_history(resume_run_id, key)),
                     default=-1,
                 )
-                return cls(client, resume_run_id, uri, spill_folder, last_step)
+                return cls(client, resume_run_id, uri, spill_folder, last_step, experiment_id)
             all_tags = {**tags, **process_tags()}
             if parent_run_id is not None:
                 all_tags["mlflow.parentRunId"] = parent_run_id
             run_id = client.create_run(experiment_id, run_name=name, tags=all_tags).info.run_id
-            started = cls(client, run_id, uri, spill_folder)
+            started = cls(client, run_id, uri, spill_folder, experiment_id=experiment_id)
         except STORE_ERRORS as error:
             raise TrackingError(f"no run could be started in the MLflow store {uri}: {first_line(error)}") from error
         try:
@@ -145,6 +149,7 @@ class MlflowRun:
         """
         try:
             self._client.update_run(self.run_id, status="SCHEDULED")
+            self._heartbeat.stop()
             _OPEN.discard(self)
         except STORE_ERRORS as error:
             raise TrackingError(
@@ -212,6 +217,7 @@ class MlflowRun:
         if self._closed:
             return
         self._closed = True
+        self._heartbeat.stop()
         _OPEN.discard(self)
         undelivered = self._writer.flush(FLUSH_SECONDS[status])
         if undelivered is not None and disk_is_full(undelivered):
