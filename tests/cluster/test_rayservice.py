@@ -1,4 +1,4 @@
-"""The RayService's file, declared as KubeRay declares it: its endpoints exist on nodes that have addresses of their own.
+"""The RayService's file, declared as KubeRay does: its endpoints exist on nodes with addresses of their own.
 
 KubeRay puts `serveConfigV2` to the head's dashboard, waits until all applications are RUNNING, and takes those pods for
 endpoints whose proxies answer on port 8000.
@@ -19,6 +19,12 @@ method, url, body = sys.argv[1:]
 headers = {"Content-Type": "application/json", "Authorization": f"Bearer {os.environ['RAY_AUTH_TOKEN']}"}
 request = urllib.request.Request(url, body.encode() or None, headers, method=method)
 print(urllib.request.urlopen(request, timeout=60).read().decode())
+"""
+_SERVE_STATUS = """
+import sys
+sys.modules["vlm_rewards"] = None
+from ray.serve.scripts import cli
+cli(["status", "--address", sys.argv[1]])
 """
 
 
@@ -57,5 +63,9 @@ def test_the_rayservice_of_the_ladder_gets_endpoints_which_list_and_score(rig):
         for address in endpoints:
             models = json.loads(http("GET", f"http://{address}:8000/v1/models"))["models"]
             assert {model["name"] for model in models} == rewards
+
+        # Whoever looks need not have the library.
+        shown = yaml.safe_load(rig.outside.python(_SERVE_STATUS, rig.jobs))["applications"]
+        assert {name: each["status"] for name, each in shown.items()} == states
     finally:
         http("DELETE", applications)
