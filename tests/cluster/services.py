@@ -23,7 +23,7 @@ def missing() -> str | None:
     """Return why this machine cannot have them, or None."""
     if not _BINARIES:
         return "there is no Postgres: apt-get install postgresql"
-    for module in ("moto", "boto3", "psycopg2"):
+    for module in ("moto", "boto3", "psycopg"):
         if importlib.util.find_spec(module) is None:
             return f"{module} is not installed: pip install -r tests/cluster/requirements.txt"
     return None
@@ -138,5 +138,7 @@ class Services:
                 return
             except AssertionError:
                 logs = "\n".join(path.read_text()[-2000:] for path in self._folder.glob("*.log"))
+                ended = [each for each in (self._s3, self._mlflow) if each is not None and each.poll() is not None]
+                assert not ended, logs
                 assert time.monotonic() < deadline, logs
                 time.sleep(0.5)
