@@ -93,7 +93,7 @@ class Node:
         log = (self._rig.folder / f"node-{self._number}.log").open("ab")
         self._process = subprocess.Popen(
             ["ip", "netns", "exec", self.name, "unshare", "--mount", "--pid", "--uts", "--fork", "--mount-proc",
-             "--kill-child", "nice", "-n", "5", "bash", "-c", script],
+             "--kill-child", "bash", "-c", script],
             stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self._rig.environment, cwd=ROOT,
             start_new_session=True,
         )  # fmt: skip
@@ -168,7 +168,7 @@ class Outside:
 
     def command(self, *arguments: str) -> list[str]:
         """Return a command line that runs another one there."""
-        return ["ip", "netns", "exec", self.name, "nice", "-n", "5", *arguments]
+        return ["ip", "netns", "exec", self.name, *arguments]
 
     def python(self, code: str, *arguments: str, seconds: float = 120, **environment: str) -> str:
         """Run a Python program there and return what it prints."""
@@ -223,7 +223,7 @@ class Rig:
     def command(self, *arguments: str) -> list[str]:
         """Return a command line that runs another one on the head."""
         return ["nsenter", f"--target={self.head.init().pid}", "--mount", "--net", "--pid", "--uts", f"--wd={ROOT}",
-                "nice", "-n", "5", *arguments]  # fmt: skip
+                *arguments]  # fmt: skip
 
     def start(self) -> None:
         """Begin, and wait until all nodes are there."""

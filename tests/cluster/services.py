@@ -68,6 +68,8 @@ class Services:
             "initdb", "-D", str(database), "-A", "scram-sha-256", "-U", "mlflow",
             "--pwfile", str(self._folder / "password"), "--no-sync",
         )  # fmt: skip
+        with (database / "pg_hba.conf").open("a") as file:
+            file.write(f"host all all {self._rig.network}.0/24 scram-sha-256\n")
         self.start_postgres()
         self._s3 = self._serve("s3.log", sys.executable, "-m", "moto.server", "-H", self._rig.outside.address, "-p5001")
         uri = f"postgresql://mlflow:{quote(self._password)}@{self._rig.outside.address}:5432/postgres"

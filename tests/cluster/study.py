@@ -162,7 +162,7 @@ class Study:
                 if time.monotonic() - begin > seconds:
                     raise
             assert time.monotonic() - begin < seconds, f"not in {seconds:.0f} s: {self.runs()}\n{watched}"
-            time.sleep(1)
+            time.sleep(2)
 
     def wait_for_steps(self, watched: Watched, more: int = 1024, seconds: float = 400) -> None:
         """Wait until each trial has trained so many steps more: it has a checkpoint, too."""

@@ -68,7 +68,7 @@ class MlflowRun:
         self._left_out: set[str] = set()
         self._closed = False
         self._started = time.monotonic()
-        self._waited_seconds = 0.0
+        self._waited_seconds = self._longest_wait = 0.0
         database = sqlite_file(uri)
         self._reserve = DiskReserve(database.with_suffix(".reserve")) if database else None
         self._heartbeat = Heartbeat(client, run_id, experiment_id, uri)
@@ -157,9 +157,12 @@ class MlflowRun:
             ) from error
 
     def log_cost(self) -> None:
-        """Log what tracking has cost: seconds that its calls have taken, and their share of this process's run."""
-        elapsed = time.monotonic() - self._started
-        costs = {"tracking/seconds": self._waited_seconds, "tracking/share": self._waited_seconds / elapsed}
+        """Log what tracking has cost: seconds of its calls, of the longest of them, and their share of this process."""
+        costs = {
+            "tracking/seconds": self._waited_seconds,
+            "tracking/longest_seconds": self._longest_wait,
+            "tracking/share": self._waited_seconds / (time.monotonic() - self._started),
+        }
         self.log_metrics(costs, step=self._last_step + 1)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
@@ -288,7 +291,9 @@ class MlflowRun:
         except STORE_ERRORS as error:
             raise self._full_disk() from error
         finally:
-            self._waited_seconds += time.monotonic() - begin
+            waited = time.monotonic() - begin
+            self._waited_seconds += waited
+            self._longest_wait = max(self._longest_wait, waited)
 
     def _full_disk(self) -> TrackingError:
         """Return the error that ends the run: a full disk will not go away by waiting."""
