@@ -27,9 +27,9 @@ logger = logging.getLogger(__name__)
 # MLflow's own limits for one log_batch call.
 PARAMS_PER_BATCH = 100
 PARAM_LENGTH = 6000
-# At the end: how long a store that is behind is waited for, and how long one may take to note the status. Who is
-# stopped has seconds.
-FLUSH_SECONDS = {"FINISHED": 30.0, "FAILED": 15.0, "KILLED": 2.0}
+# At the end: how long a store that is behind is waited for, and how long one may take to note the status. A minute
+# without the store must not cost a run of hours its good end; who is stopped has seconds.
+FLUSH_SECONDS = {"FINISHED": 120.0, "FAILED": 15.0, "KILLED": 2.0}
 STATUS_SECONDS = {"FINISHED": 15.0, "FAILED": 15.0, "KILLED": 5.0}
 
 
