@@ -200,6 +200,8 @@ class Rig:
             **{name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "PYTEST_"))},
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": secrets.token_hex(16),
+            # Of the gateway, which answers nobody without one where it listens beyond its machine.
+            "VLM_REWARDS_TOKENS": secrets.token_hex(24),
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_worker_niceness": "0",
             "PYTHONPATH": f"{ROOT}:{ROOT / 'platform'}",

@@ -15,8 +15,8 @@ from tests.cluster.rig import ROOT
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900), pytest.mark.budget(800)]
 _HTTP = """
 import os, sys, urllib.request
-method, url, body = sys.argv[1:]
-headers = {"Content-Type": "application/json", "Authorization": f"Bearer {os.environ['RAY_AUTH_TOKEN']}"}
+method, url, body, token = sys.argv[1:]
+headers = {"Content-Type": "application/json", "Authorization": f"Bearer {os.environ[token]}"}
 request = urllib.request.Request(url, body.encode() or None, headers, method=method)
 print(urllib.request.urlopen(request, timeout=60).read().decode())
 """
@@ -28,8 +28,8 @@ def test_the_rayservice_of_the_ladder_gets_endpoints_which_list_and_score(rig):
     config = yaml.safe_load(manifest["spec"]["serveConfigV2"])
     applications = f"{rig.jobs}/api/serve/applications/"
 
-    def http(method, url, body=""):
-        return rig.outside.python(_HTTP, method, url, body)
+    def http(method, url, body="", token="RAY_AUTH_TOKEN"):
+        return rig.outside.python(_HTTP, method, url, body, token)
 
     begin = time.monotonic()
     http("PUT", applications, json.dumps(config))
@@ -56,7 +56,7 @@ def test_the_rayservice_of_the_ladder_gets_endpoints_which_list_and_score(rig):
         assert len(endpoints) >= 2
         rewards = {each["name"] for each in config["applications"]} - {"gateway"}
         for address in endpoints:
-            models = json.loads(http("GET", f"http://{address}:8000/v1/models"))["models"]
+            models = json.loads(http("GET", f"http://{address}:8000/v1/models", "", "VLM_REWARDS_TOKENS"))["models"]
             assert {model["name"] for model in models} == rewards
 
         # Ray's own command, which imports the policies that it reads of: it needs the library on its path.
