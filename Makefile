@@ -25,7 +25,8 @@ test: install ## run every test
 	@$(PYTHON) scripts/check_machine.py --rendering
 	$(BIN)/python -m pytest -n $(TEST_PROCESSES) --dist loadgroup --no-loadscope-reorder --max-worker-restart=0 --durations=20
 
-cluster-test: install ## kill nodes and cut links of a cluster of namespaces: root and iproute2, minutes
+cluster-test: install ## kill nodes, cut links, take Postgres and S3 away: a cluster of namespaces, for root with iproute2
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -r tests/cluster/requirements.txt
 	VLM_REWARDS_CLUSTER_TESTS=1 $(BIN)/python -m pytest -s tests/cluster
 
 bench: install ## measure encoders, service, scaling and faults: one table, in docs/results/bench.md

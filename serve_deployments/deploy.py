@@ -11,18 +11,16 @@ first: a misspelt key never leaves this machine. An application that fails on th
 import base64
 import logging
 import os
-import time
 from pathlib import Path
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
+from serve_deployments.jobs import ADDRESS_VARIABLE, follow, job_environment, submit
 from vlm_rewards.cli.error_line import say_error
 from vlm_rewards.errors import ConfigError, VLMRewardsError
 
-ROOT = Path(__file__).resolve().parent.parent
 _TEXT_VARIABLE = "VLM_REWARDS_SERVE_FILE"
-_ADDRESS_VARIABLE = "RAY_API_SERVER_ADDRESS"
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
@@ -32,7 +30,7 @@ def main(
     config: Annotated[Path | None, typer.Argument(help="The Serve YAML; none with --status.")] = None,
     address: Annotated[
         str | None,
-        typer.Option(help=f"The cluster's job server, http://HEAD:8265; else {_ADDRESS_VARIABLE}, else this machine."),
+        typer.Option(help=f"The cluster's job server, http://HEAD:8265; else {ADDRESS_VARIABLE}, else this machine."),
     ] = None,
     timeout_s: Annotated[float, typer.Option(min=1, help="Longest wait in seconds.")] = 180.0,
     status: Annotated[bool, typer.Option("--status", help="List the cluster's applications, and stop.")] = False,
@@ -48,7 +46,7 @@ def main(
             if dry_run:
                 typer.echo(f"{len(file.applications)} applications: {', '.join(a.name for a in file.applications)}")
                 return
-        address = address or os.environ.get(_ADDRESS_VARIABLE)
+        address = address or os.environ.get(ADDRESS_VARIABLE)
         inside = _TEXT_VARIABLE in os.environ or not address
         failed = _here(text, timeout_s, status) if inside else _by_job(str(address), text, timeout_s, status)
     except ConfigError as error:
@@ -98,47 +96,15 @@ def _here(text: str, timeout_s: float, status: bool) -> bool:
 
 def _by_job(address: str, text: str, timeout_s: float, status: bool) -> bool:
     """Submit this command with the repository's code, and show what it says; tell whether something failed."""
-    from ray.job_submission import JobStatus, JobSubmissionClient
-
-    from vlm_rewards.strict_config import read_yaml
-
-    # It names each file that it leaves out.
-    logging.getLogger("ray._private.runtime_env").setLevel(logging.ERROR)
-    environment: dict[str, Any] = read_yaml(ROOT / "runtime_env.yaml")
-    environment["working_dir"] = str(ROOT)
+    # All packaged weights go along: an application that fails is put back with this job's code, whatever it served.
+    environment = job_environment(models=() if status else None)
     # For the driver alone: in the runtime environment it would be each replica's, and restart all at every change.
     assignment = f"{_TEXT_VARIABLE}={base64.b64encode(text.encode()).decode()}"
     arguments = ["--status"] if status else ["--timeout-s", f"{timeout_s:g}"]
-    try:
-        client = JobSubmissionClient(address)
-        job = client.submit_job(
-            entrypoint=" ".join([assignment, "python -m serve_deployments.deploy", *arguments]), runtime_env=environment
-        )
-    except (ConnectionError, RuntimeError) as error:
-        raise ConfigError(
-            f"the job server {address} takes no job ({' '.join(str(error).split())[:200]}): check the address, and "
-            "RAY_AUTH_MODE=token with RAY_AUTH_TOKEN where the cluster has tokens"
-        ) from error
+    entrypoint = " ".join([assignment, "python -m serve_deployments.deploy", *arguments])
+    client, job = submit(address, entrypoint, environment)
     typer.echo(f"job {job}")
-    _follow(client, job)
-    return bool(client.get_job_status(job) != JobStatus.SUCCEEDED)
-
-
-def _follow(client: Any, job: str) -> None:
-    """Print a job's output as it comes, until it has ended."""
-    shown = 0
-    while True:
-        ended = client.get_job_status(job).is_terminal()
-        logs = client.get_job_logs(job)
-        # Whole lines, without Ray's own about the job and its entrypoint, which holds all of the file.
-        upto = len(logs) if ended else logs.rfind("\n") + 1
-        for line in logs[shown:upto].splitlines():
-            if "job_manager.py" not in line and _TEXT_VARIABLE not in line:
-                typer.echo(line)
-        shown = max(shown, upto)
-        if ended:
-            return
-        time.sleep(0.5)
+    return not follow(client, job, typer.echo, left_out=(_TEXT_VARIABLE,))
 
 
 def _fail(message: str, code: int) -> NoReturn:

@@ -9,6 +9,7 @@ from ray import serve
 from serve_deployments.last_good import code_package, failure, keep_code, last_good, note_failure, remember
 from serve_deployments.serve_file import ServeApp, ServeFile
 from vlm_rewards.errors import VLMRewardsError
+from vlm_rewards.service import HandleTransport
 from vlm_rewards.service.deploying import undeploy
 from vlm_rewards.service.live import failure_of, live_rewards, refusal_of
 
@@ -72,8 +73,17 @@ def listing() -> list[tuple[str, str, str]]:
     rows = []
     for name, app in sorted(serve.status().applications.items()):
         state = "serving" if name in rewards and rewards[name].serving else app.status.value
-        rows.append((name, state, failure(name) or failure_of(app)))
+        rows.append((name, state, failure(name) or failure_of(app) or (_refused(name) if state == "serving" else "")))
     return rows
+
+
+def _refused(name: str) -> str:
+    """Return why replicas refused the last `user_config`, with which Serve calls the application healthy."""
+    try:
+        refused = HandleTransport(name).replica_info(timeout_s=5.0).refused
+    except VLMRewardsError:
+        return ""
+    return f"user_config: {refused}" if refused else ""
 
 
 def _wait(names: list[str], said: Mapping[str, str], timeout_s: float, tell: Callable[[str], None]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from rich.console import Console
 from rich.table import Table
 
+from experiments.shared.driver_environment import driver_environment, take_over
 from experiments.shared.node_probe import Needs, NodeReport, probe
 from vlm_rewards.errors import ConfigError
 
@@ -152,7 +153,10 @@ def _name(node: Node) -> str:
 
 
 class _Probe:
-    """Stands on a node while it is tried."""
+    """Stands on a node while it is tried, with what the run's own processes there will have of the environment."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        take_over(environment)
 
     def probe(self, needs: Needs, node: str) -> NodeReport:
         """Return the node's report."""
@@ -165,10 +169,12 @@ class _Probe:
 
 def _asked(needs: Needs, alive: Mapping[str, str], here: str) -> list[Node]:
     remote: Any = ray.remote(_Probe)
+    # By reference: what an actor is made with, Ray may keep on a disk.
+    environment = ray.put(driver_environment())
     probes = {
         node: remote.options(
             num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node, soft=False), max_restarts=0
-        ).remote()
+        ).remote(environment)
         for node in alive
         if node != here
     }

@@ -13,6 +13,8 @@ from vlm_rewards.errors import ConfigError, TrackingError
 _SQLITE = "sqlite:///"
 _CONNECT_SECONDS = 5.0
 _PORTS = {"http": 80, "https": 443, "postgresql": 5432, "mysql": 3306, "mssql": 1433}
+# What pip calls those whose own build needs a compiler. SQLAlchemy 2.1 takes the first for postgresql://.
+_DRIVERS = {"psycopg": "psycopg[binary]", "psycopg2": "psycopg2-binary"}
 _DATABASES = ("postgresql", "mysql", "mssql")
 
 
@@ -128,7 +130,7 @@ def _check_driver(uri: str) -> None:
     except ImportError as error:
         raise ConfigError(
             f"the driver of the MLflow store {uri} is not installed ({error.name or error}): pip install "
-            f"{'psycopg2-binary' if uri.startswith('postgresql') else error.name or 'it'}, on every node"
+            f"{_DRIVERS.get(error.name or '', error.name or 'it')}, on every node"
         ) from error
     except (SQLAlchemyError, ValueError) as error:
         raise ConfigError(f"cannot read the MLflow address {uri} ({_first_line(error)}): check it") from error

@@ -20,7 +20,7 @@ from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
 
 from experiments.shared.atomic_files import write_atomically
 from experiments.shared.command_line import named_signals
-from experiments.study.driver_environment import driver_environment
+from experiments.shared.driver_environment import driver_environment
 from experiments.study.offline_table import write_offline_table
 from experiments.study.study_config import StudyConfig
 from experiments.study.study_folder import StudyFolder, StudyRecord

@@ -10,8 +10,9 @@ from typing import Any
 from ray import tune
 from ray.tune import Checkpoint
 
+from experiments.shared.driver_environment import take_over
 from experiments.shared.run_folder import RunFolder, RunState
-from experiments.study.driver_environment import take_over
+from experiments.study.remote_storage import outlasting
 from experiments.study.trials import Trial
 from experiments.training.run import Training
 from vlm_rewards.rllib.metrics import RolloutMetrics
@@ -48,7 +49,7 @@ def run_trial(config: dict[str, Any], environment: Mapping[str, str] | None = No
         folder = _folder(trial, Path(path, "run"))
 
         def report(state: RunState) -> None:
-            tune.report(_progress(state), checkpoint=Checkpoint.from_directory(str(folder.path)))
+            outlasting(lambda: tune.report(_progress(state), checkpoint=Checkpoint.from_directory(str(folder.path))))
 
         state = folder.state()
         if state is not None and state.finished:
@@ -70,7 +71,7 @@ def _folder(trial: Trial, path: Path) -> RunFolder:
     checkpoint = tune.get_checkpoint()
     if checkpoint is None:
         return RunFolder.at(path, trial.train.model_dump(mode="json"))
-    checkpoint.to_directory(str(path))
+    outlasting(lambda: checkpoint.to_directory(str(path)))
     return RunFolder.existing(path)
 
 

@@ -21,6 +21,7 @@ import psutil
 
 ROOT = Path(__file__).resolve().parents[2]
 HEAD_PORT = 6379
+JOBS_PORT = 8265
 # Seconds to a next attempt of a node that has ended, as a pod's restart.
 _RESTART_S = 2
 
@@ -57,22 +58,15 @@ class Node:
 
     def connect(self) -> None:
         """Make its network."""
-        _ip("netns", "add", self.name)
-        _ip("link", "add", self._link, "type", "veth", "peer", "name", "eth0", "netns", self.name)
-        _ip("link", "set", self._link, "master", self._rig.bridge, "up")
-        _ip("-n", self.name, "addr", "add", f"{self.address}/24", "dev", "eth0")
-        _ip("-n", self.name, "link", "set", "eth0", "up")
-        _ip("-n", self.name, "link", "set", "lo", "up")
+        _connect(self._rig.bridge, self.name, self._link, self.address)
 
     def disconnect(self) -> None:
         """Remove its network."""
-        for command in (("link", "del", self._link), ("netns", "del", self.name)):
-            with suppress(subprocess.CalledProcessError):
-                _ip(*command)
+        _disconnect(self.name, self._link)
 
     def start(self) -> None:
         """Begin; returns at once."""
-        where = ["--head", f"--port={HEAD_PORT}", "--include-dashboard=false"]
+        where = ["--head", f"--port={HEAD_PORT}", "--dashboard-host=0.0.0.0", f"--dashboard-port={JOBS_PORT}"]
         if self._number:
             where = [f"--address={self._rig.head.address}:{HEAD_PORT}"]
         start = " ".join(
@@ -99,11 +93,16 @@ class Node:
         log = (self._rig.folder / f"node-{self._number}.log").open("ab")
         self._process = subprocess.Popen(
             ["ip", "netns", "exec", self.name, "unshare", "--mount", "--pid", "--uts", "--fork", "--mount-proc",
-             "--kill-child", "nice", "-n", "5", "bash", "-c", script],
+             "--kill-child", "bash", "-c", script],
             stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self._rig.environment, cwd=ROOT,
             start_new_session=True,
         )  # fmt: skip
         log.close()
+
+    @property
+    def runs(self) -> bool:
+        """Whether it has begun and was not killed."""
+        return self._process is not None
 
     def init(self) -> psutil.Process:
         """Return the first process of its PID namespace."""
@@ -145,6 +144,42 @@ class Node:
         _ip("link", "set", self._link, "up")
 
 
+class Outside:
+    """A machine beside the cluster: whoever submits jobs, and what keeps runs and files.
+
+    Attributes:
+        name: Of its network namespace.
+        address: Its IP address.
+    """
+
+    def __init__(self, rig: "Rig") -> None:
+        self.name = f"{rig.token}-out"
+        self.address = f"{rig.network}.9"
+        self._rig = rig
+        self._link = f"{rig.token}out"
+
+    def connect(self) -> None:
+        """Make its network."""
+        _connect(self._rig.bridge, self.name, self._link, self.address)
+
+    def disconnect(self) -> None:
+        """Remove its network."""
+        _disconnect(self.name, self._link)
+
+    def command(self, *arguments: str) -> list[str]:
+        """Return a command line that runs another one there."""
+        return ["ip", "netns", "exec", self.name, *arguments]
+
+    def python(self, code: str, *arguments: str, seconds: float = 120, **environment: str) -> str:
+        """Run a Python program there and return what it prints."""
+        done = subprocess.run(
+            self.command(sys.executable, "-c", code, *arguments),
+            env={**self._rig.environment, **environment}, cwd=ROOT, timeout=seconds, capture_output=True, text=True,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+
 class Rig:
     """The cluster.
 
@@ -152,6 +187,7 @@ class Rig:
         folder: Storage that all nodes share.
         head: The first node.
         workers: The others.
+        outside: Who is not part of it.
         environment: Of all processes in it.
     """
 
@@ -164,6 +200,8 @@ class Rig:
             **{name: value for name, value in os.environ.items() if not name.startswith(("RAY_", "PYTEST_"))},
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN": secrets.token_hex(16),
+            # Of the gateway, which answers nobody without one where it listens beyond its machine.
+            "VLM_REWARDS_TOKENS": secrets.token_hex(24),
             "RAY_USAGE_STATS_ENABLED": "0",
             "RAY_worker_niceness": "0",
             "PYTHONPATH": f"{ROOT}:{ROOT / 'platform'}",
@@ -172,6 +210,12 @@ class Rig:
             "VLM_REWARDS_CACHE": str(folder / "cache"),
         }
         self.head, *self.workers = (Node(self, number, count) for number, count in enumerate(cpus))
+        self.outside = Outside(self)
+
+    @property
+    def jobs(self) -> str:
+        """Address of the cluster's job server."""
+        return f"http://{self.head.address}:{JOBS_PORT}"
 
     @property
     def nodes(self) -> list[Node]:
@@ -181,15 +225,24 @@ class Rig:
     def command(self, *arguments: str) -> list[str]:
         """Return a command line that runs another one on the head."""
         return ["nsenter", f"--target={self.head.init().pid}", "--mount", "--net", "--pid", "--uts", f"--wd={ROOT}",
-                "nice", "-n", "5", *arguments]  # fmt: skip
+                *arguments]  # fmt: skip
 
     def start(self) -> None:
         """Begin, and wait until all nodes are there."""
         _ip("link", "add", self.bridge, "type", "bridge")
         _ip("link", "set", self.bridge, "up")
+        self.outside.connect()
         for node in self.nodes:
             node.connect()
             node.start()
+        self.wait_for(len(self.nodes))
+
+    def mend(self) -> None:
+        """Mend all links, begin those nodes that were killed, and wait until all are there."""
+        for node in self.nodes:
+            node.mend()
+            if not node.runs:
+                node.start()
         self.wait_for(len(self.nodes))
 
     def wait_for(self, number: int, seconds: float = 240) -> None:
@@ -216,8 +269,8 @@ class Rig:
         """Remove everything."""
         for node in self.nodes:
             node.kill()
-        for node in self.nodes:
-            node.disconnect()
+        for place in (*self.nodes, self.outside):
+            place.disconnect()
         with suppress(subprocess.CalledProcessError):
             _ip("link", "del", self.bridge)
 
@@ -233,6 +286,21 @@ def cluster(*cpus: int) -> Iterator[Rig]:
             yield rig
         finally:
             rig.stop()
+
+
+def _connect(bridge: str, name: str, link: str, address: str) -> None:
+    _ip("netns", "add", name)
+    _ip("link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", name)
+    _ip("link", "set", link, "master", bridge, "up")
+    _ip("-n", name, "addr", "add", f"{address}/24", "dev", "eth0")
+    _ip("-n", name, "link", "set", "eth0", "up")
+    _ip("-n", name, "link", "set", "lo", "up")
+
+
+def _disconnect(name: str, link: str) -> None:
+    for command in (("link", "del", link), ("netns", "del", name)):
+        with suppress(subprocess.CalledProcessError):
+            _ip(*command)
 
 
 def _ip(*arguments: str) -> None:

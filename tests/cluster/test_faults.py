@@ -33,7 +33,6 @@ def begin(rig):
     runs = []
 
     def begin(name, minutes, **settings):
-        rig.wait_for(3)
         runs.append(Run(rig, name, minutes, **settings))
         runs[-1].wait_for("training …", 400)
         runs[-1].wait_for("/10,000,000", 400)
@@ -52,8 +51,9 @@ def said(run, text, after):
     assert at - after <= SAID_WITHIN_S
 
 
-def test_a_node_that_is_killed_costs_a_training_a_fragment_and_is_taken_back(begin, rig):
-    run = begin("killed", 3)
+def test_a_training_outlives_a_killed_node_and_a_cut_link(begin, rig):
+    """Each costs it a fragment at most; the node is taken back, and the other env runner goes on meanwhile."""
+    run = begin("outlives", 3.5)
     worker, _ = with_runner(rig)
     killed = run.now()
     worker.kill()
@@ -62,27 +62,21 @@ def test_a_node_that_is_killed_costs_a_training_a_fragment_and_is_taken_back(beg
     time.sleep(5)
     worker.start()
     run.wait_for(f"node {worker.address} is back", 300, after=killed)
+    rig.wait_for(3)
+    # The new env runner is on it, or on the head, which had a CPU to spare.
+    other = next(node for node in rig.workers if node.processes("ray::RewardEnvRunner"))
+    cut = run.now()
+    other.cut()
+    try:
+        said(run, f"node {other.address}", cut)
+        time.sleep(max(0.0, 90 - (run.now() - cut)))
+    finally:
+        other.mend()
     run.finish(600)
     metrics = check_steps(run)[-1][1]
-    assert metrics["train/env_runners_lost"] == 1
-    assert metrics["train/fragments_dropped"] <= 1
-    assert metrics["cluster/nodes_lost"] == 1
-
-
-@pytest.mark.parametrize(("seconds", "minutes"), [(20, 1.5), (90, 3)])
-def test_a_link_that_is_cut_is_said_and_outlived(begin, rig, seconds, minutes):
-    run = begin(f"cut-{seconds}", minutes)
-    worker, _ = with_runner(rig)
-    cut = run.now()
-    worker.cut()
-    try:
-        said(run, f"node {worker.address}", cut)
-        time.sleep(max(0.0, seconds - (run.now() - cut)))
-    finally:
-        worker.mend()
-    run.finish(600)
-    check_steps(run)
-    rig.wait_for(3)
+    assert 1 <= metrics["train/env_runners_lost"] <= 2
+    assert metrics["train/fragments_dropped"] <= metrics["train/env_runners_lost"]
+    assert metrics["cluster/nodes_lost"] >= 1
 
 
 def test_below_the_least_share_a_training_waits_and_goes_on_when_the_node_is_back(begin, rig):
@@ -95,6 +89,17 @@ def test_below_the_least_share_a_training_waits_and_goes_on_when_the_node_is_bac
     assert sum("training waits for more" in line for _, line in run.lines) == 1
     worker.start()
     run.wait_for("training goes on", 300, after=killed)
+    rig.wait_for(3)
+    # Shorter than what Ray gives a node up for.
+    other = next(node for node in rig.workers if node.processes("ray::RewardEnvRunner"))
+    cut = run.now()
+    other.cut()
+    try:
+        said(run, f"node {other.address}", cut)
+        time.sleep(max(0.0, 20 - (run.now() - cut)))
+    finally:
+        other.mend()
     run.finish(600)
     metrics = check_steps(run)[-1][1]
-    assert metrics["train/env_runners_lost"] == metrics["train/env_runner_restarts"] == 1
+    assert metrics["train/env_runners_lost"] == metrics["train/env_runner_restarts"] <= 2
+    assert metrics["cluster/nodes_lost"] == 1

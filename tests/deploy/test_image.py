@@ -101,3 +101,12 @@ def test_the_builder_is_sent_the_code_and_no_more():
     ):
         assert sent(needed)
     assert not sent(".venv/lib/x.py")
+
+
+def test_the_image_has_the_driver_that_a_postgres_address_without_one_asks_for():
+    """SQLAlchemy 2.1 takes another than 2.0 did: an MLflow server with the other one does not start."""
+    from sqlalchemy.dialects import registry
+
+    driver = registry.load("postgresql").driver
+    lines = (FOLDER / "requirements.txt").read_text().splitlines()
+    assert [line for line in lines if re.match(rf"{driver}\W", line)], f"{driver} is not among {lines}"

@@ -1,4 +1,4 @@
-"""A study under `ray job submit`: a plain Ray head, to which nothing of ours is installed, and what is uploaded."""
+"""A study as a job: a plain Ray head, to which nothing of ours is installed, and what `experiments.submit` uploads."""
 
 import json
 import os
@@ -15,11 +15,9 @@ import venv
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from zipfile import ZipFile
 
 import psutil
 import pytest
-import yaml
 from mlflow.tracking import MlflowClient
 
 from tests.preloaded_workers.fork_server import SETUP_WORKER, fork_server
@@ -190,11 +188,10 @@ def head():
 def study(head):
     """What a study printed as a job, and what another program got of its reward meanwhile."""
     output = head.folder / "results"
-    client_environment = {"RAY_ADDRESS": head.address, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'platform'}"}
-    client = run(head, "client.log", str(CLIENT), str(output), **client_environment)
+    ours = {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'platform'}"}
+    client = run(head, "client.log", str(CLIENT), str(output), **ours, RAY_ADDRESS=head.address)
     command = ["python", "-m", "experiments.model_size", "--preset", "smoke", "--output", str(output), *SMALL]
-    submit = ["job", "submit", "--address", head.jobs, "--working-dir", ".", "--runtime-env", "runtime_env.yaml"]
-    job = run(head, "job.log", "-m", "ray.scripts.scripts", *submit, "--", *command)
+    job = run(head, "job.log", "-m", "experiments.submit", "--address", head.jobs, "--", *command, **ours)
     while job.poll() is None:
         assert client.poll() in (None, 0), (head.folder / "client.log").read_text()
         time.sleep(0.2)
@@ -242,20 +239,3 @@ def test_a_job_runs_on_what_was_uploaded_alone(head, study):
 def test_a_cluster_with_too_few_cpus_is_told_before_anything_starts(study):
     *_, seen = study
     assert seen["too_few"].startswith("the experiment needs 64 CPUs and the Ray cluster has 3 in all")
-
-
-def test_what_is_uploaded_is_small_and_holds_nothing_private():
-    from ray._private.runtime_env.packaging import create_package
-
-    excludes = yaml.safe_load((ROOT / "runtime_env.yaml").read_text())["excludes"]
-    with tempfile.TemporaryDirectory() as folder:
-        package = Path(folder, "package.zip")
-        # Not even with Ray told to read no .gitignore.
-        create_package(str(ROOT), package, include_gitignore=False, excludes=excludes)
-        assert package.stat().st_size < 50e6
-        with ZipFile(package) as file:
-            names = file.namelist()
-    tops = {name.split("/")[0] for name in names}
-    assert {"platform", "experiments", "envs", "rllib_configs", "serve_deployments", "constraints.txt"} <= tops
-    assert not tops & {".git", ".venv", "runs", "mlruns", "data", "tests", ".mypy_cache", ".pytest_cache"}
-    assert not [name for name in names if name.endswith((".db", ".pyc"))]

@@ -1,8 +1,12 @@
 """Deploying a file: all healthy, or what was there before, by handle and over HTTP."""
 
 import base64
+import functools
+import threading
 import time
+from collections import Counter
 from types import SimpleNamespace
+from zipfile import ZipFile
 
 import httpx2
 import numpy as np
@@ -17,7 +21,9 @@ from serve_deployments.rollout import listing, roll_out
 from serve_deployments.serve_file import ServeFile
 from tests.deploy.schemas import ROOT
 from vlm_rewards.errors import ConfigError
-from vlm_rewards.service import HandleTransport, RewardClient
+from vlm_rewards.goals import TaskSet
+from vlm_rewards.reward_model import RewardConfig, RewardModel
+from vlm_rewards.service import HandleTransport, HttpTransport, RewardClient
 
 NAME = "reward-rolled"
 FRAMES = np.random.default_rng(0).integers(0, 256, (2, 16, 16, 3), dtype=np.uint8)
@@ -123,8 +129,58 @@ def test_one_that_never_served_is_taken_away(good):
     assert "reward-never" not in {name for name, state, _ in listing() if state != "DELETING"}
 
 
-@pytest.mark.budget(60)
-def test_serves_own_deploy_with_a_mistake_leaves_the_old_reward_too(good, ray_session):
+class Callers:
+    """Callers that ask one reward all the while, two by handle and two over HTTP, and look at what they get."""
+
+    def __init__(self, name, url):
+        self.clients = [RewardClient(transport) for transport in (HandleTransport(name), HttpTransport(url, name))]
+        reward = RewardModel(RewardConfig(model="fake", tau=0.1, beta=0.5), TaskSet.named("open_common_apps"))
+        self.goals = [goal.id for goal in reward.task_set.goals[:2]]
+        self.expected = reward.score(FRAMES, self.goals)
+        self.answers = Counter()
+        self.wrong = []
+        self._over = threading.Event()
+
+    def __enter__(self):
+        self._threads = [
+            threading.Thread(target=self._ask, args=(kind, client))
+            for kind, client in zip(("handle", "HTTP") * 2, self.clients * 2, strict=True)
+        ]
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._over.set()
+        for thread in self._threads:
+            thread.join(60)
+
+    def _ask(self, kind, client):
+        while not self._over.wait(0.02):
+            try:
+                scores = client.score(FRAMES, self.goals).scores
+            except Exception as error:
+                self.wrong.append(error)
+                continue
+            self.answers[kind] += 1
+            if not np.array_equal(scores, self.expected):
+                self.wrong.append(scores)
+
+    def more(self, number=5):
+        """Waits until each kind has got so many more answers: what was deployed has been in force for that long."""
+        before = Counter(self.answers)
+        wait_until(lambda: all(self.answers[kind] >= before[kind] + number for kind in before))
+
+
+def wait_until(condition, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert condition()
+
+
+@pytest.mark.budget(90)
+def test_no_request_fails_while_mistakes_are_deployed_and_the_failure_is_shown_beside_the_old_reward(url, ray_session):
     """`serve deploy` and KubeRay: the file is built on the cluster, where it fails."""
     from ray.serve.schema import ServeDeploySchema
 
@@ -135,35 +191,43 @@ def test_serves_own_deploy_with_a_mistake_leaves_the_old_reward_too(good, ray_se
         schema = ServeDeploySchema.model_validate(yaml.safe_load(text.replace(NAME, name)))
         ray_session.get(controller.apply_config.remote(schema))
 
-    def wait(condition):
-        deadline = time.monotonic() + 30
-        while not condition() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        assert condition()
-
     def state():
         return serve.status().applications[name].status
 
-    try:
-        apply(file())
-        wait(lambda: state() == "RUNNING")
-        apply(file(num_cpu=1))
-        wait(lambda: state() == "DEPLOY_FAILED")
-        client = RewardClient(HandleTransport(name))
-        assert client.score(FRAMES, client.describe().goal_ids[:2])
-        listed = [info["name"] for info in httpx2.get(f"{good}/v1/models", timeout=20).json()["models"]]
-        assert name in listed
+    def failed(reason):
+        return state() == "DEPLOY_FAILED" and reason in serve.status().applications[name].message
+
+    def listed():
+        """What the deploy command and the gateway say of the reward."""
         (row,) = (row for row in listing() if row[0] == name)
         assert row[1] == "serving"
-        assert "num_cpu" in row[2]
-        # A value that replicas refuse does not end them.
+        (info,) = (each for each in httpx2.get(f"{url}/v1/models", timeout=20).json()["models"] if each["name"] == name)
+        assert info["beta"] == 0.5
+        return row[2]
+
+    try:
         apply(file())
-        wait(lambda: state() == "RUNNING")
-        before = HandleTransport(name).replica_info(timeout_s=10).pid
-        apply(file(user_config={"beta": 2.0}))
-        wait(lambda: "beta" in HandleTransport(name).replica_info(timeout_s=10).refused)
-        assert HandleTransport(name).replica_info(timeout_s=10).pid == before
-        assert client.describe().beta == 0.5
+        wait_until(lambda: state() == "RUNNING")
+        pid = HandleTransport(name).replica_info(timeout_s=10).pid
+        with Callers(name, url) as callers:
+            wait_until(lambda: len(callers.answers) == 2)
+            for mistake, reason in (
+                (file(num_cpu=1), "num_cpu"),
+                (file(task_set="/no/such/tasks.yaml"), "/no/such/tasks.yaml"),
+            ):
+                apply(mistake)
+                wait_until(functools.partial(failed, reason))
+                callers.more()
+                assert reason in listed()
+            # A value that replicas refuse does not end them.
+            apply(file(user_config={"beta": 2.0}))
+            wait_until(lambda: "beta" in listed())
+            callers.more()
+        assert callers.wrong == []
+        stats = [client.pop_stats() for client in callers.clients]
+        print(f"{dict(callers.answers)} answers, {sum(each.retries for each in stats)} retries")
+        assert sum(each.failures for each in stats) == 0
+        assert HandleTransport(name).replica_info(timeout_s=10).pid == pid
     finally:
         serve.delete(name, _blocking=False)
 
@@ -177,6 +241,8 @@ def test_a_job_carries_code_and_file_together(tmp_path, monkeypatch, capsys):
 
         def submit_job(self, **job):
             sent.update(job)
+            with ZipFile(job["runtime_env"]["working_dir"]) as file:
+                sent["names"] = file.namelist()
             return "job-1"
 
         def get_job_status(self, job):
@@ -194,7 +260,9 @@ def test_a_job_carries_code_and_file_together(tmp_path, monkeypatch, capsys):
     assert "reward: healthy" in result.output
     assert "VLM_REWARDS_SERVE_FILE" not in result.output
     environment = sent["runtime_env"]
-    assert environment["working_dir"] == str(ROOT)
+    assert {"serve_deployments/deploy.py", "platform/vlm_rewards/checkpoints/pocket-l/model.safetensors"} <= set(
+        sent["names"]
+    )
     assert environment["env_vars"]["PYTHONPATH"] == "platform"
     assert "VLM_REWARDS_SERVE_FILE" not in environment["env_vars"], "each replica would have it, and restart"
     assignment, command = sent["entrypoint"].split(" ", 1)

@@ -27,11 +27,17 @@ def resolve_model(model: str) -> str:
         model: Name of a packaged model, a folder (`~` is the user's), or a hub id.
 
     Raises:
-        ConfigError: None of these.
+        ConfigError: None of these, or a packaged model whose weights were left out of this copy of the code.
     """
     model = os.path.expanduser(model)  # of a user who is none, it stays as it is
     if model in packaged_models():
-        return str(PACKAGED_MODELS / model)
+        folder = PACKAGED_MODELS / model
+        if not any(folder.glob("*.safetensors")):
+            raise ConfigError(
+                f"the weights of {model} did not come with this copy of the code ({folder}): submit the job with "
+                f"python -m experiments.submit --model {model}, or with ray job submit, which sends all"
+            )
+        return str(folder)
     if os.path.isdir(model):  # of any text, also one that no path can be
         return model
     if _HUB_ID.fullmatch(model) and not model.startswith("."):

@@ -17,6 +17,7 @@ from vlm_rewards.tracking.abandoned_runs import close_abandoned_runs, process_ta
 from vlm_rewards.tracking.addresses import where_to_look
 from vlm_rewards.tracking.background_writer import BackgroundWriter, within
 from vlm_rewards.tracking.disk_reserve import DiskReserve
+from vlm_rewards.tracking.heartbeat import Heartbeat
 from vlm_rewards.tracking.store import exclusive, first_line, open_experiment, sqlite_file
 from vlm_rewards.tracking.unbroken import unbroken
 from vlm_rewards.tracking.undelivered import Undelivered
@@ -27,9 +28,9 @@ logger = logging.getLogger(__name__)
 # MLflow's own limits for one log_batch call.
 PARAMS_PER_BATCH = 100
 PARAM_LENGTH = 6000
-# At the end: how long a store that is behind is waited for, and how long one may take to note the status. Who is
-# stopped has seconds.
-FLUSH_SECONDS = {"FINISHED": 30.0, "FAILED": 15.0, "KILLED": 2.0}
+# At the end: how long a store that is behind is waited for, and how long one may take to note the status. A minute
+# without the store must not cost a run of hours its good end; who is stopped has seconds.
+FLUSH_SECONDS = {"FINISHED": 120.0, "FAILED": 15.0, "KILLED": 2.0}
 STATUS_SECONDS = {"FINISHED": 15.0, "FAILED": 15.0, "KILLED": 5.0}
 
 
@@ -59,6 +60,7 @@ class MlflowRun:
         uri: str,
         spill_folder: Path,
         last_step: int = -1,
+        experiment_id: str = "",
     ) -> None:
         self.run_id = run_id
         self.uri = uri
@@ -69,9 +71,11 @@ class MlflowRun:
         self._left_out: set[str] = set()
         self._closed = False
         self._started = time.monotonic()
-        self._waited_seconds = 0.0
+        self._waited_seconds = self._longest_wait = 0.0
         database = sqlite_file(uri)
         self._reserve = DiskReserve(database.with_suffix(".reserve")) if database else None
+        self._heartbeat = Heartbeat(client, run_id, experiment_id, uri)
+        self._heartbeat.start()
         _OPEN.add(self)
 
     @classmethod
@@ -125,14 +129,14 @@ class MlflowRun:
                     default=-1,
                 )
                 _BEGUN.append(where_to_look(uri, run.info.experiment_id, resume_run_id))
-                return cls(client, resume_run_id, uri, spill_folder, last_step)
+                return cls(client, resume_run_id, uri, spill_folder, last_step, experiment_id)
             all_tags = {**tags, **process_tags()}
             if parent_run_id is not None:
                 all_tags["mlflow.parentRunId"] = parent_run_id
             if note:
                 all_tags["mlflow.note.content"] = note[:PARAM_LENGTH]
             run_id = client.create_run(experiment_id, run_name=name, tags=all_tags).info.run_id
-            started = cls(client, run_id, uri, spill_folder)
+            started = cls(client, run_id, uri, spill_folder, experiment_id=experiment_id)
             if parent_run_id is None or not any(parent_run_id in line for line in _BEGUN):
                 _BEGUN.append(where_to_look(uri, experiment_id, run_id))
         except STORE_ERRORS as error:
@@ -155,6 +159,7 @@ class MlflowRun:
         """
         try:
             self._client.update_run(self.run_id, status="SCHEDULED")
+            self._heartbeat.stop()
             _OPEN.discard(self)
         except STORE_ERRORS as error:
             raise TrackingError(
@@ -162,9 +167,12 @@ class MlflowRun:
             ) from error
 
     def log_cost(self) -> None:
-        """Log what tracking has cost: seconds that its calls have taken, and their share of this process's run."""
-        elapsed = time.monotonic() - self._started
-        costs = {"tracking/seconds": self._waited_seconds, "tracking/share": self._waited_seconds / elapsed}
+        """Log what tracking has cost: seconds of its calls, of the longest of them, and their share of this process."""
+        costs = {
+            "tracking/seconds": self._waited_seconds,
+            "tracking/longest_seconds": self._longest_wait,
+            "tracking/share": self._waited_seconds / (time.monotonic() - self._started),
+        }
         self.log_metrics(costs, step=self._last_step + 1)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int) -> None:
@@ -222,6 +230,7 @@ class MlflowRun:
         if self._closed:
             return
         self._closed = True
+        self._heartbeat.stop()
         _OPEN.discard(self)
         undelivered = self._writer.flush(FLUSH_SECONDS[status])
         if undelivered is not None and disk_is_full(undelivered):
@@ -292,7 +301,9 @@ class MlflowRun:
         except STORE_ERRORS as error:
             raise self._full_disk() from error
         finally:
-            self._waited_seconds += time.monotonic() - begin
+            waited = time.monotonic() - begin
+            self._waited_seconds += waited
+            self._longest_wait = max(self._longest_wait, waited)
 
     def _full_disk(self) -> TrackingError:
         """Return the error that ends the run: a full disk will not go away by waiting."""

@@ -109,11 +109,13 @@ def test_the_cost_of_tracking_is_the_time_inside_its_requests_and_its_share_of_t
     run = start(store, params={})
     deliver = run._client.log_batch
 
-    def takes_two_seconds(*arguments, **options):
-        clock.now += 2
+    took = iter((1, 3, 2, 0))
+
+    def takes_seconds(*arguments, **options):
+        clock.now += next(took)
         deliver(*arguments, **options)
 
-    monkeypatch.setattr(run._client, "log_batch", takes_two_seconds)
+    monkeypatch.setattr(run._client, "log_batch", takes_seconds)
     for step in (1, 2, 3):
         clock.now += 8
         run.log_metrics({"a": 1.0}, step=step)
@@ -121,6 +123,7 @@ def test_the_cost_of_tracking_is_the_time_inside_its_requests_and_its_share_of_t
     run.finish()
     found = reader(store).get_run(run.run_id).data.metrics
     assert found["tracking/seconds"] == pytest.approx(6)
+    assert found["tracking/longest_seconds"] == pytest.approx(3)
     assert found["tracking/share"] == pytest.approx(6 / 30)
 
 

@@ -1,4 +1,4 @@
-"""What the processes of a study's trials need of the environment that the study was started in.
+"""What processes on other nodes, of a study's trials say, need of the environment that a command was started in.
 
 On a cluster they are children of Ray's own processes and inherit nothing. The values travel through Ray's object store,
 by the names below: none stands in a file, as it would in a runtime environment.
@@ -16,7 +16,7 @@ _PREFIXES = ("MLFLOW_TRACKING_", "MLFLOW_S3_", "AWS_", "GOOGLE_APPLICATION_", "A
 
 
 def driver_environment() -> dict[str, str]:
-    """Return the variables of this process that trials need."""
+    """Return the variables of this process that those on other nodes need."""
     return {name: value for name, value in os.environ.items() if name in _NAMES or name.startswith(_PREFIXES)}
 
 

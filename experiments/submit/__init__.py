@@ -1,0 +1,1 @@
+"""Submits a command as a job, with the code and the weights that it needs."""
