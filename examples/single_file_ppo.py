@@ -16,6 +16,7 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 import torch
+from gymnasium.spaces import Dict, Discrete
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from torch import nn
 from torch.distributions import Categorical
@@ -67,7 +68,7 @@ class Args:
 class Agent(nn.Module):
     """A small convolutional network with a policy and a value on top."""
 
-    def __init__(self, shape: tuple[int, int, int], actions: int) -> None:
+    def __init__(self, shape: tuple[int, ...], actions: int) -> None:
         """Make the network.
 
         Args:
@@ -127,8 +128,12 @@ def train(args: Args) -> tuple[list[float], list[float]]:
 
 
 def _ppo(args: Args, vec_env: EpisodeStatistics, rng: np.random.Generator) -> tuple[list[float], list[float]]:
-    shape = vec_env.single_observation_space["image"].shape  # type: ignore[index]  # a Dict space
-    agent = Agent(shape, int(vec_env.single_action_space.n))  # type: ignore[attr-defined]  # a Discrete space
+    observations, actions_of_one = vec_env.single_observation_space, vec_env.single_action_space
+    assert isinstance(observations, Dict)
+    assert isinstance(actions_of_one, Discrete)
+    shape = observations["image"].shape
+    assert shape is not None
+    agent = Agent(shape, int(actions_of_one.n))
     optimizer = torch.optim.Adam(agent.parameters(), lr=args.learning_rate, eps=1e-5)
     rollouts = max(1, args.total_timesteps // (args.num_envs * args.num_steps))
 

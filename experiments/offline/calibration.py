@@ -26,7 +26,8 @@ from vlm_rewards.evaluation.offline.embedding_store import EmbeddingStore
 from vlm_rewards.evaluation.offline.precision_recall import average_precision
 from vlm_rewards.evaluation.offline.thresholds import ThresholdChoice, choose_threshold, softmax_scores
 from vlm_rewards.goals import NegativesSpec, PromptTemplate
-from vlm_rewards.hub.saved_reward import CALIBRATION_FILE, CalibrationCurve
+from vlm_rewards.hub.reward_file import CALIBRATION_FILE
+from vlm_rewards.hub.saved_reward import CalibrationCurve
 from vlm_rewards.reward_model import RewardConfig
 from vlm_rewards.service.served_by import connect
 from vlm_rewards.tracking import MlflowRun

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from pydantic import Field, field_validator, model_validator
 
 from vlm_rewards.encoders import RUNTIMES, Encoder, EnsembleEncoder, Precision, load_encoder
-from vlm_rewards.errors import SelfCheckError
+from vlm_rewards.errors import ConfigError, SelfCheckError
 from vlm_rewards.goals import NegativesSpec, PromptTemplate, TaskSet
 from vlm_rewards.heads import (
     Agreement,
@@ -104,10 +104,15 @@ class RewardConfig(StrictConfig):
     def _saved_reward_by_name(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
-        # A room above this one: it knows what a saved reward is, which holds settings of this very class.
-        from vlm_rewards.hub.saved_reward import SavedReward
+        # Here, since most rewards are no saved ones, and the hub's client takes its time to be imported.
+        from vlm_rewards.hub.reward_file import RewardFile
 
-        saved = SavedReward.read(value).reward
+        file = RewardFile.read(value)
+        try:
+            saved, task_set = cls(**file.values["reward"]), TaskSet(**file.values["task_set"])
+        except (ConfigError, KeyError, TypeError) as error:
+            raise ConfigError(f"{file.path}: {error}") from error
+        file.check(saved.fingerprint_parts(task_set), task_set)
         return {name: getattr(saved, name) for name in saved.model_fields_set}
 
     @field_validator("template")

@@ -83,6 +83,7 @@ def _python(text: str) -> Iterator[str]:
     except SyntaxError as error:
         yield f"line {error.lineno}: {error.msg}"
         return
+    names: list[tuple[str, str | None]]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [(alias.name, None) for alias in node.names]

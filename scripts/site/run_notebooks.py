@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
@@ -26,6 +27,11 @@ from scripts.site.notebooks import KEY, ROOT, RUN, SOURCES, digest, read
 MOST_S = float(os.environ.get("DOCS_CHECK_MOST_S", 180))
 
 
+def _group_of(provisioner: Any) -> int:
+    """Return the process group of a kernel on this machine."""
+    return int(provisioner.pgid)
+
+
 def run(source: Path) -> str:
     """Run one notebook.
 
@@ -40,7 +46,7 @@ def run(source: Path) -> str:
         kernel = AsyncKernelManager(kernel_name="python3", transport="ipc")
         resources = {"metadata": {"path": str(ROOT)}}
         client = NotebookClient(notebook, km=kernel, timeout=MOST_S, resources=resources)
-        client.on_notebook_start = lambda notebook: groups.append(kernel.provisioner.pgid)
+        client.on_notebook_start = lambda notebook: groups.append(_group_of(kernel.provisioner))
         client.execute()
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         return str(error).strip()

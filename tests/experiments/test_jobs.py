@@ -18,6 +18,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 from mlflow.tracking import MlflowClient
 
 from tests.preloaded_workers.fork_server import SETUP_WORKER, fork_server

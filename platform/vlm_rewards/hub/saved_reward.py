@@ -1,11 +1,9 @@
 """A reward in a folder: what it is made of, how it was calibrated, and whose weights it needs."""
 
-import hashlib
 import json
 import os
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +15,10 @@ from vlm_rewards.encoders import packaged_models
 from vlm_rewards.encoders.checkpoint_files import check_folder
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.goals import PromptTemplate, TaskSet
-from vlm_rewards.hub.transfer import fetch, is_hub_id
+from vlm_rewards.hub.reward_file import CALIBRATION_FILE, REWARD_FILE, WEIGHTS, RewardFile, renamed, settings_hashes
 from vlm_rewards.reward_config import RewardConfig
-from vlm_rewards.strict_config import StrictConfig, read_yaml
+from vlm_rewards.strict_config import StrictConfig
 from vlm_rewards.whole_files import written_whole
-
-REWARD_FILE = "reward.yaml"
-CALIBRATION_FILE = "calibration.json"
-#: Folder of the weights that travel along, one folder a model.
-WEIGHTS = "weights"
-#: Of a repository, what is read.
-FILES = (REWARD_FILE, CALIBRATION_FILE, "README.md", f"{WEIGHTS}/*")
 
 # Of a model's folder, what is copied; its pictures of the self-check besides.
 _MODEL_FILES = ("*.json", "*.txt", "*.model", "*.safetensors", "README.md", "LICENSE*", "NOTICE*", "self_check/*.png")
@@ -116,27 +107,12 @@ class SavedReward(StrictConfig):
         Raises:
             ConfigError: There is none, it is damaged or was changed, or names a model outside its folder.
         """
-        folder = fetch(source, FILES, **options)
-        path = folder / REWARD_FILE
-        if not path.is_file():
-            raise ConfigError(
-                f"{source} holds no {REWARD_FILE}, so it is no saved reward; make one with vlm-rewards save"
-            )
-        values = read_yaml(path)
-        if not isinstance(values.get("reward"), dict):
-            raise ConfigError(f"{path} has no mapping `reward`; save the reward again")
-        values["reward"] = _renamed(values["reward"], lambda model: _named_or_inside(folder, model, path))
+        file = RewardFile.read(source, **options)
         try:
-            saved = cls(**values)
+            saved = cls(**file.values)
         except (ConfigError, TypeError) as error:
-            raise ConfigError(f"{path}: {error}") from error
-        found = settings_hashes(saved.reward, saved.task_set)
-        changed = sorted(name for name in {*found, *saved.settings} if found.get(name) != saved.settings.get(name))
-        if changed:
-            raise ConfigError(
-                f"{path}: {' and '.join(changed)} changed after the reward was saved; restore the file, or save the "
-                "reward again (vlm-rewards save)"
-            )
+            raise ConfigError(f"{file.path}: {error}") from error
+        file.check(saved.reward.fingerprint_parts(saved.task_set), saved.task_set)
         return saved
 
     @classmethod
@@ -168,12 +144,12 @@ class SavedReward(StrictConfig):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             copied: dict[str, str] = {}
-            reward_values = _renamed(_dumped(reward), lambda model: _portable(model, folder, with_weights, copied))
+            reward_values = renamed(_dumped(reward), lambda model: _portable(model, folder, with_weights, copied))
             body: dict[str, Any] = {
                 "reward": reward_values,
                 "task_set": task_set.model_dump(mode="json", exclude_defaults=True),
                 "fingerprint": fingerprint,
-                "settings": settings_hashes(reward, task_set),
+                "settings": settings_hashes(reward.fingerprint_parts(task_set), task_set),
                 "made_by": vlm_rewards.__version__,
             }
             text = _HEADER.format(version=vlm_rewards.__version__) + yaml.safe_dump(
@@ -189,14 +165,6 @@ class SavedReward(StrictConfig):
         return cls(**{**body, "task_set": task_set})
 
 
-def settings_hashes(reward: RewardConfig, task_set: TaskSet) -> dict[str, str]:
-    """Return the hex sha256 of each setting that rewards depend on, by name, and of the goals."""
-    parts = {**reward.fingerprint_parts(task_set), "task_set": task_set.model_dump(mode="json")}
-    return {
-        name: hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest() for name, value in parts.items()
-    }
-
-
 def _dumped(reward: RewardConfig) -> dict[str, Any]:
     """Return what decides the reward, written out: a template's name says less to a reader than its sentence."""
     values = reward.model_dump(mode="json", exclude_unset=True, exclude=_OF_THE_MACHINE)
@@ -205,22 +173,6 @@ def _dumped(reward: RewardConfig) -> dict[str, Any]:
     values["negatives"] = reward.negatives.model_dump(mode="json", exclude_none=True)
     values["head"] = {"form": reward.head.form, **reward.head.model_dump(mode="json", exclude_defaults=True)}
     return {name: values[name] for name in RewardConfig.model_fields if name in values}
-
-
-def _renamed(values: dict[str, Any], rename: Callable[[str], str]) -> dict[str, Any]:
-    """Return a reward's settings with every model in them renamed."""
-    values = dict(values)
-    if isinstance(values.get("model"), str):
-        values["model"] = rename(values["model"])
-    head = values.get("head")
-    if isinstance(head, dict) and isinstance(head.get("models"), list):
-        values["head"] = {**head, "models": [rename(str(model)) for model in head["models"]]}
-    if isinstance(values.get("checkpoints"), list):
-        values["checkpoints"] = [
-            {**entry, "model": rename(str(entry.get("model")))} if isinstance(entry, dict) else entry
-            for entry in values["checkpoints"]
-        ]
-    return values
 
 
 def _portable(model: str, folder: Path, with_weights: bool, copied: dict[str, str]) -> str:
@@ -256,19 +208,3 @@ def _copy(source: Path, target: Path) -> None:
         for path in sorted(source.glob(pattern)):
             (target / path.relative_to(source)).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target / path.relative_to(source))
-
-
-def _named_or_inside(folder: Path, model: str, path: Path) -> str:
-    """Return what a saved reward's model means here. A stranger's file may name nothing of this machine."""
-    if model.startswith("./"):
-        inside = folder / model
-        weights = folder.resolve() / WEIGHTS
-        if ".." not in Path(model).parts and inside.is_dir() and weights in inside.resolve().parents:
-            return str(inside.resolve())
-        raise ConfigError(f"{path} names the weights {model!r}, which are not in its folder; fetch all of it again")
-    if model == "fake" or model in packaged_models() or (is_hub_id(model) and "@" not in model):
-        return model
-    raise ConfigError(
-        f"{path} names the model {model[:200]!r}; a saved reward may name a packaged model, a hub id, or weights in "
-        f"its own folder (./{WEIGHTS}/NAME): save it again"
-    )
