@@ -230,7 +230,10 @@ def _experiment(module: str, arguments: list[str], quick: bool) -> Iterator[str]
 
 def _parsed(module: str, name: str, arguments: Sequence[str]) -> Iterator[str]:
     """Yield what a program of click's or typer's says of its arguments; nothing is started."""
-    program: Any = getattr(importlib.import_module(module), name)
+    found: Any = importlib.import_module(module)
+    if not hasattr(found, name):  # a folder, which is started by its `__main__`
+        found = importlib.import_module(f"{module}.__main__")
+    program: Any = getattr(found, name)
     if not hasattr(program, "make_context"):
         from typer.main import get_command
 
