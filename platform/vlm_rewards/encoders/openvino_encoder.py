@@ -1,5 +1,6 @@
 """A frozen CLIP-family model whose image tower OpenVINO runs on the CPU."""
 
+import functools
 import threading
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,17 @@ _HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 _NAMES = {"f32": "float32", "bf16": "bfloat16"}
 
 
+@functools.cache
+def _core() -> Any:
+    """Return the process's one core, which is never given up.
+
+    OpenVINO 2026.4 gives the thread that makes a core a stack for signals, and puts the earlier one back when the core
+    goes. Of two cores the first to come may be the first to go: the stack that is put back is then one that was freed,
+    and the next signal, a SIGTERM say, ends the process by a segmentation fault.
+    """
+    return import_openvino().Core()
+
+
 class OpenVINOEncoder(CheckpointEncoder):
     """Runs the image tower on OpenVINO, converted from torch, and the text tower on torch in fp32.
 
@@ -48,11 +60,11 @@ class OpenVINOEncoder(CheckpointEncoder):
             ConfigError: OpenVINO is not installed, or a precision that this machine or checkpoint lacks.
             CheckpointError: The image tower cannot be converted, or does not run together with the rest.
         """
-        ov = import_openvino()
+        import_openvino()  # what is missing is said before the towers are loaded
         check_precision(precision)
         super().__init__(checkpoint, torch.device("cpu"))
         self._prepare_towers(torch.float32)
-        core = ov.Core()
+        core = _core()
         graph = ImageGraph(self.source, self._model, checkpoint.preprocessing, self._check_towers)
         quantised = QuantisedGraph.read(self.records, self.parts) if precision in ("auto", "int8") else None
         chosen = self._fastest(core, graph, quantised, reward) if precision == "auto" else str(precision)

@@ -18,6 +18,9 @@ with needs_extra("serve"):
 
 _OWN = re.compile(r"^vlm_rewards\.errors\.\w+: ")
 
+# A replica that takes new settings answers right after: requests wait for it that long.
+_SERVING = (ReplicaState.RUNNING, ReplicaState.UPDATING)
+
 #: Name of the deployment of every reward application.
 REWARD_DEPLOYMENT = "RewardDeployment"
 
@@ -27,7 +30,7 @@ class LiveReward:
     """A reward application.
 
     Attributes:
-        serving: Whether a replica of it runs.
+        serving: Whether a replica of it runs, or is taking new settings.
         status: In Serve's word, such as `RUNNING`.
         failure: One line: why its last change failed; empty where it did not.
     """
@@ -47,7 +50,7 @@ def live_rewards() -> dict[str, LiveReward]:
         reward = application.deployments.get(REWARD_DEPLOYMENT)
         if reward is None and name not in hidden and not _never_built(application):
             continue
-        serving = name in hidden if reward is None else bool(reward.replica_states.get(ReplicaState.RUNNING))
+        serving = name in hidden if reward is None else any(reward.replica_states.get(state) for state in _SERVING)
         found[name] = LiveReward(serving, application.status.value, failure_of(application))
     return found
 

@@ -1,5 +1,7 @@
 """What is OpenVINO's own: which runtime is chosen, compiled models between processes, silence, threads."""
 
+import ctypes
+import gc
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -122,3 +124,27 @@ def test_threads_may_share_an_encoder(pocket_folder):
             lambda n: (slice(0, n), encoder.embed_images(FRAMES[:n])), [1 + i % 9 for i in range(80)]
         ):
             np.testing.assert_array_equal(got, expected[rows])
+
+
+class SignalStack(ctypes.Structure):
+    """`stack_t` of sigaltstack(2)."""
+
+    _fields_ = (("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
+
+
+def signal_stack_is_there() -> bool:
+    """Whether this thread's stack for signals, if it has one, is memory of this process: else a signal is a crash."""
+    stack = SignalStack()
+    assert ctypes.CDLL(None).sigaltstack(None, ctypes.byref(stack)) == 0
+    mapped = (line.split()[0].split("-") for line in Path("/proc/self/maps").read_text().splitlines())
+    return not stack.start or any(int(begin, 16) <= stack.start < int(end, 16) for begin, end in mapped)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_encoders_that_go_in_the_order_in_which_they_came_leave_signals_a_stack(clip_folder):
+    first, second = load(clip_folder), load(clip_folder)
+    del first
+    gc.collect()
+    del second
+    gc.collect()
+    assert signal_stack_is_there()
