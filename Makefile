@@ -53,6 +53,7 @@ docs-check: notebooks docs ## run notebooks and tutorials; check the site's link
 	$(BIN)/python scripts/site/run_tutorials.py
 
 doors-check: install ## try LeRobot, TorchRL, Minari and the hub's client against ours, in an environment of their own
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e ".[torchrl]"
 	$(BIN)/python scripts/doors_check.py
 
 notebooks: $(DOCS_INSTALLED) ## run the notebooks, for the site: build/notebooks/*.ipynb

@@ -17,6 +17,7 @@ NOT_NEEDED = ("ray", "mlflow", "fastapi", "matplotlib", "grpc", "openvino", "sci
 EXTRAS = {
     "evaluation.module_policy": "rllib",
     "evaluation.offline": "offline",
+    "evaluation.recording": "offline",
     "evaluation.statistics": "offline",
     "integrations.lerobot_dataset": "lerobot",
     "integrations.minari": "minari",
