@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, NoReturn
 
 from vlm_rewards.extras import needs_extra
 
@@ -95,15 +95,21 @@ def _check_gpus(args: RewardAppArgs) -> None:
 
 def _wait_until_running(app_name: str, timeout_s: float, old_messages: list[str]) -> None:
     deadline = time.monotonic() + timeout_s
+    # Those of an earlier deployment stay until there is something new to say, and its last replica may fail once more.
+    old_errors = {error for message in old_messages if (error := _own_error(message)) is not None}
     while True:
         status = serve.status().applications[app_name].status
-        # Those of an earlier deployment stay until there is something new to say.
-        messages = [message for message in _messages(app_name) or [] if message not in old_messages]
+        said = _messages(app_name) or []
+        messages = [message for message in said if message not in old_messages]
         if status == "RUNNING":
             return
-        for message in messages:
-            _raise_own_error(message)
+        for error in map(_own_error, messages):
+            if error is not None and error not in old_errors:
+                _raise(error)
         if status == "DEPLOY_FAILED":
+            for error in map(_own_error, said):
+                if error is not None:
+                    _raise(error)
             raise RewardServiceError(
                 f"reward application {app_name!r} failed to start: {_last_line(messages)}; its replica's log says more"
             )
@@ -124,13 +130,18 @@ def _messages(app_name: str) -> list[str] | None:
     return [message for message in messages if message.strip()]
 
 
-def _raise_own_error(message: str) -> None:
-    """Raise the library's error that a replica's constructor ended with, if it did.
+def _own_error(message: str) -> tuple[str, str] | None:
+    """Return name and text of the library's error that a replica's constructor ended with, if it did.
 
     Serve reports it as the text of a traceback, and would try the same constructor again and again.
     """
-    for name, text in re.findall(r"^vlm_rewards\.errors\.(\w+): (.*)$", message, flags=re.MULTILINE)[-1:]:
-        raise getattr(vlm_rewards.errors, name, RewardServiceError)(text)
+    found = re.findall(r"^vlm_rewards\.errors\.(\w+): (.*)$", message, flags=re.MULTILINE)
+    return found[-1] if found else None
+
+
+def _raise(error: tuple[str, str]) -> NoReturn:
+    name, text = error
+    raise getattr(vlm_rewards.errors, name, RewardServiceError)(text)
 
 
 def _last_line(messages: list[str]) -> str:

@@ -39,7 +39,10 @@ def ladder(ray_session):
     serve.context._get_global_client().deploy_apps(ServeDeploySchema.model_validate(values))
     wait_for(lambda: serve.status().applications[APP].status == "RUNNING")
     yield HandleTransport(APP)
-    serve.delete(APP)  # and wait: the next test looks at what runs
+    try:
+        serve.delete(APP)  # and wait: the next test looks at what runs
+    except TimeoutError:  # Serve's controller may crash in Ray 2.60 ("Check failed: erased == 1"), and forgets it then
+        serve.delete(APP)
 
 
 def study(tmp_path, mlflow_store, **settings):
