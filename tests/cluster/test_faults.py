@@ -51,6 +51,18 @@ def said(run, text, after):
     assert at - after <= SAID_WITHIN_S
 
 
+def cut_off(rig, run, seconds):
+    """The link of a node with an env runner is cut for so long, and that is said."""
+    node = next(node for node in rig.workers if node.processes("ray::RewardEnvRunner"))
+    cut = run.now()
+    node.cut()
+    try:
+        said(run, f"node {node.address}", cut)
+        time.sleep(max(0.0, seconds - (run.now() - cut)))
+    finally:
+        node.mend()
+
+
 def test_a_training_outlives_a_killed_node_and_a_cut_link(begin, rig):
     """Each costs it a fragment at most; the node is taken back, and the other env runner goes on meanwhile."""
     run = begin("outlives", 3.5)
@@ -64,14 +76,7 @@ def test_a_training_outlives_a_killed_node_and_a_cut_link(begin, rig):
     run.wait_for(f"node {worker.address} is back", 300, after=killed)
     rig.wait_for(3)
     # The new env runner is on it, or on the head, which had a CPU to spare.
-    other = next(node for node in rig.workers if node.processes("ray::RewardEnvRunner"))
-    cut = run.now()
-    other.cut()
-    try:
-        said(run, f"node {other.address}", cut)
-        time.sleep(max(0.0, 90 - (run.now() - cut)))
-    finally:
-        other.mend()
+    cut_off(rig, run, 90)
     run.finish(600)
     metrics = check_steps(run)[-1][1]
     assert 1 <= metrics["train/env_runners_lost"] <= 2
@@ -91,14 +96,7 @@ def test_below_the_least_share_a_training_waits_and_goes_on_when_the_node_is_bac
     run.wait_for("training goes on", 300, after=killed)
     rig.wait_for(3)
     # Shorter than what Ray gives a node up for.
-    other = next(node for node in rig.workers if node.processes("ray::RewardEnvRunner"))
-    cut = run.now()
-    other.cut()
-    try:
-        said(run, f"node {other.address}", cut)
-        time.sleep(max(0.0, 20 - (run.now() - cut)))
-    finally:
-        other.mend()
+    cut_off(rig, run, 20)
     run.finish(600)
     metrics = check_steps(run)[-1][1]
     assert metrics["train/env_runners_lost"] == metrics["train/env_runner_restarts"] <= 2

@@ -180,3 +180,9 @@ def options(painted: Path, tmp_path: Path) -> list[str]:
 def mlflow_store(tmp_path_factory: pytest.TempPathFactory, with_store: Callable[[Path], Path]) -> list[str]:
     """One MLflow store for all offline studies."""
     return ["--mlflow-uri", f"sqlite:///{with_store(tmp_path_factory.mktemp('tracking')) / 'mlflow.db'}"]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory, with_store: Callable[[Path], Path]) -> Path:
+    """A store with its schema made."""
+    return with_store(tmp_path_factory.mktemp("store")) / "mlflow.db"

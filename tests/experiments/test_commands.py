@@ -345,9 +345,3 @@ def test_a_stop_between_a_runs_start_and_its_work_leaves_it_not_open(call, monke
 def runs_of(store: Path) -> list:
     client = MlflowClient(f"sqlite:///{store}")
     return client.search_runs([found.experiment_id for found in client.search_experiments()])
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory, with_store) -> Path:
-    """A store with its schema made."""
-    return with_store(tmp_path_factory.mktemp("sigterm")) / "mlflow.db"

@@ -12,25 +12,13 @@ import pytest
 from experiments.datasets.foreign import open_recording, rewards_by_episode
 from experiments.offline.config import RelabelConfig
 from experiments.offline.foreign_relabelling import ForeignRelabelling
+from tests.lamps import LAMP_REWARD, LAMPS
 from vlm_rewards.encoders import FakeEncoder
 from vlm_rewards.errors import ConfigError
-from vlm_rewards.goals import Goal, NegativesSpec, TaskSet
 from vlm_rewards.integrations.lerobot_dataset import LeRobotRecording
-from vlm_rewards.reward_model import RewardConfig, RewardModel
+from vlm_rewards.reward_model import RewardModel
 
 DATASETS = Path(__file__).parent / "lerobot_v30"
-LAMPS = TaskSet(
-    name="lamps",
-    version=1,
-    goals=(
-        Goal(id="lit", subject="the lamp on", instruction="switch it on"),
-        Goal(id="red", subject="a red lamp", instruction="make it red"),
-    ),
-    unachieved_captions=("a dark room",),
-)
-REWARD = RewardConfig(
-    model="fake", template="a photo of [TASK]", negatives=NegativesSpec(kind="goals_and_states"), tau=0.1, beta=0.6
-)
 # What the frames of both episodes show: rewarded where it is the goal of the episode.
 PAID = [[0, 0, 0, 1, 1], [0, 0, 1]]
 
@@ -45,7 +33,7 @@ def relabel(source, out, **data):
     tasks.write_text(LAMPS.model_dump_json())
     settings = RelabelConfig(
         data={"dataset": str(source), "task_sets": {"lamps": str(tasks)}, **data},
-        reward=REWARD,
+        reward=LAMP_REWARD,
         served_by={"kind": "in_process"},
     )
     recording = open_recording(settings.data.dataset, settings.data.frames)
@@ -78,7 +66,7 @@ def test_a_dataset_of_pictures_comes_out_with_rewards_and_nothing_else_changed(d
     relabel(dataset, tmp_path / "out")
     check(dataset, tmp_path / "out")
     frames = np.stack([frame for episode in LeRobotRecording(dataset).episodes() for frame in episode.frames])
-    scores = RewardModel(REWARD, LAMPS).score(frames, ["lit"] * 5 + ["red"] * 3)
+    scores = RewardModel(LAMP_REWARD, LAMPS).score(frames, ["lit"] * 5 + ["red"] * 3)
     np.testing.assert_array_equal(rows(tmp_path / "out")["vlm_score"].to_numpy(), scores)
     np.testing.assert_array_equal(frames[3], FakeEncoder().frame_of("a photo of the lamp on", 48, 64))
     # And in again: the first recording's own reward is still there.

@@ -13,30 +13,14 @@ from experiments.datasets.foreign import open_recording
 from experiments.offline.config import RelabelConfig
 from experiments.offline.foreign_relabelling import ForeignRelabelling
 from experiments.relabel import app
+from tests.lamps import LAMP_REWARD, LAMPS
 from vlm_rewards.encoders import FakeEncoder
 from vlm_rewards.errors import ConfigError
-from vlm_rewards.goals import Goal, NegativesSpec, TaskSet
-from vlm_rewards.reward_model import RewardConfig, RewardModel
+from vlm_rewards.reward_model import RewardModel
 
 PICTURES = spaces.Box(0, 255, (24, 16, 3), np.uint8)
 OBSERVATIONS = spaces.Dict(image=PICTURES, position=spaces.Box(-1, 1, (2,), np.float32))
 ACTIONS = spaces.Discrete(3)
-LAMPS = TaskSet(
-    name="lamps",
-    version=1,
-    goals=(
-        Goal(id="lit", subject="the lamp on", instruction="switch it on"),
-        Goal(id="red", subject="a red lamp", instruction="make it red"),
-    ),
-    unachieved_captions=("a dark room",),
-)
-REWARD = RewardConfig(
-    model="fake",
-    template="a photo of [TASK]",
-    negatives=NegativesSpec(kind="goals_and_states"),
-    tau=0.1,
-    beta=0.6,
-)
 LENGTHS = (5, 3)
 
 
@@ -85,7 +69,10 @@ def config(source, tmp_path, **data):
     (tmp_path / "lamps.yaml").write_text(LAMPS.model_dump_json())
     sets = {"task_sets": {"lamps": str(tmp_path / "lamps.yaml")}}
     return RelabelConfig(
-        data={"dataset": str(source), **sets, **data}, reward=REWARD, served_by={"kind": "in_process"}, request_frames=4
+        data={"dataset": str(source), **sets, **data},
+        reward=LAMP_REWARD,
+        served_by={"kind": "in_process"},
+        request_frames=4,
     )
 
 
@@ -101,7 +88,7 @@ def test_a_dataset_comes_out_with_the_rewards_of_its_pictures_and_nothing_else_c
     out = datasets / "lamps" / "paid-v0"
     relabel("lamps/random-v0" if by == "id" else datasets / "lamps" / "random-v0", out, tmp_path)
     paid = minari.MinariDataset(out / "data")
-    model = RewardModel(REWARD, LAMPS)
+    model = RewardModel(LAMP_REWARD, LAMPS)
     assert (paid.spec.dataset_id, len(paid)) == ("paid-v0", 2)
     some = 0
     for old, new, goal in zip(source.iterate_episodes(), paid.iterate_episodes(), ("lit", "red"), strict=True):
@@ -161,11 +148,11 @@ def test_what_cannot_be_relabelled_is_one_line(recorded, data, says, datasets, t
 def test_the_command_takes_an_id_and_one_goal_for_all(datasets, mlflow_store, tmp_path):
     record(infos=False)
     config("-", tmp_path)
-    saved = RewardModel(REWARD, LAMPS).save_pretrained(tmp_path / "reward")
+    saved = RewardModel(LAMP_REWARD, LAMPS).save_pretrained(tmp_path / "reward")
     options = ["--dataset", "lamps/random-v0", "--out", str(tmp_path / "out"), "--reward-file", str(saved)]
     options += ["--set", f"data.task_sets={{lamps: {tmp_path / 'lamps.yaml'}}}", "--transport", "in_process"]
     result = CliRunner().invoke(app, [*options, *mlflow_store, "--goal", "red"])
     assert result.exit_code == 0, result.output
     new = minari.MinariDataset(tmp_path / "out" / "data")[0]
-    scores = RewardModel(REWARD, LAMPS).score(new.observations["image"], ["red"] * 6)
+    scores = RewardModel(LAMP_REWARD, LAMPS).score(new.observations["image"], ["red"] * 6)
     np.testing.assert_array_equal(new.infos["vlm_score"], scores)

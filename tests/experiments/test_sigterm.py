@@ -39,12 +39,6 @@ def running_in(store: Path) -> list:
     return [run for run in runs_of(store) if run.info.status == "RUNNING"] if store.is_file() else []
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory, with_store) -> Path:
-    """A store with its schema made."""
-    return with_store(tmp_path_factory.mktemp("sigterm")) / "mlflow.db"
-
-
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("name", "arguments", "started"),

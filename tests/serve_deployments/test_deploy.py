@@ -5,8 +5,6 @@ import functools
 import threading
 import time
 from collections import Counter
-from types import SimpleNamespace
-from zipfile import ZipFile
 
 import httpx2
 import numpy as np
@@ -20,6 +18,7 @@ from serve_deployments.gateway import GatewayArgs
 from serve_deployments.rollout import listing, roll_out
 from serve_deployments.serve_file import ServeFile
 from tests.deploy.schemas import ROOT
+from tests.serve_deployments.job_server import JobServer
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.goals import TaskSet
 from vlm_rewards.reward_model import RewardConfig, RewardModel
@@ -233,25 +232,8 @@ def test_no_request_fails_while_mistakes_are_deployed_and_the_failure_is_shown_b
 
 
 def test_a_job_carries_code_and_file_together(tmp_path, monkeypatch, capsys):
-    sent = {}
-
-    class Client:
-        def __init__(self, address):
-            sent["address"] = address
-
-        def submit_job(self, **job):
-            sent.update(job)
-            with ZipFile(job["runtime_env"]["working_dir"]) as file:
-                sent["names"] = file.namelist()
-            return "job-1"
-
-        def get_job_status(self, job):
-            return SimpleNamespace(is_terminal=lambda: True)
-
-        def get_job_logs(self, job):
-            return "Running entrypoint: VLM_REWARDS_SERVE_FILE=YQ== python\nreward: healthy\n"
-
-    monkeypatch.setattr("ray.job_submission.JobSubmissionClient", Client)
+    server = JobServer("Running entrypoint: VLM_REWARDS_SERVE_FILE=YQ== python\nreward: healthy\n")
+    monkeypatch.setattr("ray.job_submission.JobSubmissionClient", server)
     monkeypatch.delenv("RAY_API_SERVER_ADDRESS", raising=False)
     path = tmp_path / "mine.yaml"
     path.write_text(file())
@@ -259,6 +241,7 @@ def test_a_job_carries_code_and_file_together(tmp_path, monkeypatch, capsys):
     assert result.exit_code == 1  # its status is not SUCCEEDED
     assert "reward: healthy" in result.output
     assert "VLM_REWARDS_SERVE_FILE" not in result.output
+    sent = server.sent
     environment = sent["runtime_env"]
     assert {"serve_deployments/deploy.py", "platform/vlm_rewards/checkpoints/pocket-l/model.safetensors"} <= set(
         sent["names"]

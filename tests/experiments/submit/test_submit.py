@@ -11,6 +11,7 @@ from experiments.submit.__main__ import app
 from experiments.submit.named_models import named_models
 from experiments.training.preflight import check_model
 from serve_deployments.jobs import job_environment, packaged_weights, packed
+from tests.serve_deployments.job_server import JobServer
 from vlm_rewards.encoders import loading
 from vlm_rewards.errors import ConfigError
 
@@ -109,35 +110,15 @@ def test_a_model_that_was_left_behind_is_one_line_before_ray_starts(tmp_path, mo
 
 
 def test_the_job_is_what_was_written_and_its_end_is_the_commands(monkeypatch):
-    sent = {}
-
-    class Client:
-        def __init__(self, address):
-            sent["address"] = address
-
-        def submit_job(self, **job):
-            sent.update(job)
-            with ZipFile(job["runtime_env"]["working_dir"]) as file:
-                sent["names"] = file.namelist()
-            return "job-1"
-
-        def get_job_status(self, job):
-            return sent["status"]
-
-        def get_job_logs(self, job):
-            return "job_manager.py: Running entrypoint\nall done\n"
-
-    class Status(str):
-        def is_terminal(self):
-            return True
-
-    monkeypatch.setattr("ray.job_submission.JobSubmissionClient", Client)
+    server = JobServer("job_manager.py: Running entrypoint\nall done\n")
+    monkeypatch.setattr("ray.job_submission.JobSubmissionClient", server)
     monkeypatch.setenv("RAY_API_SERVER_ADDRESS", "http://head:8265")
     line = ["python", "-m", "experiments.train", "--preset", "smoke", "--set", "tracking.experiment=two words"]
     for status, code in (("SUCCEEDED", 0), ("FAILED", 1)):
-        sent["status"] = Status(status)
+        server.status = status
         result = run("--", *line)
         assert result.exit_code == code, result.output
+    sent = server.sent
     assert sent["address"] == "http://head:8265"
     assert sent["entrypoint"] == "python -m experiments.train --preset smoke --set 'tracking.experiment=two words'"
     assert sent["runtime_env"]["env_vars"]["PYTHONPATH"] == "platform"

@@ -4,32 +4,26 @@ It needs the packages of the extra [dev], and a Chromium on the path (Debian: ap
 """
 
 import re
-import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from experiments.viewing.page import write_page
+from tests.chromium import SERIOUS, chromium, needs_chromium
 from tests.vlm_rewards.evaluation.recording.recorded import grid_recorder, grid_recording, play
 from vlm_rewards.evaluation.recording import Recording
 
 playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python")
 expect = playwright.expect
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path: apt-get install chromium")
-
-SERIOUS = ("serious", "critical")
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
 def browser():
-    with playwright.sync_playwright() as started:
-        # Debian's sandbox needs what root in a container does not have.
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield chromium
-        chromium.close()
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture

@@ -4,33 +4,21 @@ import numpy as np
 import pytest
 import torch
 
+from tests.lamps import LAMP_REWARD, LAMPS
 from vlm_rewards.encoders import FakeEncoder
 from vlm_rewards.errors import ConfigError, InvalidFrameError, NonFiniteRewardError, RewardServiceError
-from vlm_rewards.goals import Goal, NegativesSpec, TaskSet
 from vlm_rewards.integrations.compute_reward import ComputeRewardTransport, LeRobotReward
-from vlm_rewards.reward_model import RewardConfig, RewardModel
+from vlm_rewards.reward_model import RewardModel
 from vlm_rewards.service import HttpTransport, InProcessTransport, RewardClient
 from vlm_rewards.service.http import LocalServer, TransportBackend, create_app
 
-LAMPS = TaskSet(
-    name="lamps",
-    version=1,
-    goals=(
-        Goal(id="lit", subject="the lamp on", instruction="switch it on"),
-        Goal(id="red", subject="a red lamp", instruction="make it red"),
-    ),
-    unachieved_captions=("a dark room",),
-)
 TEXTS = ["a photo of the lamp on", "a photo of a red lamp", "a dark room"]
 FRAMES = np.stack([FakeEncoder().frame_of(text, 24, 16) for text in TEXTS])
 
 
 @pytest.fixture
 def model():
-    negatives = NegativesSpec(kind="goals_and_states")
-    return RewardModel(
-        RewardConfig(model="fake", template="a photo of [TASK]", negatives=negatives, tau=0.1, beta=0.6), LAMPS
-    )
+    return RewardModel(LAMP_REWARD, LAMPS)
 
 
 @pytest.fixture

@@ -6,11 +6,11 @@ It needs the packages of the extra [dev], and a Chromium on the path (Debian: ap
 import ast
 import io
 import re
-import shutil
 
 import pytest
 from PIL import Image
 
+from tests.chromium import SERIOUS, chromium, needs_chromium
 from tests.vlm_rewards.playground.conftest import ENV_ID, TASKS
 from vlm_rewards.encoders import FakeEncoder
 from vlm_rewards.reward_model import RewardModel
@@ -21,20 +21,15 @@ from vlm_rewards.service.http import BearerTokens, LocalServer, TransportBackend
 playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install axe-playwright-python")
 expect = playwright.expect
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on the path: apt-get install chromium")
+pytestmark = needs_chromium
 
 LIT, DARK = (FakeEncoder().frame_of(text) for text in ("a photo of the lamp on", "a photo of a dark room"))
-SERIOUS = ("serious", "critical")
 
 
 @pytest.fixture(scope="module")
 def browser():
-    with playwright.sync_playwright() as started:
-        # Debian's sandbox needs what root in a container does not have.
-        chromium = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
-        yield chromium
-        chromium.close()
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture
