@@ -107,10 +107,7 @@ class Study:
     def stop_job(self, watched: Watched) -> None:
         """Stop its job."""
         _, line = watched.wait_for("job raysubmit_", 1)
-        code = (
-            "import sys; from ray.job_submission import JobSubmissionClient as C; C(sys.argv[1]).stop_job(sys.argv[2])"
-        )
-        self._rig.outside.python(code, self._rig.jobs, line.split()[-1])
+        self._rig.outside.python(_STOP, self._rig.jobs, line.split()[-1])
 
     def bystander(self) -> Watched:
         """Keep another run of the same experiment open, on a machine that is not of the cluster."""
