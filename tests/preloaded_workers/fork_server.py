@@ -142,7 +142,8 @@ def serve_environment(folder: Path, listening: socket.socket, first: dict, modul
     if modules is LIBRARIES:
         named = first["env"].get("PYTHONPATH", "").split(os.pathsep)
         sys.path[1:1] = [os.path.abspath(each) for each in named if each]
-    imported(modules)
+    with rays_randomness_untouched():
+        imported(modules)
     # Collections of garbage in the forks then leave the memory that they share alone.
     gc.collect()
     gc.freeze()
@@ -174,6 +175,23 @@ def imported(modules: Sequence[str]) -> None:
     for module in modules:
         with contextlib.suppress(ImportError):
             importlib.import_module(module)
+
+
+@contextlib.contextmanager
+def rays_randomness_untouched() -> Iterator[None]:
+    """Take the ids of classes of actors that are imported in the block from the system.
+
+    Ray's own generator has its state from the first draw on, and forks would draw the same: two trials' tasks had one
+    id, and whom both asked, such as Serve's controller, lost one or died ("Check failed: erased == 1").
+    """
+    from ray import actor
+
+    rays = actor.ActorClassID
+    actor.ActorClassID = type("", (), {"from_random": staticmethod(lambda: rays(os.urandom(rays.size())))})
+    try:
+        yield
+    finally:
+        actor.ActorClassID = rays
 
 
 def listen(path: Path) -> socket.socket:

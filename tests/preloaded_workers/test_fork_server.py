@@ -81,6 +81,16 @@ os._exit(3)
 """
 
 
+def test_forks_draw_ids_of_their_own(forks, tmp_path):
+    draw = "from ray import JobID, TaskID; print(TaskID.for_fake_task(JobID.from_int(1)).hex(), flush=True)"
+    drawn = []
+    for each in ("one", "other"):
+        program = Program(forks, tmp_path / each, *ONCE, draw, "pass")
+        assert program.wait(60) == 0
+        drawn.append(program.text.split()[0])
+    assert drawn[0] != drawn[1]
+
+
 def test_programs_are_killed_with_their_block_and_by_signals(forks, tmp_path):
     with running(forks, tmp_path / "log", *FOREVER) as program:
         while "it runs" not in program.text:
