@@ -119,7 +119,7 @@ class TrainingLoop:
             result = self._algorithm.train()
         except RayError as error:
             # The reward client's own error is one clear line; Ray's around it is a remote traceback.
-            raise health.cause(error) from error
+            health.raise_cause(error)
         metrics = health.check(
             result,
             env_steps=self._config.algorithm.iteration_env_steps,
@@ -171,7 +171,7 @@ class TrainingLoop:
             self.state = self._folder.write_checkpoint(self.state, lambda path: self._algorithm.save_to_path(str(path)))
         except RayError as error:
             # Learners write their own part; a disk that is full is theirs to say.
-            raise health.cause(error) from error
+            health.raise_cause(error)
         self._saved_at = self.state.env_steps
         self._on_checkpoint(self.state)
         if not self.is_over and not self._config.algorithm.is_asynchronous:

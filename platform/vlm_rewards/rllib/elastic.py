@@ -28,7 +28,7 @@ from ray.exceptions import (
 from ray.rllib.algorithms.algorithm import Algorithm
 from ray.rllib.utils.actor_manager import FaultTolerantActorManager, RemoteCallResults
 
-from vlm_rewards.rllib.health import EnvRunnersLostError, cause
+from vlm_rewards.rllib.health import EnvRunnersLostError, raise_cause
 
 _LOST = (RayActorError, NodeDiedError, ObjectLostError, OutOfMemoryError, WorkerCrashedError)
 _ASYNCHRONOUS_SAMPLE = "sample_get_state_and_metrics"
@@ -196,7 +196,7 @@ class ElasticRunners(FaultTolerantActorManager):
                 ray.get(self._begun.pop(index))
             except RayError as error:
                 if not is_lost(error):
-                    raise cause(_of_constructor(error)) from error
+                    raise_cause(_of_constructor(error))
                 del self._lost_at[index]
                 self._lose(index, type(error).__name__, samples=False)
                 continue

@@ -6,7 +6,7 @@ result is checked, and trouble is a typed error that ends the run.
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 from ray.exceptions import RayTaskError
 from ray.rllib.utils.metrics import ENV_RUNNER_RESULTS, LEARNER_RESULTS
@@ -94,6 +94,17 @@ def cause(error: BaseException) -> BaseException:
     while isinstance(error, RayTaskError) and isinstance(error.cause, BaseException):
         error = error.cause
     return error
+
+
+def raise_cause(error: BaseException) -> NoReturn:
+    """Raise the `cause` of an error, which says where it came from unless it is that error itself.
+
+    An exception that is its own cause is a circle, and whoever follows it, as Tune does, does not come back.
+    """
+    own = cause(error)
+    if own is error:
+        raise error
+    raise own from error
 
 
 def _losses(learners: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

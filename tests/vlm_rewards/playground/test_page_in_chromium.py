@@ -307,7 +307,7 @@ def test_everything_is_reached_by_keyboard_and_seen_to_be(page):
     assert [name for name, seen in reached.items() if not seen] == []
     # Asked for before the key is pressed, with questions between: a browser that is not told yet opens a window itself.
     choosers = []
-    page.on("filechooser", choosers.append)
+    page.on("filechooser", lambda chooser: choosers.append(chooser))
     page.locator("#files").focus()
     expect(page.locator("#files")).to_be_focused()
     with page.expect_event("filechooser"):

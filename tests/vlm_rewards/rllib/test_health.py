@@ -1,7 +1,8 @@
 import math
 
 import pytest
-from ray.exceptions import RayTaskError
+from ray.air._internal.util import skip_exceptions
+from ray.exceptions import ActorDiedError, RayError, RayTaskError
 
 from vlm_rewards.errors import NonFiniteRewardError, RewardTimeoutError
 from vlm_rewards.rllib import health
@@ -112,6 +113,24 @@ def test_the_cause_of_a_remote_error_is_the_error_itself():
     assert isinstance(wrapped, RewardTimeoutError)
     assert health.cause(wrapped) is own
     assert health.cause(own) is own
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_an_error_is_never_its_own_cause(lost):
+    own = RewardTimeoutError("no answer in 20 s")
+    error = ActorDiedError() if lost else RayTaskError("sample", "a long traceback", own).as_instanceof_cause()
+
+    def learn():
+        try:
+            raise error
+        except RayError as caught:
+            health.raise_cause(caught)
+
+    with pytest.raises(type(error if lost else own)) as raised:
+        learn()
+    assert raised.value is (error if lost else own)
+    # Tune follows the causes to their end.
+    assert skip_exceptions(raised.value) is not None
 
 
 @pytest.mark.parametrize(
