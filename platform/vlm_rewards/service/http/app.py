@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
@@ -82,7 +82,6 @@ def create_app(
     app.add_middleware(Envelope, labels_answers=labels_answers, max_header_bytes=limits.max_header_bytes)
     add_docs_page(app)
     add_playground_page(app)
-    _add_error_handlers(app)
     bearer = HTTPBearer(auto_error=False, description="Needed where the gateway has tokens configured.")
 
     async def authorized(
@@ -91,7 +90,13 @@ def create_app(
         host = request.client.host if request.client else None
         tokens.check(credentials.credentials if credentials else None, host, request.headers.getlist("host"))
 
+    async def may_know(request: Request) -> None:
+        # What there is under these paths and what not is for those who may call.
+        if request.url.path.startswith("/v1/"):
+            await authorized(request, await bearer(request))
+
     app.state.authorized = authorized
+    _add_error_handlers(app, may_know)
 
     async def work_of(
         request: Request, parse: Callable[..., Reading], answer: Callable[..., Any], timeout_s: float | None
@@ -261,7 +266,7 @@ def create_app(
     return app
 
 
-def _add_error_handlers(app: FastAPI) -> None:
+def _add_error_handlers(app: FastAPI, may_know: Callable[[Request], Awaitable[None]]) -> None:
     def respond(error: HttpError, request: Request) -> JSONResponse:
         request.state.log["code"] = error.code
         return JSONResponse(error.body, error.status, headers=error.headers)
@@ -281,6 +286,10 @@ def _add_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def the_frameworks(request: Request, error: HTTPException) -> JSONResponse:
+        try:
+            await may_know(request)
+        except HttpError as refusal:
+            return respond(refusal, request)
         what = f"{request.method} {request.url.path[:100]}"
         code = {404: "not_found", 405: "method_not_allowed"}.get(error.status_code, "invalid_request")
         message = {404: f"there is no {what}", 405: f"there is no {what}"}.get(error.status_code, str(error.detail))

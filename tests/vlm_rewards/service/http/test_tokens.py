@@ -28,6 +28,10 @@ def test_with_tokens_only_their_bearers_get_in(reward_model, caplog):
                 http.get("/v1/models/six", headers=headers),
                 http.post("/v1/score", headers=headers, content=b"x"),
                 http.post("/v1/embed", headers=headers, content=b"x"),
+                # What there is not is not for them to know, either.
+                http.get("/v1/models/a%0Ab", headers=headers),
+                http.get("/v1/nothing", headers=headers),
+                http.get("/v1/score", headers=headers),
             ):
                 refused(answer, 401, "unauthorized")
                 assert answer.headers["WWW-Authenticate"] == "Bearer"
@@ -35,6 +39,7 @@ def test_with_tokens_only_their_bearers_get_in(reward_model, caplog):
         for token in (TOKEN, "another-token-of-good-length"):
             good = {"Authorization": f"Bearer {token}"}
             assert http.get("/v1/models", headers=good).status_code == 200
+            assert http.get("/v1/models/a%0Ab", headers=good).status_code == 404
         assert http.get("/healthz").status_code == http.get("/readyz").status_code == 200
     assert TOKEN not in caplog.text
 
