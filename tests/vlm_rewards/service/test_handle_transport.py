@@ -20,6 +20,8 @@ from vlm_rewards.errors import (
 from vlm_rewards.service import HandleTransport, RewardClient
 from vlm_rewards.service.deploying import deploy
 from vlm_rewards.service.serving import RewardAppArgs
+from vlm_rewards.service.transports import handle
+from vlm_rewards.service.transports.controller import Pace, Shared
 
 
 @pytest.fixture(scope="module")
@@ -107,8 +109,10 @@ def test_a_full_queue_is_refused_and_a_patient_client_gets_through(small_app, st
 
 
 def test_a_deleted_application_is_reported_and_its_successor_is_found(
-    ray_session, reward_config, task_set, make_request
+    ray_session, reward_config, task_set, make_request, monkeypatch
 ):
+    # The outages of other tests have made this process ask the controller less often.
+    monkeypatch.setattr(handle, "_STATUS", Shared(serve.status, Pace()))
     args = RewardAppArgs(reward=reward_config, task_set=task_set, num_cpus=0.1)
     deploy(args, "short-lived")
     client = RewardClient(HandleTransport("short-lived"), deadline_s=2.0)
