@@ -14,7 +14,8 @@ if importlib.util.find_spec("lerobot") is None:
         "LeRobot is not installed; make doors-check runs this in an environment of its own", allow_module_level=True
     )
 
-from tests.experiments.test_relabel_lerobot import DATASETS, LAMPS, PAID, REWARD, relabel
+from tests.experiments.test_relabel_lerobot import DATASETS, PAID, relabel
+from tests.lamps import LAMP_REWARD, LAMPS
 from vlm_rewards.encoders import FakeEncoder
 from vlm_rewards.integrations.compute_reward import LeRobotReward
 from vlm_rewards.reward_model import RewardModel
@@ -44,7 +45,7 @@ def test_lerobot_reads_the_rewards_that_were_written(lerobot_dataset, tmp_path):
 def test_a_loaders_batches_are_paid_as_the_dataset_says(lerobot_dataset, tmp_path):
     relabel(DATASETS / "image", tmp_path / "out")
     loader = torch.utils.data.DataLoader(lerobot_dataset("me/lamps", root=tmp_path / "out"), batch_size=4)
-    reward = LeRobotReward(RewardClient(InProcessTransport(RewardModel(REWARD, LAMPS))), LAMPS)
+    reward = LeRobotReward(RewardClient(InProcessTransport(RewardModel(LAMP_REWARD, LAMPS))), LAMPS)
     for batch in loader:
         paid = reward.compute_reward(batch)
         assert paid.shape == (len(batch["task"]),)
@@ -60,15 +61,15 @@ def test_the_classifier_step_of_lerobot_ends_episodes_by_ours():
     from lerobot.processor.core import TransitionKey
     from lerobot.processor.hil_processor import RewardClassifierProcessorStep
 
-    step = RewardClassifierProcessorStep(success_threshold=REWARD.beta, success_reward=1.0)
-    client = RewardClient(InProcessTransport(RewardModel(REWARD, LAMPS)))
+    step = RewardClassifierProcessorStep(success_threshold=LAMP_REWARD.beta, success_reward=1.0)
+    client = RewardClient(InProcessTransport(RewardModel(LAMP_REWARD, LAMPS)))
     step.reward_classifier = LeRobotReward(client, LAMPS, goal="lit").eval()
     for text, reached in (("a photo of the lamp on", True), ("a dark room", False)):
         picture = torch.from_numpy(FakeEncoder().frame_of(text, 48, 64)).permute(2, 0, 1)[None].float() / 255
         transition = {
             TransitionKey.OBSERVATION: {"observation.images.top": picture},
-            TransitionKey.REWARD: 0.0,
+            TransitionKey.LAMP_REWARD: 0.0,
             TransitionKey.DONE: False,
         }
         after = step(transition)
-        assert (after[TransitionKey.REWARD], after[TransitionKey.DONE]) == (float(reached), reached)
+        assert (after[TransitionKey.LAMP_REWARD], after[TransitionKey.DONE]) == (float(reached), reached)
