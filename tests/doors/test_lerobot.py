@@ -68,8 +68,8 @@ def test_the_classifier_step_of_lerobot_ends_episodes_by_ours():
         picture = torch.from_numpy(FakeEncoder().frame_of(text, 48, 64)).permute(2, 0, 1)[None].float() / 255
         transition = {
             TransitionKey.OBSERVATION: {"observation.images.top": picture},
-            TransitionKey.LAMP_REWARD: 0.0,
+            TransitionKey.REWARD: 0.0,
             TransitionKey.DONE: False,
         }
         after = step(transition)
-        assert (after[TransitionKey.LAMP_REWARD], after[TransitionKey.DONE]) == (float(reached), reached)
+        assert (after[TransitionKey.REWARD], after[TransitionKey.DONE]) == (float(reached), reached)
