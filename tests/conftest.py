@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import pytest
 
+from tests.shorter_ray import shorten
+
 # What is imported stays: to look for garbage among it took two fifths of the time until the first test.
 gc.disable()
 
@@ -39,6 +42,8 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
     gc.enable()
+    if {"ray.rllib", "ray.serve"} <= sys.modules.keys():
+        shorten()
 
 
 @pytest.fixture(scope="session")

@@ -144,6 +144,8 @@ def serve_environment(folder: Path, listening: socket.socket, first: dict, modul
         sys.path[1:1] = [os.path.abspath(each) for each in named if each]
     with rays_randomness_untouched():
         imported(modules)
+    if modules is not LIBRARIES:
+        importlib.import_module("tests.shorter_ray").shorten()
     # Collections of garbage in the forks then leave the memory that they share alone.
     gc.collect()
     gc.freeze()
