@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from ray import serve
@@ -53,7 +54,9 @@ def roll_out(
     keep_code(app.name for app in file.applications)
     names = [app.name for app in file.applications]
     known = set(serve.status().applications)
-    said = {name: failure_of(app) or refusal_of(app) for name, app in serve.status().applications.items()}
+    said = {
+        name: {failure_of(app), refusal_of(app), failure(name)} for name, app in serve.status().applications.items()
+    }
     serve.run_many([app.target(code_package()) for app in file.applications], wait_for_applications_running=False)
     failures = _wait(names, said, timeout_s, tell)
     outcomes = []
@@ -86,10 +89,13 @@ def _refused(name: str) -> str:
     return f"user_config: {refused}" if refused else ""
 
 
-def _wait(names: list[str], said: Mapping[str, str], timeout_s: float, tell: Callable[[str], None]) -> dict[str, str]:
-    """Return the failures of those that do not become healthy, by name."""
+def _wait(
+    names: list[str], said: Mapping[str, AbstractSet[str]], timeout_s: float, tell: Callable[[str], None]
+) -> dict[str, str]:
+    """Return the failures of those that do not become healthy, by name; `said` is what was wrong with them before."""
     deadline = time.monotonic() + timeout_s
     waiting = list(names)
+    deploying = set()
     failures: dict[str, str] = {}
     while waiting:
         status = serve.status().applications
@@ -97,9 +103,16 @@ def _wait(names: list[str], said: Mapping[str, str], timeout_s: float, tell: Cal
             app = status.get(name)
             if app is None:
                 continue
-            # A failure that was there before is not this change's, until Serve has looked at it.
-            wrong = failure_of(app) or (refusal_of(app) if app.status == "DEPLOYING" else "")
-            if app.status == "RUNNING" or (wrong and wrong != said.get(name)):
+            # What was wrong before is not this change's fault until Serve has given this change up: a replica of the
+            # one before may have failed once more.
+            if app.status == "DEPLOYING":
+                deploying.add(name)
+                wrong = refusal_of(app)
+                is_news = wrong not in said.get(name, ())
+            else:
+                wrong = failure_of(app)
+                is_news = name in deploying or wrong not in said.get(name, ())
+            if app.status == "RUNNING" or (wrong and is_news):
                 waiting.remove(name)
                 if wrong:
                     failures[name] = wrong

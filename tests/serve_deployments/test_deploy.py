@@ -5,6 +5,7 @@ import functools
 import threading
 import time
 from collections import Counter
+from types import SimpleNamespace
 
 import httpx2
 import numpy as np
@@ -13,7 +14,7 @@ import yaml
 from ray import serve
 from typer.testing import CliRunner
 
-from serve_deployments import deploy, gateway
+from serve_deployments import deploy, gateway, rollout
 from serve_deployments.gateway import GatewayArgs
 from serve_deployments.rollout import listing, roll_out
 from serve_deployments.serve_file import ServeFile
@@ -258,3 +259,24 @@ def test_two_applications_of_one_name_are_refused():
     values["applications"] *= 2
     with pytest.raises(ConfigError, match=NAME):
         ServeFile.parse(yaml.safe_dump(values))
+
+
+OLD = "vlm_rewards.errors.ConfigError: unknown model '/no/such/model'"
+
+
+@pytest.mark.parametrize(
+    ("changes", "failures"),
+    [
+        ([("DEPLOYING", OLD), ("RUNNING", "")], {}),
+        ([("DEPLOYING", OLD), ("DEPLOY_FAILED", OLD)], {NAME: "unknown model '/no/such/model'"}),
+        ([("DEPLOYING", ""), ("DEPLOYING", OLD.replace("such", "other"))], {NAME: "unknown model '/no/other/model'"}),
+    ],
+)
+def test_what_a_replica_of_the_change_before_says_is_not_this_changes_fault(changes, failures, monkeypatch):
+    seen = iter(
+        SimpleNamespace(status=status, message="", deployments={"reward": SimpleNamespace(message=message)})
+        for status, message in changes
+    )
+    monkeypatch.setattr(rollout.serve, "status", lambda: SimpleNamespace(applications={NAME: next(seen)}))
+    said = {NAME: {"", "unknown model '/no/such/model'"}}
+    assert rollout._wait([NAME], said, timeout_s=20, tell=lambda line: None) == failures
