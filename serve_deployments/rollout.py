@@ -53,7 +53,6 @@ def roll_out(
     serve.start(proxy_location=file.proxy_location, http_options=file.http_options.model_dump(exclude_none=True))
     keep_code(app.name for app in file.applications)
     names = [app.name for app in file.applications]
-    known = set(serve.status().applications)
     said = {
         name: {failure_of(app), refusal_of(app), failure(name)} for name, app in serve.status().applications.items()
     }
@@ -66,7 +65,7 @@ def roll_out(
             outcomes.append(Outcome(app.name, True))
             continue
         note_failure(app.name, failures[app.name])
-        outcomes.append(Outcome(app.name, False, failures[app.name], _put_back(app, app.name in known)))
+        outcomes.append(Outcome(app.name, False, failures[app.name], _put_back(app, app.name in said)))
     return outcomes
 
 

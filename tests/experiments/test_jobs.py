@@ -187,8 +187,6 @@ def head():
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token),
         "RAY_USAGE_STATS_ENABLED": "0",
-        # Nobody asks how long Ray's own calls took, and its agent would note each.
-        "RAY_enable_metrics_collection": "false",
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "HF_HUB_OFFLINE": "1",
     }
@@ -244,13 +242,13 @@ def study(head):
     client = run(head, "client.log", str(CLIENT), str(head.folder), **ours, RAY_ADDRESS=head.address)
     command = ["python", "-m", "experiments.model_size", "--preset", "smoke", "--output", str(output), *SMALL]
     job = run(head, "job.log", "-m", "experiments.submit", "--address", head.jobs, "--", *command, **ours)
-    asked = False
+    asks = head.folder / "asks.json"
     while job.poll() is None:
         assert client.poll() in (None, 0), (head.folder / "client.log").read_text()
-        if not asked and (parent := parent_of(output)) is not None and "study.reward_apps" in parent.data.tags:
+        if not asks.exists() and (parent := parent_of(output)) is not None and "study.reward_apps" in parent.data.tags:
             (app,) = json.loads(parent.data.tags["study.reward_apps"])
             (head.folder / "asks.new").write_text(json.dumps({"app": app, "goals": goals}))
-            asked = bool((head.folder / "asks.new").rename(head.folder / "asks.json"))
+            (head.folder / "asks.new").rename(asks)
         if "status" not in seen and client.poll() == 0:
             seen["status"] = parent_of(output).info.status
         time.sleep(0.3)
