@@ -2,9 +2,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 PIP_FLAGS ?=
-# One process has the tests that need Ray, the others the rest (tests/scheduling.py). One that crashes ends the run: what
-# it leaves behind may keep its successor waiting.
-TEST_PROCESSES ?= 2
+# One process has the tests that need Ray, the others the rest (tests/scheduling.py): one more than two cores, since tests
+# wait, too. One that crashes ends the run: what it leaves behind may keep its successor waiting.
+TEST_PROCESSES ?= 3
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 DOCS_INSTALLED := $(VENV)/.docs-installed

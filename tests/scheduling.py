@@ -1,6 +1,6 @@
 """How the tests are dealt out to the processes of xdist: files that need Ray to one of them, the others to the rest.
 
-Ray starts once, and a file's fixtures are made once.
+Ray starts once, and a file's fixtures are made once. Ray's tests take longest: they have the cores first.
 
 xdist 3.8 tells its controller a test's group by changing the test's id, which pytest 9 does not let it do: with them,
 `--dist loadgroup` alone deals every test out on its own. Here the processes write down which tests are Ray's.
@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 
 RAY = "ray"
+# That of the processes without Ray: their tests have a third of a core where Ray's want all of it.
+NICENESS = 5
 # Where the processes write it; they inherit it from the controller.
 FOLDER = "VLM_REWARDS_TEST_GROUPS"
 MADE = pytest.StashKey[tempfile.TemporaryDirectory]()
@@ -49,6 +51,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     if "PYTEST_XDIST_WORKER" in os.environ and FOLDER in os.environ:
         rays = [item.nodeid for item in session.items if needs_ray(item)]
         Path(os.environ[FOLDER], os.environ["PYTEST_XDIST_WORKER"]).write_text(json.dumps(rays))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Be nice from the first test on that is not Ray's; Ray's processes, which have begun by then, are not."""
+    if "PYTEST_XDIST_WORKER" in os.environ and not needs_ray(item) and not os.nice(0):
+        os.nice(NICENESS)
 
 
 @pytest.hookimpl(optionalhook=True)

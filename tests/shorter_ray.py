@@ -2,6 +2,7 @@
 
 import inspect
 import sys
+import time
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,9 +22,15 @@ class _Inspect:
         return getattr(inspect, name)
 
 
+# Of a cluster whose only node is this machine.
+NODES_ARE_READ_EVERY_S = 1.0
+
+
 def shorten() -> None:
-    """Change RLlib and Serve in this process, and in its forks."""
+    """Change RLlib, Serve and the sessions that begin, in this process and in its forks."""
+    from ray._private.node import Node
     from ray.rllib.connectors import connector_v2
+    from ray.serve._private.cluster_node_info_cache import ClusterNodeInfoCache
     from ray.serve.config import RequestRouterConfig
 
     connector_v2.inspect = _Inspect()
@@ -40,3 +47,15 @@ def shorten() -> None:
         config.set_serialized_request_router_cls(pickled)
 
     RequestRouterConfig._serialize_request_router_cls = pickled_once
+
+    update = ClusterNodeInfoCache.update
+
+    def updated_now_and_then(cache: Any) -> None:
+        # Serve's controller asks the cluster for its nodes ten times a second: more than half of its time.
+        if time.monotonic() > getattr(cache, "_due", 0.0):
+            update(cache)
+            cache._due = time.monotonic() + NODES_ARE_READ_EVERY_S
+
+    ClusterNodeInfoCache.update = updated_now_and_then
+    # It looks for new lines in each worker's files ten times a second, to print them where `log_to_driver` is set.
+    Node.start_log_monitor = lambda node: None

@@ -59,8 +59,12 @@ class ImageGraph:
         try:
             with torch.no_grad(), warnings.catch_warnings(), quiet_transformers():
                 warnings.simplefilter("ignore")  # tracing warns of every shape that it takes for fixed, as it shall
+                # Torch would trace it three times to compare; the encoder's self-check compares what matters.
+                decoder = importlib.import_module("openvino.frontend.pytorch.ts_decoder").TorchScriptPythonDecoder(
+                    self._tower, example_input=example, trace_kwargs={"check_trace": False}
+                )
                 self._converted = ov.convert_model(
-                    self._tower, example_input=example, input=[(ov.PartialShape([-1, height, width, 3]), ov.Type.u8)]
+                    decoder, example_input=example, input=[(ov.PartialShape([-1, height, width, 3]), ov.Type.u8)]
                 )
         except Exception as error:  # what the converter raises is of many kinds
             reason = " ".join(str(error).split())[:200]
