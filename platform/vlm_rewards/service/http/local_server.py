@@ -41,7 +41,10 @@ class LocalServer:
             self._socket.close()
             raise ConfigError(f"cannot listen on 127.0.0.1:{port} ({error.strerror}); choose another port") from error
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
-        config = uvicorn.Config(app, log_level="warning", access_log=False, timeout_graceful_shutdown=2)
+        # Its own `log_config` would close every handler that the process has: a file's then loses all that follows.
+        config = uvicorn.Config(
+            app, log_config=None, log_level="warning", access_log=False, timeout_graceful_shutdown=2
+        )
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(
             target=self._server.run, kwargs={"sockets": [self._socket]}, name="reward-http", daemon=True

@@ -1,6 +1,7 @@
 """Bodies that never come, never end, or come all at once."""
 
 import json
+import logging
 import socket
 import time
 
@@ -93,3 +94,15 @@ def test_a_body_that_never_comes_does_not_hold_its_place(reward_model):
             body = json.dumps({"model": "six", "images": [GOOD], "goals": ["app1"]}).encode()
             good.sendall(b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
             assert answer_of(good).startswith("HTTP/1.1 200")
+
+
+def test_a_server_leaves_the_logs_of_its_process_alone(app, tmp_path):
+    kept = logging.FileHandler(tmp_path / "log", mode="w")
+    logging.getLogger("kept").addHandler(kept)
+    try:
+        with LocalServer(app):
+            logging.getLogger("kept").warning("while it serves")
+    finally:
+        logging.getLogger("kept").removeHandler(kept)
+        kept.close()
+    assert "while it serves" in (tmp_path / "log").read_text()
