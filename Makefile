@@ -6,6 +6,8 @@ PIP_FLAGS ?=
 # wait, too. One that crashes ends the run: what it leaves behind may keep its successor waiting.
 TEST_PROCESSES ?= 3
 BIN := $(VENV)/bin
+# Two clusters side by side, since their tests mostly wait: the study has one, all else the other.
+CLUSTER_TESTS := tests/cluster/test_faults.py tests/cluster/test_study.py tests/cluster/test_rayservice.py
 INSTALLED := $(VENV)/.installed
 DOCS_INSTALLED := $(VENV)/.docs-installed
 
@@ -27,7 +29,7 @@ test: install ## run every test
 
 cluster-test: install ## kill nodes, cut links, take Postgres and S3 away: a cluster of namespaces, for root with iproute2
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -r tests/cluster/requirements.txt
-	VLM_REWARDS_CLUSTER_TESTS=1 $(BIN)/python -m pytest -s tests/cluster
+	VLM_REWARDS_CLUSTER_TESTS=1 $(BIN)/python -m pytest -rP -n 2 --dist loadgroup --no-loadscope-reorder $(CLUSTER_TESTS)
 
 bench: install ## measure encoders, service, scaling and faults: one table, in docs/results/bench.md
 	$(BIN)/python -m benchmarks

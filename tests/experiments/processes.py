@@ -13,7 +13,7 @@ def wait_for(condition, seconds=120):
         if condition():
             return
         assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(max(0.05, 6 * (time.thread_time() - began)))
+        time.sleep(max(0.05, 12 * (time.thread_time() - began)))
 
 
 def ray_workers(process, name):

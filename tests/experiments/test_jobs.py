@@ -251,7 +251,7 @@ def study(head):
             (head.folder / "asks.new").rename(asks)
         if "status" not in seen and client.poll() == 0:
             seen["status"] = parent_of(output).info.status
-        time.sleep(0.3)
+        time.sleep(0.5)
     text = (head.folder / "job.log").read_text()
     assert job.returncode == 0, text
     assert client.wait(timeout=20) == 0, (head.folder / "client.log").read_text()

@@ -340,6 +340,7 @@ class MlflowServer:
             return False
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.budget(150)  # two starts of a real server, and its client's own retries
 def test_a_killed_server_gets_every_metric_once_it_is_back_and_a_file_has_them_where_it_stays_away(
