@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+
 from tests.cluster.rig import HEAD_PORT, Node, Rig
 from tests.cluster.services import Services
 from tests.cluster.watched import Watched
@@ -164,12 +166,14 @@ class Study:
     def wait_for_steps(self, watched: Watched, more: int = 1024, seconds: float = 400) -> None:
         """Wait until each trial has trained so many steps more: it has a checkpoint, too."""
         before = self._steps()
-        # Their runs may be there already, or not yet.
-        self.wait_until(
-            lambda: len(now := self._steps()) == 2 and all(now[name] >= before.get(name, 0) + more for name in now),
-            seconds,
-            watched,
-        )
+
+        def trained() -> bool:
+            if watched.ended:
+                pytest.fail(f"it has ended before that:\n{watched}")
+            now = self._steps()  # their runs may be there already, or not yet
+            return len(now) == 2 and all(now[name] >= before.get(name, 0) + more for name in now)
+
+        self.wait_until(trained, seconds, watched)
 
     def _steps(self) -> dict[str, float]:
         return {name: run["metrics"].get("train/env_steps_lifetime", 0.0) for name, run in self.trials().items()}

@@ -32,6 +32,11 @@ class Watched:
         """Return the seconds since it began."""
         return time.monotonic() - self._begin
 
+    @property
+    def ended(self) -> bool:
+        """Whether it has ended and all that it has printed was read."""
+        return self._process.poll() is not None and not self._reader.is_alive()
+
     def wait_for(self, text: str, seconds: float, after: float = 0.0) -> tuple[float, str]:
         """Wait for a line that holds a text, and return when it came and what it says."""
         deadline = time.monotonic() + seconds
@@ -39,7 +44,7 @@ class Watched:
             for at, line in list(self.lines):
                 if text in line and at >= after:
                     return at, line
-            assert self._process.poll() is None or self._reader.is_alive(), f"it has ended without {text!r}:\n{self}"
+            assert not self.ended, f"it has ended without {text!r}:\n{self}"
             assert time.monotonic() < deadline, f"no {text!r} in {seconds:.0f} s:\n{self}"
             time.sleep(0.1)
 
