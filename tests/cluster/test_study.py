@@ -53,7 +53,7 @@ def check_steps(study, begun_again):
 
 
 def test_a_study_outlives_a_node_and_the_services_that_it_leans_on(rig, services, running):
-    study = Study(rig, services, "outlives", minutes=2.5 + max(MLFLOW_AWAY_S, S3_AWAY_S) / 60)
+    study = Study(rig, services, "outlives", minutes=1.5 + max(MLFLOW_AWAY_S, S3_AWAY_S) / 60)
     job = study.submit()
     running.append(job)
     study.wait_for_steps(job)

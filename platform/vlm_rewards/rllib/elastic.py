@@ -7,10 +7,11 @@ the reward still ends `Algorithm.train()` as itself.
 
 import logging
 import math
+import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -37,6 +38,10 @@ _MOST_DEATHS = 5
 _FIRST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
 _POLL_S = 0.25
+# A wait for samples is told if it is so much longer than any before; the first, with whatever is built in it, has more.
+_LONGER_THAN_EVER = 4
+_LONG_WAIT_S = 30.0
+_LONG_FIRST_WAIT_S = 120.0
 
 
 class ElasticRunners(FaultTolerantActorManager):
@@ -76,6 +81,7 @@ class ElasticRunners(FaultTolerantActorManager):
         self._group = group
         self._seed = config.seed or 0
         self._sample_timeout_s = config.sample_timeout_s
+        self._longest_wait_s: float | None = None
         # By index: when it was lost, how often in a row, when the next one may begin, and the answer it begins with.
         self._lost_at: dict[int, float] = {}
         self._deaths: Counter[int] = Counter()
@@ -100,11 +106,13 @@ class ElasticRunners(FaultTolerantActorManager):
         """
         # One that is beginning would let `stop()` wait for room in the cluster.
         call["healthy_only"] = True
+        if not self._is_sampling(None, call.get("timeout_seconds")):
+            return _without_lost(super().foreach_actor(func, **call))
         asked = {i for i in call.get("remote_actor_ids") or self.actor_ids() if self.is_actor_healthy(i)}
-        results = super().foreach_actor(func, **call)
-        if self._is_sampling(None, call.get("timeout_seconds")):
-            for silent in sorted(asked - {result.actor_id for result in results.result_or_errors}):
-                self._lose(silent, f"no answer in {self._sample_timeout_s:g} s", samples=True)
+        with self._long_wait_told():
+            results = super().foreach_actor(func, **call)
+        for silent in sorted(asked - {result.actor_id for result in results.result_or_errors}):
+            self._lose(silent, f"no answer in {self._sample_timeout_s:g} s", samples=True)
         return _without_lost(results)
 
     def fetch_ready_async_reqs(self, **call: Any) -> RemoteCallResults:
@@ -148,6 +156,31 @@ class ElasticRunners(FaultTolerantActorManager):
                 raise
             self.dropped += 1
             return None
+
+    @contextmanager
+    def _long_wait_told(self) -> Iterator[None]:
+        """Say when samples take long to come, and when the wait is over: after a cut link Ray may wait for minutes."""
+        most = self._longest_wait_s
+        patience = _LONG_FIRST_WAIT_S if most is None else max(_LONG_WAIT_S, _LONGER_THAN_EVER * most)
+        timer = threading.Timer(
+            patience,
+            lambda: self.say(
+                f"{self._alive()} were asked for samples {patience:.0f} s ago, and not all have answered: one that has "
+                f"not after {self._sample_timeout_s:.0f} s is replaced"
+            ),
+        )
+        timer.daemon = True
+        begin = time.monotonic()
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+        took = time.monotonic() - begin
+        if took > patience:
+            self.say(f"the wait for samples was over after {took:.0f} s")
+        else:
+            self._longest_wait_s = max(took, most or 0.0)
 
     def _fetch_result(self, **call: Any) -> Any:
         readies, results = super()._fetch_result(**call)

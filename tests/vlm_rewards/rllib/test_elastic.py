@@ -1,6 +1,7 @@
 """Which env runners are given up, replaced and waited for: with actors that do next to nothing in their place."""
 
 import os
+import time
 import types
 
 import numpy as np
@@ -116,6 +117,24 @@ def test_below_the_least_share_it_waits_says_so_once_and_goes_on_by_itself(make)
     assert len(waits) == 1
     assert "1 of 2 env runners are left, and sampling.min_env_runners_share 0.9 asks for 2" in waits[0]
     assert "training goes on" in said[-1]
+
+
+def test_a_wait_longer_than_any_before_is_told_and_so_is_its_end(make, monkeypatch):
+    monkeypatch.setattr(elastic, "_LONG_WAIT_S", 0.5)
+    runners, said = make(2)
+    assert indices(runners) == [1, 2]
+    assert not said
+
+    def slow(runner):
+        time.sleep(2.0 if runner.index == 2 else 0.0)
+        return runner.index
+
+    assert [each.get() for each in runners.foreach_actor(slow, **SAMPLING)] == [1, 2]
+    assert runners.lost == 0
+    asked, over = said
+    assert asked.startswith("2 of 2 env runners were asked for samples ")
+    assert "one that has not after 30 s is replaced" in asked
+    assert over.startswith("the wait for samples was over after ")
 
 
 def test_asynchronous_samples_of_the_dead_are_dropped_too(make):
