@@ -15,8 +15,8 @@ from vlm_rewards.tracking.store import default_uri
 
 # Two starts of a study and three of a trial: minutes on busy cores.
 pytestmark = [pytest.mark.long, pytest.mark.timeout(900), pytest.mark.budget(180)]
-# Four iterations: one before a process is killed, and some after it.
-STEPS = 1024
+# Six iterations: one before a process is killed, and some after it.
+STEPS = 1536
 SMALL = (
     "--set", f"settings.total_env_steps={STEPS}",
     "--set", "settings.evaluation.episodes=10",
