@@ -117,7 +117,7 @@ class Study:
         return Watched(self._rig.outside.command(sys.executable, "-c", _BYSTANDER, *arguments), self._rig.environment)
 
     def runs(self) -> dict[str, dict[str, Any]]:
-        """Return its runs by name, the parent's included: status, tags and metrics."""
+        """Return its runs by name, the parent's included: status, tags, metrics, and when each ended (s since 1970)."""
         experiments = self._ask("experiments/search", max_results=100)["experiments"]
         found = self._ask(
             "runs/search",
@@ -128,6 +128,7 @@ class Study:
             run["info"]["run_name"]: {
                 "id": run["info"]["run_id"],
                 "status": run["info"]["status"],
+                "ended": int(run["info"].get("end_time", 0)) / 1000,
                 "tags": {tag["key"]: tag["value"] for tag in run["data"].get("tags", [])},
                 "metrics": {metric["key"]: metric["value"] for metric in run["data"].get("metrics", [])},
             }

@@ -120,9 +120,14 @@ def test_whatever_ends_the_driver_its_runs_are_closed_with_the_reason_and_resume
     study.wait_for_steps(job, more=256)
     heard_since, _ = bystander.wait_for("open", 60)
     time.sleep(max(0.0, heard_since + HEARS_ALL_S - bystander.now()))
+    killed = time.time()
     rig.head.kill()
     took = study.wait_until(closed, OUTLIVES_HEAD_S + DEAD_WITHIN_S, bystander)
     print(f"head killed: closed by another run within {took:.0f} s: {reasons()}")
+    after = {name: run["ended"] - killed for name, run in study.runs().items()}
+    print(f"seconds after the head's death: { {name: round(seconds) for name, seconds in after.items()} }")
+    # The driver's process died with the head.
+    assert after["ends-1"] <= DEAD_WITHIN_S
     rig.mend()
 
     job = study.submit(resume=True)
