@@ -43,7 +43,12 @@ def running_in(store: Path) -> list:
 @pytest.mark.parametrize(
     ("name", "arguments", "started"),
     [
-        ("train", ["--preset", "smoke", "--set", "reward={kind: ground_truth}", "--steps", "1000000"], "really"),
+        pytest.param(
+            "train",
+            ["--preset", "smoke", "--set", "reward={kind: ground_truth}", "--steps", "1000000"],
+            "as a fork",
+            marks=pytest.mark.ray,
+        ),
         ("pretrain_clip", ["--preset", "shapes", "--set", "training.steps=100000"], "really"),
         pytest.param(
             "prompts",
