@@ -23,7 +23,7 @@ os.environ.setdefault("RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S", "60")
 os.environ.setdefault("RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S", "60")
 os.environ.setdefault("RAY_SERVE_REPLICA_AUTOSCALING_METRIC_PUSH_INTERVAL_S", "0.5")
 os.environ.setdefault("RAY_SERVE_HANDLE_AUTOSCALING_METRIC_PUSH_INTERVAL_S", "0.5")
-# Serve's controller looks after a dozen applications at once here; ten times a second is a twentieth of the tests' time.
+# Serve's controller looks after each application ten times a second otherwise: a twentieth of the tests' time.
 os.environ.setdefault("RAY_SERVE_CONTROL_LOOP_INTERVAL_S", "0.25")
 os.environ.setdefault("MUJOCO_GL", "egl")
 # Without this a model id that does not exist costs half a minute of the hub client's own retries.
