@@ -25,6 +25,8 @@ from vlm_rewards.environment.goal_tokens import GOAL_LENGTH
 from vlm_rewards.environment.rewardable_env import RewardableEnv
 from vlm_rewards.errors import NotCopyableError
 
+pytestmark = pytest.mark.usefixtures("home_kept_open")
+
 for package in DOMAINS.values():
     importlib.import_module(package)
 # Each takes terminate_on_success and max_episode_steps: the constructor of its id, without Gymnasium's own wrappers.

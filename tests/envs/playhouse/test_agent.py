@@ -5,6 +5,8 @@ from envs.playhouse.agent import STRIDE, TURN, Command
 from envs.playhouse.ground_truth import BESIDE, LIFT_HEIGHT, NEAR
 from envs.playhouse.scene import Thing
 
+pytestmark = pytest.mark.usefixtures("home_kept_open")
+
 
 def stage(env, things, agent=(-0.9, 0.0, 0.0, -0.7)):
     """Puts things around the middle of an empty one-room home, relative to its centre."""

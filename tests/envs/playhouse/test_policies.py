@@ -4,6 +4,8 @@ import pytest
 from envs.playhouse.errors import UnknownNameError
 from envs.playhouse.policies import make_policy
 
+pytestmark = pytest.mark.usefixtures("home_kept_open")
+
 
 def success(env, name, seeds):
     policy = make_policy(name, env, np.random.default_rng(0))
