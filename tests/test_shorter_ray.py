@@ -1,13 +1,16 @@
 """Ray made shorter for the tests does what Ray does."""
 
 import inspect
+from unittest.mock import Mock
 
 import cloudpickle
 import pytest
 from ray.rllib.connectors import connector_v2
 from ray.rllib.connectors.common import AddObservationsFromEpisodesToBatch
+from ray.serve._private.cluster_node_info_cache import ClusterNodeInfoCache
 from ray.serve.config import RequestRouterConfig
 
+from tests import shorter_ray
 from vlm_rewards.service.routing import SomeReplicasRouter
 
 
@@ -29,3 +32,15 @@ def test_routers_are_what_they_were(router):
     path = first.request_router_class.replace(":", ".")
     assert cloudpickle.loads(pickled).__name__ == path.rpartition(".")[2]
     assert second.is_default_request_router() == (router is None)
+
+
+def test_nodes_are_known_at_once_and_read_again_in_time(monkeypatch):
+    gcs = Mock(**{"get_all_node_info.return_value": {}, "get_draining_nodes.return_value": {}})
+    gcs.get_all_resource_usage.return_value.resource_usage_data.batch = []
+    cache = type("Cache", (ClusterNodeInfoCache,), {"get_node_az": None})(gcs)
+    for _ in range(3):
+        cache.update()
+    assert (cache._cached_alive_nodes, gcs.get_all_node_info.call_count) == ([], 1)
+    monkeypatch.setattr(shorter_ray.time, "monotonic", lambda: cache._due + 0.1)
+    cache.update()
+    assert gcs.get_all_node_info.call_count == 2
