@@ -11,8 +11,6 @@ from envs.playhouse.ground_truth import BESIDE, NEAR
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.strict_config import read_yaml
 
-pytestmark = pytest.mark.usefixtures("home_kept_open")
-
 
 @pytest.fixture(autouse=True, scope="module")
 def closed_afterwards():

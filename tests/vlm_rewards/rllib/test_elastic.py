@@ -137,6 +137,15 @@ def test_a_wait_longer_than_any_before_is_told_and_so_is_its_end(make, monkeypat
     assert over.startswith("the wait for samples was over after ")
 
 
+def test_where_every_wait_is_long_the_first_alone_is_told(make, monkeypatch):
+    monkeypatch.setattr(elastic, "_LONG_WAIT_S", 0.2)
+    monkeypatch.setattr(elastic, "_LONG_FIRST_WAIT_S", 0.5)
+    runners, said = make(1)
+    for _ in range(2):
+        runners.foreach_actor(lambda runner: time.sleep(1.0), **SAMPLING)
+    assert len(said) == 2
+
+
 def test_asynchronous_samples_of_the_dead_are_dropped_too(make):
     runners, _ = make(2)
     runners.foreach_actor_async(
