@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from ray.rllib.algorithms.algorithm_config import AlgorithmConfig
 from ray.rllib.algorithms.dqn.dqn_learner import QF_NEXT_PREDS, QF_PREDS, QF_TARGET_NEXT_PREDS
 from ray.rllib.algorithms.dqn.torch.dqn_torch_learner import DQNTorchLearner
@@ -10,28 +9,19 @@ from ray.rllib.core.columns import Columns
 from torch import Tensor
 from torch.nn import functional
 
+from vlm_rewards.rllib.adam_learner import AdamLearner
 from vlm_rewards.rllib.eye_learner import EyeLearner
 
 DISCOUNTS = "discounts"
 """Column of what the value of the state arrived at is multiplied by."""
 
 
-class DoubleQLossLearner(DQNTorchLearner):
+class DoubleQLossLearner(AdamLearner, DQNTorchLearner):
     """RLlib's DQN learner, whose target network it keeps, with a target that a hit can cut.
 
     RLlib's own loss discounts every step by gamma^n and takes any termination for one of the whole window. Here each
     row says itself by how much what follows counts: a relabelled step's window ends where *its* goal is achieved.
     """
-
-    def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
-        """Register Adam, with the epsilon of the configuration."""
-        params = self.get_parameters(self.module[module_id])
-        self.register_optimizer(
-            module_id=module_id,
-            optimizer=torch.optim.Adam(params, eps=config.adam_epsilon),
-            params=params,
-            lr_or_lr_schedule=config.lr,
-        )
 
     def compute_loss_for_module(
         self, *, module_id: str, config: AlgorithmConfig, batch: dict[str, Any], fwd_out: dict[str, Any]

@@ -1,5 +1,6 @@
 """The agent: a policy and a value function over an image and a goal in words."""
 
+import functools
 from typing import Any, Literal, Self, cast
 
 import gymnasium as gym
@@ -16,10 +17,24 @@ from ray.rllib.core.rl_module.apis import (
 from ray.rllib.core.rl_module.torch import TorchRLModule
 from torch import Tensor, nn
 
+from vlm_rewards.encoders.precision import cpu_runs_bf16
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.rllib.eye import EYE_PREDICTIONS, Eye
 from vlm_rewards.rllib.goal_networks import GoalEncoder, GoalImageEncoder
 from vlm_rewards.strict_config import StrictConfig
+
+
+@functools.cache
+def multiplies_bf16(device: str) -> bool:
+    """Return whether a device has instructions for bf16 and survives them; without them it is slower than fp32.
+
+    Args:
+        device: `cpu` or `cuda`.
+    """
+    if device == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    has = torch.cpu.get_capabilities()
+    return bool(has.get("avx512_bf16") or has.get("amx_bf16")) and cpu_runs_bf16()
 
 
 class GoalModuleConfig(StrictConfig):
@@ -37,8 +52,8 @@ class GoalModuleConfig(StrictConfig):
         recurrent: Put a GRU between features and heads. Training then works on sequences of `max_seq_len` steps.
         max_seq_len: Length of training sequences, in steps; used if recurrent.
         training_precision: Arithmetic of the image encoder and the dense layer when learning: `fp32`, or `bf16` by
-            autocast, 1.4 to 1.8 times as fast on processors with avx512_bf16 and on GPUs. Weights, heads, losses, and
-            all sampling stay in fp32.
+            autocast, 1.5 to 1.8 times as fast on processors with avx512_bf16. Weights, heads, losses, and all sampling
+            stay in fp32. `auto` takes `bf16` where the learner's GPU or processor multiplies it itself.
         eye: The auxiliary loss by which the reward model teaches the features; None for none, as in the paper.
     """
 
@@ -50,7 +65,7 @@ class GoalModuleConfig(StrictConfig):
     tap_grid: tuple[int, int] | None = None
     recurrent: bool = False
     max_seq_len: int = Field(default=20, ge=1)
-    training_precision: Literal["fp32", "bf16"] = "fp32"
+    training_precision: Literal["auto", "fp32", "bf16"] = "auto"
     eye: Eye | None = None
 
     @model_validator(mode="after")
@@ -177,9 +192,11 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI, TargetNetworkAPI, I
 
     def _learned(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """Return what `_features` does, in the precision of training, as float32."""
-        if self._config.training_precision == "fp32":
+        device = batch[Columns.OBS]["image"].device.type
+        precision = self._config.training_precision
+        if precision == "fp32" or (precision == "auto" and not multiplies_bf16(device)):
             return self._features(batch)
-        with torch.autocast(batch[Columns.OBS]["image"].device.type, torch.bfloat16):
+        with torch.autocast(device, torch.bfloat16):
             features, taps, state = self._features(batch)
         return features.float(), None if taps is None else taps.float(), None if state is None else state.float()
 

@@ -10,6 +10,8 @@ from ray.rllib.algorithms.impala.torch.impala_torch_learner import IMPALATorchLe
 from ray.rllib.connectors.connector_v2 import ConnectorV2
 from ray.rllib.core.columns import Columns
 
+from vlm_rewards.rllib.adam_learner import AdamLearner
+
 # A log-probability of the behaviour policy beside which every importance weight pi / mu is 0 in float32.
 _CERTAIN = 1e3
 
@@ -92,9 +94,9 @@ def _guarded_step(*, self: VTraceLearner, **kwargs: Any) -> Any:
         raise
 
 
-class VTraceIMPALALearner(VTraceLearner, IMPALATorchLearner):  # type: ignore[misc]  # RLlib disagrees with itself
+class VTraceIMPALALearner(VTraceLearner, AdamLearner, IMPALATorchLearner):  # type: ignore[misc]  # RLlib disagrees with itself
     """IMPALA's learner."""
 
 
-class VTraceAPPOLearner(VTraceLearner, APPOTorchLearner):  # type: ignore[misc]  # likewise
+class VTraceAPPOLearner(VTraceLearner, AdamLearner, APPOTorchLearner):  # type: ignore[misc]  # likewise
     """APPO's learner."""

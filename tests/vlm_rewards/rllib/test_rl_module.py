@@ -8,6 +8,7 @@ from ray.rllib.core.rl_module.apis import TARGET_NETWORK_ACTION_DIST_INPUTS
 
 from vlm_rewards.environment.goal_tokens import GOAL_LENGTH, VOCAB_SIZE, tokenize
 from vlm_rewards.errors import ConfigError
+from vlm_rewards.rllib import rl_module
 from vlm_rewards.rllib.policy import Policy
 from vlm_rewards.rllib.rl_module import GoalConditionedModule, GoalModuleConfig
 
@@ -60,7 +61,7 @@ def test_the_first_policy_is_nearly_uniform():
 
 
 def test_the_target_network_is_the_policy_of_its_last_update():
-    module = module_of(tap_grid=(3, 3))
+    module = module_of(tap_grid=(3, 3), training_precision="fp32")
     batch = {Columns.OBS: observations(5)}
     module.make_target_networks()
     before = logits_of(module, batch[Columns.OBS])
@@ -228,6 +229,15 @@ def test_training_in_bf16_is_near_fp32_and_sampling_is_the_same(sizes):
     torch.testing.assert_close(values[1], values[0], rtol=0.05, atol=0.02)
     gradients = [module.image_encoder.stem.weight.grad.flatten() for module in (exact, fast)]
     assert torch.cosine_similarity(*gradients, dim=0) > 0.99
+
+
+@pytest.mark.parametrize("multiplies_bf16", [True, False])
+def test_auto_trains_in_bf16_where_the_device_has_it(monkeypatch, multiplies_bf16):
+    monkeypatch.setattr(rl_module, "multiplies_bf16", lambda device: multiplies_bf16)
+    batch = {Columns.OBS: observations(8)}
+    expected = module_of(training_precision="bf16" if multiplies_bf16 else "fp32").forward_train(batch)
+    got = module_of(training_precision="auto").forward_train(batch)
+    assert torch.equal(got[Columns.EMBEDDINGS], expected[Columns.EMBEDDINGS])
 
 
 def logits_of_batch(module, batch):
