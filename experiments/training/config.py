@@ -185,12 +185,6 @@ class TrainConfig(StrictConfig):
                 f"hindsight asks whether a goal is achieved, and the dense form {self.reward_model.head.form!r} never "
                 "says so; use the form softmax_binary, or leave algorithm.hindsight out"
             )
-        waits = isinstance(self.reward, RewardConfig) and not self.reward.head.agree.is_of_one
-        if self.algorithm.scores_all_goals and waits:
-            raise ConfigError(
-                "hindsight judges each state alone, and this reward waits until several agree; leave reward.head.agree "
-                "or algorithm.hindsight out"
-            )
         if self.agent.eye is None:
             return self
         if self.uses_ground_truth:

@@ -81,28 +81,28 @@ def agreed(
 
 def agreed_now(
     scores: npt.NDArray[np.float32],
-    earlier: Sequence[Sequence[float]],
+    earlier: Sequence[Sequence[npt.ArrayLike]],
     agreement: Agreement,
     lowest: float = 0.0,
 ) -> npt.NDArray[np.float32]:
     """Return what the present states of several episodes agree on with those just before them.
 
     Args:
-        scores: float32 (N,), the scores of the present states.
-        earlier: For each its episode's scores before, oldest first.
+        scores: float32 (N, ...), the scores of the present states, such as one for each of several goals.
+        earlier: For each its episode's scores before, oldest first, each float32 (...).
         agreement: How many of how many.
         lowest: Score of a state before which there were too few.
 
     Returns:
-        Scores, float32 (N,), as `agreed` gives for the last state of each.
+        Scores, float32 (N, ...), as `agreed` gives for the last state of each.
     """
     if agreement.is_of_one:
         return scores
-    votes = np.full((agreement.of, len(scores)), -np.inf, np.float32)
+    votes = np.full((agreement.of, *scores.shape), -np.inf, np.float32)
     votes[0] = scores
     for column, before in enumerate(earlier):
-        latest = list(before)[-(agreement.of - 1) :]
-        votes[1 : 1 + len(latest), column] = latest
+        for lag, vote in enumerate(before[-(agreement.of - 1) :]):
+            votes[1 + lag, column] = vote
     chosen = kth_largest(votes, agreement.need)
     result: npt.NDArray[np.float32] = np.where(np.isneginf(chosen), np.float32(lowest), chosen)
     return result

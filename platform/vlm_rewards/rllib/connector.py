@@ -155,9 +155,9 @@ class RewardConnector(ConnectorV2):
         goal_ids = env.goal_ids(stepped)
         frames = env.reward_frames(stepped)
         client, description = self._connected()
-        scores = self._scores(client, description, frames, goal_ids, [infos[i] for i in stepped])
-        earlier = [_scores_of(episodes[i]) for i in stepped]
-        agreed = agreed_now(scores, earlier, description.agree)
+        ledgers = [ledger_of(episodes[i], goal_id) for i, goal_id in zip(stepped, goal_ids, strict=True)]
+        scores = self._scores(client, description, frames, ledgers, [infos[i] for i in stepped])
+        agreed = agreed_now(scores, [ledger.scores for ledger in ledgers], description.agree)
         rewards = rewards_of(description.terminates, agreed, description.beta)
         if self._embeds:
             for i, embedding in zip(stepped, client.embed(frames).embeddings, strict=True):
@@ -219,11 +219,6 @@ class RewardConnector(ConnectorV2):
             self._description = self._client.describe()
             if self._goals is not None:
                 self._goals.check_scored_by(self._description)
-                if not self._description.agree.is_of_one:
-                    raise ConfigError(
-                        "hindsight judges each state alone, and this reward waits until several agree; leave "
-                        "reward.head.agree or algorithm.hindsight out"
-                    )
         return self._client, self._description
 
     def _scores(
@@ -231,18 +226,28 @@ class RewardConnector(ConnectorV2):
         client: Client,
         description: RewardDescription,
         frames: npt.NDArray[np.uint8],
-        goal_ids: list[str],
+        ledgers: list[EpisodeLedger],
         infos: list[dict[str, Any]],
     ) -> npt.NDArray[np.float32]:
         """Return each frame's score for its own goal, float32 (n,); all goals' rewards go to the infos."""
         if self._goals is None:
-            return _checked(client.score(frames, goal_ids), (len(frames),), description)
-        own = [self._goals.index(goal_id) for goal_id in goal_ids]
+            return _checked(client.score(frames, [one.goal_id for one in ledgers]), (len(frames),), description)
+        own = [self._goals.index(one.goal_id) for one in ledgers]
         shape = (len(frames), len(self._goals))
         scores = _checked(client.score_all(frames, self._goals.ids), shape, description)
-        for info, achieved in zip(infos, description.reward(scores) > 0, strict=True):
-            info[ACHIEVED] = achieved
+        agreed = agreed_now(scores, [one.goal_scores for one in ledgers], description.agree)
+        achieved = rewards_of(description.terminates, agreed, description.beta) > 0
+        for info, ledger, of_frame, goals in zip(infos, ledgers, scores, achieved, strict=True):
+            info[ACHIEVED] = goals
+            if not description.agree.is_of_one:
+                ledger.goal_scores = [*ledger.goal_scores, of_frame][-(description.agree.of - 1) :]
         return np.ascontiguousarray(scores[np.arange(len(frames)), own])
+
+
+def ledger_of(episode: SingleAgentEpisode, goal_id: str) -> EpisodeLedger:
+    """Return an episode's ledger, which begins with its first step."""
+    ledger: EpisodeLedger = episode.custom_data.setdefault(METRICS_KEY, EpisodeLedger(goal_id))
+    return ledger
 
 
 def book_step(episode: SingleAgentEpisode, goal_id: str, info: dict[str, Any]) -> EpisodeLedger:
@@ -256,17 +261,11 @@ def book_step(episode: SingleAgentEpisode, goal_id: str, info: dict[str, Any]) -
     Raises:
         ConfigError: The env hides its ground truth.
     """
-    ledger: EpisodeLedger = episode.custom_data.setdefault(METRICS_KEY, EpisodeLedger(goal_id))
+    ledger = ledger_of(episode, goal_id)
     ledger.steps += 1
     ledger.env_return += float(episode.get_rewards(-1))
     ledger.is_success, ledger.goal_achieved = pop_ground_truth(info)
     return ledger
-
-
-def _scores_of(episode: SingleAgentEpisode) -> list[float]:
-    """Return the scores of an episode's steps before the present one."""
-    ledger: EpisodeLedger | None = episode.custom_data.get(METRICS_KEY)
-    return [] if ledger is None else ledger.scores
 
 
 def pop_ground_truth(info: dict[str, Any]) -> tuple[bool, bool]:

@@ -27,6 +27,8 @@ class EpisodeLedger:
         steps: So far.
         scores: The reward model's score of every step so far: p(goal) of equation 1, or a dense form's number. Empty
             for an agent that trains on the environment's own reward.
+        goal_scores: Scores of the latest steps for all training goals, each float32 (G,), oldest first: as many as
+            hindsight needs where several states must agree, and else none.
         reward_return: Sum of the rewards that the agent trains on.
         env_return: Sum of the environment's own rewards, which no agent with a reward model sees.
         succeeded: The reward says that the goal has been reached. A dense form never says so.
@@ -37,6 +39,7 @@ class EpisodeLedger:
     goal_id: str
     steps: int = 0
     scores: list[float] = field(default_factory=list)
+    goal_scores: list[npt.NDArray[np.float32]] = field(default_factory=list)
     reward_return: float = 0.0
     env_return: float = 0.0
     succeeded: bool = False

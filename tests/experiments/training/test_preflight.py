@@ -44,11 +44,6 @@ def test_a_replay_is_refused_before_ray(overrides, message):
     ("preset", "override", "message"),
     [
         ("find_hindsight", "reward.head={form: cosine}", "the dense form 'cosine' never says so"),
-        (
-            "find_hindsight",
-            "reward.head={agree: {need: 2, of: 3}}",
-            "leave reward.head.agree or algorithm.hindsight out",
-        ),
         ("find_hindsight_ground_truth", "agent.eye={weight: 1}", "the reward is the environment's own"),
         ("find_hindsight", "served_by.cache_mb=0", "would be computed twice; set served_by.cache_mb"),
         ("find_hindsight", "agent.eye={weight: 0}", "agent.eye.weight"),
