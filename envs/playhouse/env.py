@@ -65,6 +65,7 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
         actions: Literal["discrete", "continuous"] = "discrete",
         asset_pack: str | None = None,
         near_starts: float = 0.0,
+        homes: Literal["train", "held_out"] | None = None,
         render_mode: str | None = None,
     ) -> None:
         """Build an environment; the model and the GL context are shared with others of the same preset.
@@ -72,7 +73,7 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
         Args:
             family: Which goals are drawn.
             preset: Name of a packaged preset, path of a YAML file, or a `Preset`.
-            split: Which goals and which homes: "train" or "held_out".
+            split: Which goals, and which homes unless `homes` says otherwise: "train" or "held_out".
             goal_id: Always this goal, instead of a drawn one; need not be in the task set.
             observation_size: (height, width) of the policy's picture, pixels, 16 to 480.
             reward_size: (height, width) of `reward_frame()`, pixels, 16 to 480.
@@ -84,6 +85,8 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
                 Find with it in the picture, a few steps away; in Lift and Pick and Place, whose random policy never
                 gets to grab anything, half of them so and half within reach of it. In Pick and Place what it is
                 carried to stands near, too.
+            homes: Homes of another split than the goals', to tell apart which of the two an agent fails at; None takes
+                those of `split`.
             render_mode: None or "rgb_array".
 
         Raises:
@@ -106,7 +109,7 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
         pack = load_pack(asset_pack) if asset_pack else {}
         names = self.preset.category_names(tuple(pack))
         self.pack_names = tuple(pack)
-        self._seeds = home_seeds(self.preset, split)
+        self._seeds = home_seeds(self.preset, homes or split)
         self.task_set: TaskSet = load_task_set(self.preset, family, pack)
         categories = {name: pack.get(name) or CATEGORIES[name] for name in names}
         self._goals = [goal.id for goal in self.task_set.split(split)]

@@ -15,7 +15,7 @@ import envs.playhouse
 from envs.playhouse import live_contexts
 from envs.playhouse.catalog import MAIN
 from envs.playhouse.errors import ActionError, ImpossibleGoalError, PlayhouseError, UnknownNameError
-from envs.playhouse.presets import load_preset
+from envs.playhouse.presets import home_seeds, load_preset
 from envs.playhouse.task_sets import held_out_pairs
 from vlm_rewards.environment.rewardable_env import RewardableEnv
 from vlm_rewards.environment.vector_env import RewardVectorEnv
@@ -66,6 +66,17 @@ def test_every_preset_and_family_steps(make, preset, family):
     assert len(frames) > 4
     assert env.reward_frame().shape == (96, 80, 3)
     assert np.isfinite(env.scene.data.qpos).all()
+
+
+@pytest.mark.parametrize("split", ["train", "held_out"])
+def test_goals_and_homes_may_be_of_different_splits(make, split):
+    other = "held_out" if split == "train" else "train"
+    env = make("find", "small", split=split, homes=other)
+    goals = {goal.id for goal in env.unwrapped.task_set.split(split)}
+    for seed in range(5):
+        _, info = env.reset(seed=seed)
+        assert info["goal_id"] in goals
+        assert env.unwrapped.episode.home.seed in home_seeds(env.unwrapped.preset, other)
 
 
 def test_the_same_seed_is_the_same_episode_in_another_process():
@@ -207,6 +218,7 @@ def test_options_fix_goal_and_home(make):
         ({"render_mode": "human"}, ConfigError, "render_mode 'human'"),
         ({"actions": "joystick"}, ActionError, "unknown kind of actions"),
         ({"near_starts": 1.5}, ConfigError, "0 to 1"),
+        ({"homes": "all"}, ConfigError, "unknown split 'all'"),
     ],
 )
 def test_bad_settings_are_refused_and_leave_no_context(settings, error, message):
