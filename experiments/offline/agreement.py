@@ -9,6 +9,7 @@ import numpy.typing as npt
 from pydantic import Field
 
 from experiments.offline.config import DataConfig
+from experiments.offline.embedding import embedded
 from experiments.offline.rewards import FamilyRewards, TextMemo, open_states
 from experiments.shared.preset_files import load_preset, merged
 from vlm_rewards.encoders import load_encoder
@@ -16,13 +17,9 @@ from vlm_rewards.encoders.checkpoint_encoder import CheckpointEncoder
 from vlm_rewards.encoders.proof.agreement import AgreementRecord, PrecisionAgreement, RewardAgreement
 from vlm_rewards.encoders.quantised_graph import QuantisedGraph
 from vlm_rewards.errors import ConfigError
-from vlm_rewards.evaluation.offline import LabelledDataset
 from vlm_rewards.evaluation.offline.agreement import compare_scores
-from vlm_rewards.evaluation.offline.dataset import decode_frames
 from vlm_rewards.reward_model import RewardConfig
 from vlm_rewards.strict_config import StrictConfig
-
-_FRAMES_AT_A_TIME = 256
 
 
 class AgreementReward(StrictConfig):
@@ -126,16 +123,6 @@ def _scores(scorings: dict[str, _Scoring], encoder: Any) -> dict[str, npt.NDArra
     for name, scoring in scorings.items():
         key = f"{scoring.dataset.fingerprint}{scoring.dataset.families}"
         if key not in known:
-            known[key] = _embedded(scoring.dataset, encoder)
+            known[key] = embedded(scoring.dataset, encoder)
         scores[name] = scoring.score(TextMemo(encoder), known[key])
     return scores
-
-
-def _embedded(dataset: LabelledDataset, encoder: Any) -> npt.NDArray[np.float32]:
-    """Return the embeddings of a dataset's states in their order, float32 (N, D)."""
-    parts, order = [], []
-    for batch in dataset.batches(_FRAMES_AT_A_TIME):
-        parts.append(encoder.embed_images(decode_frames(batch["image"])))
-        order.append(np.stack([batch["trajectory"], batch["step"]], axis=1))
-    places = np.concatenate(order)
-    return np.concatenate(parts)[np.lexsort((places[:, 1], places[:, 0]))]

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.offline.config import OfflineConfig
+from vlm_rewards.encoders import Encoder
 from vlm_rewards.evaluation.offline import LabelledDataset
 from vlm_rewards.evaluation.offline.dataset import decode_frames
 from vlm_rewards.evaluation.offline.embedding_store import EmbeddingStore, state_keys
@@ -18,6 +19,8 @@ Progress = Callable[[int, int], None]
 
 # CPUs of Ray for what reads and decodes beside the replicas.
 READER_CPUS = 2.0
+# Frames that are decoded and embedded at a time where no service does it.
+_FRAMES_AT_A_TIME = 256
 
 
 def embed_states(
@@ -58,6 +61,15 @@ def embed_states(
     finally:
         store.flush()
     return done
+
+
+def embedded(dataset: LabelledDataset, encoder: Encoder) -> npt.NDArray[np.float32]:
+    """Return the embeddings of a dataset's states in their order, float32 (N, D), computed here and kept nowhere."""
+    parts, order = [], []
+    for batch in dataset.batches(_FRAMES_AT_A_TIME):
+        parts.append(encoder.embed_images(decode_frames(batch["image"])))
+        order.append(state_keys(batch["trajectory"], batch["step"]))
+    return np.concatenate(parts)[np.argsort(np.concatenate(order))]
 
 
 Answers = Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.float32], str]]

@@ -23,7 +23,7 @@ from experiments.shared.run_folder import RunFolder, RunState
 from vlm_rewards.errors import RewardServiceError
 from vlm_rewards.evaluation.offline import LabelledDataset, OfflineMeasures, measure
 from vlm_rewards.evaluation.offline.confusion import GoalConfusion, worst_first
-from vlm_rewards.evaluation.offline.dataset import decode_frames
+from vlm_rewards.evaluation.offline.dataset import States
 from vlm_rewards.evaluation.offline.embedding_store import EmbeddingStore
 from vlm_rewards.evaluation.offline.figures import SizePoint, plot_average_precision, plot_precision_recall
 from vlm_rewards.evaluation.offline.measure_figures import plot_goal_confusion, plot_measures
@@ -313,14 +313,7 @@ def prove(
     rows = np.flatnonzero(dataset.states.family == family)
     rows = rows[:: max(1, len(rows) // _PROOF_STATES)][:_PROOF_STATES]
     chosen = dataset.states.where(rows)
-    wanted = set(zip(chosen.trajectory.tolist(), chosen.step.tolist(), strict=True))
-    frames = {}
-    for batch in dataset.part(chosen.trajectory).batches(1024):
-        for trajectory, step, image in zip(batch["trajectory"], batch["step"], batch["image"], strict=True):
-            if (int(trajectory), int(step)) in wanted:
-                frames[int(trajectory), int(step)] = image
-    pngs = [frames[int(t), int(s)] for t, s in zip(chosen.trajectory, chosen.step, strict=True)]
-    served = client.score(decode_frames(pngs), list(chosen.goal_id)).scores
+    served = client.score(dataset.frames_of(chosen), list(chosen.goal_id)).scores
     ours = rewards.models[family].score_embeddings(images[rows], list(chosen.goal_id))
     if not np.array_equal(served, ours):
         raise RewardServiceError(
@@ -337,9 +330,21 @@ def write_confusion(
     rewards: FamilyRewards,
 ) -> None:
     """Write which negatives win, a row a goal, the worst first. Forms without negatives have no such table."""
-    if not rewards.config.head.uses_negatives:
-        return
-    states = dataset.states
+    if rewards.config.head.uses_negatives:
+        write_csv(path, [goal.row() for goal in worst_first(confusions(dataset.states, images, scores, rewards))])
+
+
+def confusions(
+    states: States, images: npt.NDArray[np.float32], scores: npt.NDArray[np.float32], rewards: FamilyRewards
+) -> list[GoalConfusion]:
+    """Return which negatives win, goal by goal in order of appearance, of a form that uses them.
+
+    Args:
+        states: N states in order of trajectory and step, trajectories whole.
+        images: float32 (N, D), embeddings of their frames.
+        scores: float32 (N,), the reward's.
+        rewards: The reward.
+    """
     images, texts = rewards.pooled(states, images), rewards.texts()
     goals = []
     for family in rewards.models:
@@ -350,7 +355,7 @@ def write_confusion(
             prompts = rewards.prompts(family, goal_id)
             goal.add(images[rows], texts[goal_id], prompts, states.goal_achieved[rows], fired)
             goals.append(goal)
-    write_csv(path, [goal.row() for goal in worst_first(goals)])
+    return goals
 
 
 def _write_scores(path: Path, dataset: LabelledDataset, scores: npt.NDArray[np.float32]) -> None:

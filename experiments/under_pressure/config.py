@@ -15,6 +15,13 @@ from vlm_rewards.strict_config import StrictConfig, near_matches
 BOTH_NEGATIVES = (NegativesSpec(kind="goals"), NegativesSpec(kind="goals_and_states"))
 PAPER = "paper"
 """Name of the paper's own head in tables; it calibrates, and the others are compared with it."""
+AS_SELDOM = "as seldom as "
+"""Begins the names of controls: the paper's head with beta raised until it pays as seldom as another head."""
+
+
+def is_control(head: str) -> bool:
+    """Return whether a head of this name is the control of another."""
+    return head.startswith(AS_SELDOM)
 
 
 class PressureTracking(TrackingConfig):
@@ -121,7 +128,8 @@ class PressureConfig(StrictConfig):
         models: Packaged names, folders or hub ids; all read frames of one size.
         negatives: The negative sets, side by side.
         heads: Reward forms by name, as `reward.head`; one is called `paper`. A `unanimous` one that names no templates
-            takes its task's, an `ensemble` that names no models all others of `models`.
+            takes its task's, an `ensemble` that names no models all others of `models`. Each but `paper` has its
+            control for strictness beside it, `as seldom as NAME`.
         precision: The towers' arithmetic.
         starts: Starts a task, goals in turn.
         tries: Random episodes recorded a start, where a task does not say.
@@ -171,6 +179,9 @@ class PressureConfig(StrictConfig):
             raise ValueError(f"heads needs one called {PAPER!r}, with which the others are compared")
         if len(set(self.models)) < len(self.models):
             raise ValueError("models: one is named twice; name each once")
+        taken = [name for name in self.heads if is_control(name)]
+        if taken:
+            raise ValueError(f"heads: {taken[0]!r} is what the control of another head is called; rename it")
         for task in self.tasks.values():
             for name in self.heads:
                 head = self.reward(task, self.models[0], self.negatives[0], name, 1.0, 0.5).head

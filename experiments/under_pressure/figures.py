@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from experiments.under_pressure.config import AS_SELDOM, is_control
 from experiments.under_pressure.levels import CEM, RANDOM
 
 _COLOURS = ("#4d4d4d", "#1f77b4", "#d95f02", "#1b9e77", "#7570b3", "#e7298a", "#a6761d")
@@ -14,7 +15,7 @@ _STYLES = {RANDOM: ("-", "o"), CEM: ("--", "D")}
 
 
 def plot_curves(rows: Sequence[dict[str, Any]], model: str, negatives: str, path: Path) -> None:
-    """Write a PNG with true reward and precision over nats: a column a task, a colour a head.
+    """Write a PNG with true reward and precision over nats: a column a task, a colour a head; controls are left out.
 
     Args:
         rows: As `report.level_rows` gives them.
@@ -27,7 +28,7 @@ def plot_curves(rows: Sequence[dict[str, Any]], model: str, negatives: str, path
 
     shown = [row for row in rows if not row["model"] or (row["model"], row["negatives"]) == (model, negatives)]
     tasks = list(dict.fromkeys(row["task"] for row in shown))
-    heads = list(dict.fromkeys(row["head"] for row in shown if row["model"]))
+    heads = list(dict.fromkeys(row["head"] for row in shown if row["model"] and not is_control(row["head"])))
     colours = dict(zip(heads, _COLOURS * len(heads), strict=False))
     figure = Figure(figsize=(1.2 + 3.1 * len(tasks), 6.2), dpi=130, layout="constrained")
     panels = figure.subplots(2, len(tasks), sharex="col", sharey="row", squeeze=False)
@@ -70,6 +71,8 @@ def plot_curves(rows: Sequence[dict[str, Any]], model: str, negatives: str, path
 def plot_kept(rows: Sequence[dict[str, Any]], path: Path) -> None:
     """Write a PNG with the truth kept at the highest level of best-of-n: a column a task, a row a negative set.
 
+    Beside each safer head, hollow and of its colour, is the paper's head where it pays as seldom.
+
     Args:
         rows: As `report.kept_rows` gives them.
         path: The PNG to write.
@@ -80,6 +83,7 @@ def plot_kept(rows: Sequence[dict[str, Any]], path: Path) -> None:
     tasks, sets, models, heads = (
         list(dict.fromkeys(row[name] for row in shown)) for name in ("task", "negatives", "model", "head")
     )
+    heads = [head for head in heads if not is_control(head)]
     figure = Figure(figsize=(1.2 + 3.1 * len(tasks), 0.9 + 2.7 * len(sets)), dpi=130, layout="constrained")
     panels = figure.subplots(len(sets), len(tasks), sharex=True, sharey=True, squeeze=False)
     # A lucky search on a reward may reach more than that on the truth.
@@ -88,17 +92,21 @@ def plot_kept(rows: Sequence[dict[str, Any]], path: Path) -> None:
         for column, task in enumerate(tasks):
             axes = panels[line, column]
             for index, (head, colour) in enumerate(zip(heads, _COLOURS * len(heads), strict=False)):
-                own = {
-                    row["model"]: row
-                    for row in shown
-                    if (row["task"], row["negatives"], row["head"]) == (task, negatives, head)
-                }
-                x = np.arange(len(models)) + (index - (len(heads) - 1) / 2) * 0.12
-                y = np.array([own[model]["kept"] for model in models])
-                ends = np.array([[own[model]["kept_low"], own[model]["kept_high"]] for model in models]).T
-                errors = np.clip(np.stack([y - ends[0], ends[1] - y]), 0, None)
-                label = head if line == column == 0 else None
-                axes.errorbar(x, y, errors, fmt="o", color=colour, markersize=4, linewidth=1, label=label)
+                x = np.arange(len(models)) + (index - (len(heads) - 1) / 2) * 0.14
+                for name, shift, fill in ((head, 0.0, colour), (AS_SELDOM + head, 0.06, "white")):
+                    own = {
+                        row["model"]: row
+                        for row in shown
+                        if (row["task"], row["negatives"], row["head"]) == (task, negatives, name)
+                    }
+                    if not own:  # the paper's head has no control
+                        continue
+                    y = np.array([own[model]["kept"] for model in models])
+                    ends = np.array([[own[model]["kept_low"], own[model]["kept_high"]] for model in models]).T
+                    errors = np.clip(np.stack([y - ends[0], ends[1] - y]), 0, None)
+                    label = name if line == column == 0 and name == head else None
+                    style = {"fmt": "o", "color": colour, "markerfacecolor": fill, "markersize": 4, "linewidth": 1}
+                    axes.errorbar(x + shift, y, errors, label=label, **style)
             axes.set_xticks(range(len(models)), models, rotation=20)
             axes.set_ylim(-0.03, top)
             axes.grid(alpha=0.25, axis="y")
@@ -109,6 +117,8 @@ def plot_kept(rows: Sequence[dict[str, Any]], path: Path) -> None:
     figure.legend(loc="outside lower center", ncols=min(len(heads), 2 * len(tasks)), frameon=False)
     space = " " if len(tasks) > 2 else "\n"
     figure.suptitle(
-        f"Truth kept at the highest level of best-of-n,{space}against the same search on the truth", fontsize=11
+        f"Truth kept at the highest level of best-of-n,{space}against the same search on the truth;{space}"
+        "hollow: the paper's head, as seldom paid",
+        fontsize=11,
     )
     figure.savefig(path)

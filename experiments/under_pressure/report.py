@@ -13,8 +13,9 @@ import experiments.study_report
 from experiments.offline.config import model_label
 from experiments.offline.report import write_csv
 from experiments.shared.atomic_files import write_atomically
+from experiments.shared.cells import markdown_table
 from experiments.study_report.document import interval, number
-from experiments.under_pressure.config import PAPER, PressureConfig
+from experiments.under_pressure.config import AS_SELDOM, PAPER, PressureConfig, is_control
 from experiments.under_pressure.figures import plot_curves, plot_kept
 from experiments.under_pressure.levels import CEM, RANDOM, Intervals, Level
 from experiments.under_pressure.rewards import Calibration, Cell
@@ -30,6 +31,7 @@ class Searched:
         cell: The reward; None for the truth.
         calibration: What its tau and beta were chosen by; None for the truth.
         levels: Of all searches, in order.
+        pilot_paid: Share of the pilot's random episodes that it pays; None for the truth.
     """
 
     task: str
@@ -37,6 +39,7 @@ class Searched:
     cell: Cell | None
     calibration: Calibration | None
     levels: list[Level]
+    pilot_paid: float | None
 
     @property
     def columns(self) -> dict[str, Any]:
@@ -62,11 +65,12 @@ def level_rows(found: Sequence[Searched], intervals: Intervals) -> list[dict[str
 def kept_rows(found: Sequence[Searched], intervals: Intervals) -> list[dict[str, Any]]:
     """Return for each reward and search what it keeps of the truth at the highest level, and against the paper's head.
 
-    The columns are those of `Intervals.row`, precision and recall of the paper's head on the pilot, and
-    `against_paper`: its true reward as a multiple of the paper's head's with the same model and negatives, with its
-    95 % interval.
+    The columns are those of `Intervals.row`, precision and recall of the paper's head on the pilot, the share of the
+    pilot's random episodes that are paid, and with their 95 % intervals `against_paper`: its true reward as a multiple
+    of the paper's head's with the same model and negatives; and `against_as_seldom`: as a multiple of its control's,
+    NaN where it has none.
     """
-    papers = {_of(one): one for one in found if one.head == PAPER}
+    heads = {(one.cell.group, one.head): one for one in found if one.cell is not None}
     rows = []
     for one in found:
         if one.cell is None or one.calibration is None:
@@ -75,11 +79,13 @@ def kept_rows(found: Sequence[Searched], intervals: Intervals) -> list[dict[str,
         for search in dict.fromkeys(level.search for level in one.levels):
             last, best = _last(one, search), _last(truth, search)
             row = {**one.columns, "pilot_precision": one.calibration.precision, "pilot_recall": one.calibration.recall}
-            row |= intervals.row(last, best)
-            peers = [level for level in papers[_of(one)].levels if level.search == search]
-            multiple = intervals.ratio(last, peers[-1]) if peers else (np.nan, np.nan, np.nan)
-            names = ("against_paper", "against_paper_low", "against_paper_high")
-            rows.append(row | dict(zip(names, multiple, strict=True)))
+            row |= {"pilot_paid": one.pilot_paid, **intervals.row(last, best)}
+            for column, head in (("against_paper", PAPER), ("against_as_seldom", AS_SELDOM + one.head)):
+                peer = heads.get((one.cell.group, head))
+                peers = [level for level in peer.levels if level.search == search] if peer else []
+                multiple = intervals.ratio(last, peers[-1]) if peers else (np.nan, np.nan, np.nan)
+                row |= dict(zip((column, f"{column}_low", f"{column}_high"), multiple, strict=True))
+            rows.append(row)
     return rows
 
 
@@ -106,7 +112,7 @@ def write_report(found: Sequence[Searched], films: Sequence[Path], config: Press
     tables = {search: _table(kept, search) for search in dict.fromkeys(row["search"] for row in kept)}
     statements = [_lead(config), *_statements(kept)]
     text = "".join(f"{line}\n\n" for line in statements)
-    text += "".join(f"{_caption(search)}\n\n{_markdown(rows)}\n" for search, rows in tables.items())
+    text += "".join(f"{_caption(search)}\n\n{markdown_table(rows)}\n" for search, rows in tables.items())
     write_atomically(folder / "pressure.md", text)
     page = _page(config.name, statements, figures, tables, films)
     write_atomically(folder / "report.html", page)
@@ -130,7 +136,9 @@ def _statements(kept: Sequence[dict[str, Any]]) -> list[str]:
         for negatives in dict.fromkeys(row["negatives"] for row in own):
             rows = [row for row in own if row["negatives"] == negatives and row["model"] == own[-1]["model"]]
             paper = next(row for row in rows if row["head"] == PAPER)
-            safer = [row for row in rows if row["head"] != PAPER and np.isfinite(row["kept"])]
+            safer = [
+                row for row in rows if row["head"] != PAPER and not is_control(row["head"]) and np.isfinite(row["kept"])
+            ]
             text = (
                 f"{task}, {negatives}, {paper['model']}: the paper's head keeps {_interval(paper, 'kept')} of the truth"
             )
@@ -138,7 +146,8 @@ def _statements(kept: Sequence[dict[str, Any]]) -> list[str]:
                 best = max(safer, key=lambda row: row["kept"])
                 text += (
                     f"; {best['head']} keeps the most of the others, {_interval(best, 'kept')}, "
-                    f"{_interval(best, 'against_paper')} times as much"
+                    f"{_interval(best, 'against_paper')} times as much, and {_interval(best, 'against_as_seldom')} "
+                    "times what the paper's head keeps where it pays as seldom"
                 )
             result.append(f"{text}.")
     return result
@@ -156,6 +165,7 @@ def _table(kept: Sequence[dict[str, Any]], search: str) -> list[dict[str, str]]:
             "precision": _interval(row, "precision"),
             "truth kept": _interval(row, "kept"),
             "against paper": _interval(row, "against_paper"),
+            "against as seldom": _interval(row, "against_as_seldom"),
         }
         for row in kept
         if row["search"] == search
@@ -172,11 +182,6 @@ def _caption(search: str) -> str:
 
 def _interval(row: dict[str, Any], name: str) -> str:
     return interval(row[name], row[f"{name}_low"], row[f"{name}_high"])
-
-
-def _markdown(rows: Sequence[dict[str, str]]) -> str:
-    lines = [" | ".join(rows[0]), " | ".join("---" for _ in rows[0]), *(" | ".join(row.values()) for row in rows)]
-    return "".join(f"| {line} |\n" for line in lines)
 
 
 def _page(
@@ -202,11 +207,6 @@ def _page(
 
 def _truth(found: Sequence[Searched], task: str) -> Searched:
     return next(one for one in found if one.task == task and one.cell is None)
-
-
-def _of(one: Searched) -> tuple[str, str, str]:
-    columns = one.columns
-    return columns["task"], columns["model"], columns["negatives"]
 
 
 def _last(one: Searched, search: str) -> Level:

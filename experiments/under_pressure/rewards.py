@@ -59,13 +59,17 @@ class Cell:
     @property
     def key(self) -> str:
         """Name of its MLflow run, and of its row in files."""
-        return "|".join((self.task, model_label(self.model), negatives_label(self.negatives), self.head))
+        return "|".join((*self.group, self.head))
+
+    @property
+    def group(self) -> tuple[str, str, str]:
+        """Task, model and negatives: rewards of a group differ in their heads alone."""
+        return self.task, model_label(self.model), negatives_label(self.negatives)
 
     @property
     def columns(self) -> dict[str, Any]:
         """What tables say of it first."""
-        model, negatives = model_label(self.model), negatives_label(self.negatives)
-        return {"task": self.task, "model": model, "negatives": negatives, "head": self.head}
+        return dict(zip(("task", "model", "negatives", "head"), (*self.group, self.head), strict=True))
 
 
 class Models:
@@ -121,6 +125,20 @@ class Models:
 def agreed_scores(scores: npt.NDArray[np.float32], agreement: Agreement) -> npt.NDArray[np.float32]:
     """Return what successive states agree on, float32 (P, N, T); each episode begins at its first."""
     return agreed(scores, np.arange(scores.shape[-1]), agreement)
+
+
+def as_seldom_beta(scores: npt.NDArray[np.float32], paid: int, beta: float) -> float:
+    """Return the least threshold, `beta` or above, with which at most so many episodes are paid for a single state.
+
+    Where scores are equal, as where a softmax is 1, it pays fewer.
+
+    Args:
+        scores: float32 (..., T), of the states of each episode.
+        paid: Episodes that may be paid.
+        beta: Threshold to begin with.
+    """
+    highest = np.sort(scores.max(axis=-1), axis=None)[::-1]
+    return max(beta, float(highest[paid])) if paid < len(highest) else beta
 
 
 def calibrate(

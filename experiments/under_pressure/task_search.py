@@ -2,8 +2,8 @@
 
 import functools
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ import numpy.typing as npt
 
 from experiments.offline.config import model_label
 from experiments.offline.report import plain_name
-from experiments.offline.rewards import negatives_label
+from experiments.offline.rewards import negatives_label, vary
 from experiments.shared.atomic_files import write_atomically
 from experiments.shared.progress import Bars
 from experiments.under_pressure.agents import checkpoints_of, record_agent
-from experiments.under_pressure.config import PAPER, PressureConfig, TaskSpec
+from experiments.under_pressure.config import AS_SELDOM, PAPER, PressureConfig, TaskSpec
 from experiments.under_pressure.cross_entropy import CrossEntropySearch
 from experiments.under_pressure.films import film, worst_false_positives
 from experiments.under_pressure.levels import Level, best_of_n_levels
@@ -33,7 +33,15 @@ from experiments.under_pressure.recording import (
 )
 from experiments.under_pressure.report import Searched
 from experiments.under_pressure.results import FoundLevels
-from experiments.under_pressure.rewards import Calibration, Cell, Models, agreed_scores, calibrate, cells_of
+from experiments.under_pressure.rewards import (
+    Calibration,
+    Cell,
+    Models,
+    agreed_scores,
+    as_seldom_beta,
+    calibrate,
+    cells_of,
+)
 from experiments.under_pressure.scripts import act_by_script
 from vlm_rewards.goals import TaskSet
 
@@ -78,16 +86,18 @@ class TaskSearch:
         calibrations = self._calibrations()
         episodes = self._recorded("random", self._record_random)
         cells = [cell for cell in cells_of(self._only_this(), calibrations) if cell.task == name]
+        cells, pilot_paid = self._with_controls(cells)
         ns = [n for n in config.levels if n <= config.tries_of(self._task)]
         reference = best_of_n_levels(true_outcomes(episodes.episodes, config.gamma), ns)
-        self.found = [Searched(name, TRUTH, None, None, reference)]
+        self.found = [Searched(name, TRUTH, None, None, reference, None)]
         alone: dict[str, Scores] = {}
         for number, cell in enumerate(cells, start=1):
             self._bars.show(f"{name}: rewards", number, len(cells))
             judged = self._judged(cell, episodes, alone)
             scored = outcomes(episodes.episodes, judged, cell.reward.beta, config.gamma)
             calibration = calibrations[name, cell.model, negatives_label(cell.negatives)]
-            self.found.append(Searched(name, cell.head, cell, calibration, best_of_n_levels(scored, ns)))
+            levels = best_of_n_levels(scored, ns)
+            self.found.append(Searched(name, cell.head, cell, calibration, levels, pilot_paid[cell.key]))
             if cell.head == PAPER and cell.model == config.models[-1] and config.films:
                 self.films += self._film(cell, episodes, judged, scored)
         return True
@@ -199,6 +209,47 @@ class TaskSearch:
                     known[key] = asdict(chosen)
                     write_atomically(path, json.dumps(known, indent=1))
                 result[self._name, model, label] = Calibration(**known[key])
+        return result
+
+    def _with_controls(self, cells: Sequence[Cell]) -> tuple[list[Cell], dict[str, float]]:
+        """Put behind each safer head the paper's as seldom paid, by the random episodes of the pilot.
+
+        What a head gains beyond its control it gains by more than a stricter threshold. It takes no labels.
+
+        Returns:
+            The rewards; and which share of those episodes each pays, by its key.
+        """
+        path = self._folder / f"pilot-paid-{plain_name(self._name)}.json"
+        known: dict[str, dict[str, float]] = json.loads(path.read_text()) if path.is_file() else {}
+        if any(cell.key not in known for cell in cells):
+            pilot = self._recorded("pilot", self._record_pilot)
+            papers = {cell.group: cell for cell in cells if cell.head == PAPER}
+            alone: dict[str, Scores] = {}
+            for cell in cells:
+                known |= self._pilot_paid(cell, papers[cell.group], pilot, alone)
+            write_atomically(path, json.dumps(known, indent=1))
+        result = []
+        for cell in cells:
+            result.append(cell)
+            if cell.head != PAPER:
+                paper = next(one for one in cells if one.head == PAPER and one.group == cell.group)
+                control = replace(paper, head=AS_SELDOM + cell.head)
+                result.append(replace(control, reward=vary(paper.reward, beta=known[control.key]["beta"])))
+        return result, {key: one["paid"] for key, one in known.items()}
+
+    def _pilot_paid(
+        self, cell: Cell, paper: Cell, pilot: Recording, alone: dict[str, Scores]
+    ) -> dict[str, dict[str, float]]:
+        """Return beta and share of paid random episodes, by key, of a reward and of its control, if it has one."""
+        random = slice(0, self._config.pilot.random)
+        scores = self._judged(cell, pilot, alone)[:, random]
+        paid = (scores > np.float32(cell.reward.beta)).any(axis=-1)
+        result = {cell.key: {"beta": cell.reward.beta, "paid": float(paid.mean())}}
+        if cell.head != PAPER:
+            scores = self._judged(paper, pilot, alone)[:, random]
+            beta = as_seldom_beta(scores, int(paid.sum()), paper.reward.beta)
+            control = replace(paper, head=AS_SELDOM + cell.head)
+            result[control.key] = {"beta": beta, "paid": float((scores > np.float32(beta)).any(axis=-1).mean())}
         return result
 
     def _film(self, cell: Cell, episodes: Recording, scores: Scores, found: Outcomes) -> list[Path]:

@@ -61,6 +61,7 @@ def needs(finished_run, options, painted) -> dict[str, list[str]]:
         "zero_shot": ["--preset", "android_common"],
         "pretrain_clip": ["--preset", "shapes"],
         "collect": ["--preset", "android_small"],
+        "reward_card": ["--preset", "find_small"],
         "precision quantise": ["pocket-android"],
     }
 

@@ -39,9 +39,9 @@ goes on elsewhere, or a replica on another kind of machine, is refused where the
 clusters of unlike machines. Without a record `auto` is fp32. `python -m experiments.precision agree` makes one;
 `python -m experiments.precision quantise` makes an int8 tower, which only pocket-android has ready.
 
-The pocket models come with the package. The others are public checkpoints under the licenses of their makers, read
-from the hub by their id, or from a folder into which they were downloaded (`huggingface-cli download ID --local-dir
-FOLDER`, then `model: FOLDER`).
+The pocket models come with the package; [cards](rewards/README.md) say what the rewards that ship with them are worth.
+The others are public checkpoints under the licenses of their makers, read from the hub by their id, or from a folder
+into which they were downloaded (`huggingface-cli download ID --local-dir FOLDER`, then `model: FOLDER`).
 
 """
 _COLUMNS = (

@@ -7,7 +7,8 @@ from huggingface_hub import ModelCard, ModelCardData
 
 import vlm_rewards
 from vlm_rewards.encoders import packaged_models
-from vlm_rewards.goals import PromptTemplate
+from vlm_rewards.goals import PromptTemplate, TaskSet
+from vlm_rewards.reward_config import RewardConfig
 from vlm_rewards.whole_files import written_whole
 
 if TYPE_CHECKING:
@@ -35,14 +36,7 @@ A command or a preset takes it as well: `vlm-rewards score PICTURES --preset {so
 
 | | |
 |---|---|
-| model | {models} |
-| template | {template} |
-| negatives | {negatives} |
-| form | `{form}` |
-| temperature tau | {tau} |
-| threshold beta | {beta} |
-| task set | `{task_set}`, version {task_set_version}: {goals} goals |
-| fingerprint | `{fingerprint}` |
+{rows}
 
 ## Goals
 
@@ -90,26 +84,34 @@ def write_card(
             else "the score of each frame, which ends no episode."
         ),
         version=vlm_rewards.__version__,
-        models=", ".join(f"`{model}`{_where(model)}" for model in reward.models),
-        template=_code(PromptTemplate.named(reward.template).text),
-        negatives=f"`{reward.negatives.kind}`"
-        + (
-            ""
-            if reward.negatives.count is None
-            else f", {reward.negatives.count} drawn by seed {reward.negatives.seed}"
-        ),
-        form=head.form,
-        tau=f"{reward.tau:g}" if head.uses_negatives else "not used",
-        beta=f"{reward.beta:g}" if head.terminates else "not used",
-        task_set=tasks.name,
-        task_set_version=tasks.version,
-        goals=len(tasks.all_goals),
-        fingerprint=saved.fingerprint,
+        rows="\n".join(f"| {name} | {value} |" for name, value in described(reward, tasks, saved.fingerprint).items()),
         goal_list=_goals(saved),
         calibration=_calibration(calibration),
     )
     with written_whole(folder / CARD) as partial:
         ModelCard(f"---\n{data.to_yaml()}\n---\n{body}").save(partial)
+
+
+def described(reward: RewardConfig, tasks: TaskSet, fingerprint: str) -> dict[str, str]:
+    """Return what a card says of a reward's settings, as Markdown by heading.
+
+    Args:
+        reward: The settings.
+        tasks: Its goals.
+        fingerprint: Hex sha256 of the loaded reward.
+    """
+    head, negatives = reward.head, reward.negatives
+    drawn = "" if negatives.count is None else f", {negatives.count} drawn by seed {negatives.seed}"
+    return {
+        "model": ", ".join(f"`{model}`{_where(model)}" for model in reward.models),
+        "template": _code(PromptTemplate.named(reward.template).text),
+        "negatives": f"`{negatives.kind}`{drawn}",
+        "form": f"`{head.form}`",
+        "temperature tau": f"{reward.tau:g}" if head.uses_negatives else "not used",
+        "threshold beta": f"{reward.beta:g}" if head.terminates else "not used",
+        "task set": f"`{tasks.name}`, version {tasks.version}: {len(tasks.all_goals)} goals",
+        "fingerprint": f"`{fingerprint}`",
+    }
 
 
 def _is_on_the_hub(model: str) -> bool:

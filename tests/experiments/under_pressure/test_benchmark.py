@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 from experiments.pressure import app
 from experiments.under_pressure.config import PressureConfig
 from experiments.under_pressure.recording import Recording
+from experiments.under_pressure.rewards import as_seldom_beta
 from tests.vlm_rewards.environment.grid_env import ENCODER, SIZE, TASKS, ColouredGridEnv
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.goals import NegativesSpec
@@ -148,6 +149,48 @@ def test_the_safer_head_is_compared_with_the_papers(finished):
     assert float(truth["precision"]) == 1
 
 
+def test_the_control_of_a_safer_head_is_the_papers_paid_as_seldom_on_random_pilot_episodes(finished):
+    folder, _, _ = finished
+    run = folder / "grid-1"
+    pilot = Recording.load(run / "episodes" / "jump-pilot.npz")
+    reward = RewardConfig(
+        model="fake", template="D", negatives=NegativesSpec(kind="goals_and_states"), tau=0.1, beta=0.9
+    )
+    model = RewardModel(reward, TASKS, encoder=ENCODER)
+    twice = paper = 0
+    highest = []
+    for start, begin in enumerate(pilot.starts):
+        for number in range(PRESET["pilot"]["random"]):
+            images = pilot.embeddings["fake"][pilot.frame[start, number]]
+            scores = model.score_embeddings(images, [begin.goal_id] * STEPS)
+            above = scores > np.float32(0.9)
+            paper += above.any()
+            twice += (above[1:] & above[:-1]).any()
+            highest.append(scores.max())
+    assert 0 < twice < paper, "there is something to be as seldom as"
+    level = rows_of(run / "pressure.csv", task="jump", head="as seldom as twice")[0]
+    # Above the highest score of the first episode that is one too many.
+    assert float(level["beta"]) == pytest.approx(max(0.9, float(sorted(highest)[-1 - twice])), rel=1e-5)
+    own, control = (
+        next(row for row in rows_of(run / "kept.csv", task="jump", search="best of n") if row["head"] == head)
+        for head in ("twice", "as seldom as twice")
+    )
+    assert float(own["pilot_paid"]) == pytest.approx(twice / len(highest), rel=1e-5)
+    assert float(control["pilot_paid"]) <= float(own["pilot_paid"])
+    assert control["against_as_seldom"] == ""
+    if float(control["true_reward"]):
+        ratio = float(own["true_reward"]) / float(control["true_reward"])
+        assert float(own["against_as_seldom"]) == pytest.approx(ratio, rel=1e-4)
+
+
+@pytest.mark.parametrize(("paid", "beta"), [(0, 0.9), (1, 0.9), (2, 0.7), (3, 0.5), (4, 0.5)])
+def test_beta_is_raised_until_at_most_so_many_episodes_are_paid_and_never_lowered(paid, beta):
+    scores = np.array([[[0.1, 0.9], [0.9, 0.2]], [[0.7, 0.3], [0.4, 0.4]]], np.float32)
+    raised = as_seldom_beta(scores, paid, 0.5)
+    assert raised == pytest.approx(beta)
+    assert (scores > np.float32(raised)).any(axis=-1).sum() <= paid
+
+
 def test_tau_and_beta_come_from_the_pilot_where_the_task_has_none(finished):
     folder, _, _ = finished
     (row, *_) = rows_of(folder / "grid-1" / "kept.csv", task="jump_tuned", head="paper")
@@ -174,7 +217,7 @@ def test_a_run_leaves_a_child_run_a_reward_films_and_a_page_that_stands_alone(fi
     runs = client.search_runs([experiment])
     (parent,) = [run for run in runs if "mlflow.parentRunId" not in run.data.tags]
     children = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
-    assert len(children) == 2 * len(PRESET["heads"])
+    assert len(children) == 2 * (2 * len(PRESET["heads"]) - 1), "each head, and a control for each but the paper's"
     assert {run.info.status for run in runs} == {"FINISHED"}
     child = next(run for run in children if run.info.run_name == "jump|fake|goals_and_states|paper")
     last = rows_of(folder / "grid-1" / "pressure.csv", task="jump", head="paper", search="best of n")[-1]
@@ -195,6 +238,7 @@ def test_a_run_leaves_a_child_run_a_reward_films_and_a_page_that_stands_alone(fi
         ({"levels": [2, 4]}, "levels must ascend from 1"),
         ({"pilot": {**PRESET["pilot"], "seed": 4}}, "its starts are among the searches' own"),
         ({"heads": {"safe": {}}}, "heads needs one called 'paper'"),
+        ({"heads": {"paper": {}, "as seldom as me": {}}}, "is what the control of another head is called"),
         ({"heads": {"paper": {"form": "cosine"}}}, "form 'cosine' pays no successes"),
         ({"heads": {"paper": {"agree": {"need": 1, "of": 2}}}}, "must be the plain softmax_binary"),
         ({"cem": {**PRESET["cem"], "heads": ["papr"]}}, "there is no 'papr'; did you mean 'paper'"),

@@ -193,6 +193,15 @@ class LabelledDataset:
                             for name in ("trajectory", "step", "goal_id", "image")
                         }
 
+    def frames_of(self, states: States) -> npt.NDArray[np.uint8]:
+        """Return the frames of some of its states in their order, uint8 (N, h, w, 3); for few of them."""
+        wanted = list(zip(states.trajectory.tolist(), states.step.tolist(), strict=True))
+        found = {}
+        for batch in self.part(states.trajectory).batches(1024):
+            for trajectory, step, image in zip(batch["trajectory"], batch["step"], batch["image"], strict=True):
+                found[int(trajectory), int(step)] = image
+        return decode_frames(found[key] for key in wanted)
+
 
 def read_manifest(folder: str | Path) -> dict[str, Any]:
     """Return a dataset's manifest.

@@ -1,0 +1,1 @@
+"""Pages that say what a shipped reward is worth: the insides of `experiments.reward_card`."""
