@@ -18,7 +18,7 @@ os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 import ray
 from ray.exceptions import AuthenticationError
 
-from vlm_rewards.errors import ConfigError
+from vlm_rewards.errors import ConfigError, VLMRewardsError
 
 # Linux's limit, without the zero at the end, and Ray's longest path of a socket.
 _SOCKET_PATH = 107
@@ -47,6 +47,7 @@ def ray_session(num_cpus: float, wanted_cpus: float | None = None, num_gpus: flo
 
     Raises:
         ConfigError: The cluster cannot be reached, or has fewer CPUs or GPUs in all than the experiment needs.
+        VLMRewardsError: Ray does not start here.
     """
     quiet_ray()
     if ray.is_initialized():
@@ -61,14 +62,7 @@ def ray_session(num_cpus: float, wanted_cpus: float | None = None, num_gpus: flo
         _connect(address)
     else:
         _check_temporary_folder()
-        ray.init(
-            address="local",
-            num_cpus=max(os.cpu_count() or 1, math.ceil(wanted_cpus or num_cpus)),
-            include_dashboard=False,
-            log_to_driver=False,
-            logging_level=logging.ERROR,
-            runtime_env={"env_vars": WORKER_ENVIRONMENT},
-        )
+        _start(max(os.cpu_count() or 1, math.ceil(wanted_cpus or num_cpus)))
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, on_sigterm)
     try:
@@ -79,6 +73,24 @@ def ray_session(num_cpus: float, wanted_cpus: float | None = None, num_gpus: flo
     finally:
         # A session of our own takes its Serve applications down with it; on a cluster they are others' too.
         ray.shutdown()
+
+
+def _start(num_cpus: int) -> None:
+    try:
+        ray.init(
+            address="local",
+            num_cpus=num_cpus,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            runtime_env={"env_vars": WORKER_ENVIRONMENT},
+        )
+    except Exception as error:  # Ray (2.60) raises no narrower one where its own processes are not up in half a minute
+        raise VLMRewardsError(
+            f"Ray did not start on this machine ({' '.join(str(error).split())[:200]}): end what else needs its "
+            "processors, memory or disk, and start again; its logs are in session_latest/logs below "
+            f"{Path(os.environ.get('RAY_TMPDIR') or tempfile.gettempdir()) / 'ray'}"
+        ) from error
 
 
 def _check_cpus(num_cpus: float) -> None:

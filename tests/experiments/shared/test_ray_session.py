@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from experiments.shared.ray_session import ray_session
-from vlm_rewards.errors import ConfigError
+from vlm_rewards.errors import ConfigError, VLMRewardsError
 
 
 @pytest.fixture(autouse=True)
@@ -34,6 +34,17 @@ def test_a_cluster_that_is_not_there_is_told_at_once(monkeypatch):
         refused = pytest.raises(ConfigError, match="cannot join the Ray cluster that RAY_ADDRESS names")
         with refused, ray_session(1):
             pass
+
+
+def test_a_ray_that_does_not_start_is_one_line_with_what_to_do(monkeypatch):
+    def too_busy(**settings):
+        raise Exception("The current node timed out during startup.\nThis could happen")
+
+    monkeypatch.setattr("ray.init", too_busy)
+    refused = pytest.raises(VLMRewardsError, match=r"did not start on this machine \(The current node timed out")
+    with refused as caught, ray_session(1):
+        pass
+    assert "\n" not in str(caught.value)
 
 
 def test_gpus_that_a_cluster_does_not_have_are_told_and_not_waited_for(monkeypatch):
