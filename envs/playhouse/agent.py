@@ -23,6 +23,24 @@ NOD = np.deg2rad(15.0)
 PITCH_RANGE = (float(np.deg2rad(-60.0)), float(np.deg2rad(30.0)))
 #: How fast the hand moves out, metres a physics step.
 _HAND_SPEED = 0.06
+_STATE = mujoco.mjtState.mjSTATE_INTEGRATION
+
+
+@dataclass(frozen=True)
+class SavedState:
+    """A state of the scene and the agent, to go back to within one episode.
+
+    Attributes:
+        physics: float64, MuJoCo's own, controls and grip included.
+        held: Slot of the thing in the hand, or None.
+        ever_held: Slots that were in the hand in this episode.
+        grab_height: As `Agent.grab_height`.
+    """
+
+    physics: np.ndarray
+    held: int | None
+    ever_held: frozenset[int]
+    grab_height: float
 
 
 @dataclass(frozen=True)
@@ -64,6 +82,7 @@ class Agent:
         self._welds = [model.equality(f"hold{i}").id for i in range(slots)]
         self._slot_of_geom = {scene.collision_geom(i): i for i in range(slots)}
         self._data = data
+        self._physics = np.empty(mujoco.mj_stateSize(model, _STATE))
         self.reset()
 
     def reset(self) -> None:
@@ -83,6 +102,18 @@ class Agent:
     def eye(self) -> tuple[np.ndarray, np.ndarray]:
         """Position (3,) of the eye, and its axes right, up, back as the columns of a (3, 3) matrix."""
         return self._data.cam_xpos[self._camera], self._data.cam_xmat[self._camera].reshape(3, 3)
+
+    def save(self) -> SavedState:
+        """Return the present state."""
+        mujoco.mj_getState(self._scene.model, self._data, self._physics, _STATE)
+        return SavedState(self._physics.copy(), self.held, frozenset(self.ever_held), self.grab_height)
+
+    def restore(self, state: SavedState) -> None:
+        """Go back to a state of this episode."""
+        mujoco.mj_setState(self._scene.model, self._data, state.physics, _STATE)
+        mujoco.mj_forward(self._scene.model, self._data)
+        self.held, self.ever_held, self.grab_height = state.held, set(state.ever_held), state.grab_height
+        self._set_hand_collisions(False)
 
     def act(self, command: Command) -> None:
         """Carry out a command for one environment step."""

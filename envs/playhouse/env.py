@@ -182,6 +182,9 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
     def step(self, action: Any) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
         """Take one step of 0.2 simulated seconds.
 
+        Where the physics diverges, as it may in one of some thousand episodes in which things are carried into each
+        other, the episode is truncated in the state before the step, with a warning.
+
         Raises:
             ActionError: The action is not in the action space.
             gymnasium.error.ResetNeeded: the episode is over, or none has begun.
@@ -299,15 +302,22 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
         return self._observation(), self._info(self._holds())
 
     def _step(self, command: Any) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
+        before = self.agent.save()
         self.agent.act(command)
-        if any(self.scene.data.warning[kind].number for kind in _DIVERGED):
-            raise PlayhouseError("the physics diverged; reset the environment and report the seed")
+        diverged = any(self.scene.data.warning[kind].number for kind in _DIVERGED)
+        if diverged:
+            # MuJoCo has put everything where no episode is.
+            self.agent.restore(before)
+            gym.logger.warn(
+                f"the physics diverged in step {self._steps + 1} of {self.goal_id} in home {self._episode.home.seed}; "
+                "the episode ends in the state before, as at its time limit"
+            )
         self._steps += 1
         holds = self._holds()
         first = holds and not self._success
         self._success = self._success or holds
         terminated = self._terminate and self._success
-        truncated = self._steps >= self._limit and not terminated
+        truncated = (diverged or self._steps >= self._limit) and not terminated
         self._running = not (terminated or truncated)
         return self._observation(), float(first), terminated, truncated, self._info(holds)
 

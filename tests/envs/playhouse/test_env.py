@@ -287,13 +287,37 @@ def test_environments_of_two_presets_draw_their_own_scenes(make):
         np.testing.assert_array_equal(env.view((64, 64)), image)
 
 
+def test_physics_that_diverges_truncates_the_episode_in_the_state_before(make, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    env = make("lift", near_starts=1.0)
+    env.reset(seed=3)
+    observation, *_ = env.step(0)
+    pose, act = env.unwrapped.agent.pose, env.unwrapped.agent.act
+
+    def blow_up(command):
+        env.unwrapped.scene.data.qvel[0] = np.nan
+        act(command)
+
+    monkeypatch.setattr(env.unwrapped.agent, "act", blow_up)
+    with pytest.warns(UserWarning, match=r"diverged in step 2 of lift\."):
+        last, reward, terminated, truncated, info = env.step(1)
+    assert (reward, terminated, truncated) == (0.0, False, True)
+    assert info["goal_achieved"] is False
+    assert env.unwrapped.agent.pose == pose
+    np.testing.assert_array_equal(last["image"], observation["image"])
+    assert not list(tmp_path.iterdir()), "MuJoCo's log file"
+    monkeypatch.undo()
+    env.reset(seed=4)
+    assert not env.step(1)[3], "the next episode is none the worse"
+
+
 def test_a_failure_in_the_middle_of_an_episode_closes_the_context(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     before = live_contexts()
     env = envs.playhouse.PlayhouseEnv("find", "small")
     env.reset(seed=0)
-    env.scene.data.qvel[0] = np.nan
-    with pytest.raises(PlayhouseError, match="diverged"):
+    monkeypatch.setattr(env.truth, "holds", lambda *_: 1 / 0)
+    with pytest.raises(PlayhouseError, match="simulation failed"):
         env.step(0)
     assert not list(tmp_path.iterdir()), "MuJoCo's log file"
     assert live_contexts() == before
