@@ -190,16 +190,17 @@ class RewardModel(SavesToTheHub):
         self, images: npt.NDArray[np.float32], wanted: Sequence[Collection[str] | None]
     ) -> npt.NDArray[np.bool_]:
         """Return which frames the large model has to see, bool (N,)."""
-        asked = np.array([goal_ids is None for goal_ids in wanted], np.bool_)
-        rows_of: dict[str, list[int]] = {}
+        column: dict[str, int] = {}
+        for goal_ids in wanted:
+            for goal_id in goal_ids or ():
+                column.setdefault(goal_id, len(column))
+        self._check_goals(list(column))
+        table = np.zeros((len(wanted), len(column)), np.bool_)
         for row, goal_ids in enumerate(wanted):
-            for goal_id in dict.fromkeys(goal_ids or ()):
-                rows_of.setdefault(goal_id, []).append(row)
-        self._check_goals(list(rows_of))
-        for goal_id, several in rows_of.items():
-            rows = np.array(several)[~asked[several]]
-            asked[rows] = self.config.head.asks(images[rows], self._texts[goal_id], self.config.tau)
-        return asked
+            table[row, [column[goal_id] for goal_id in goal_ids or ()]] = True
+        rows = [self._rows[goal_id] for goal_id in column]
+        asked = self.config.head.asks(images, self._distinct, rows, table, self.config.tau)
+        return asked | np.array([goal_ids is None for goal_ids in wanted], np.bool_)
 
     def score_embeddings(self, images: npt.NDArray[np.float32], goal_ids: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return the scores of embedded frames: the cheap half of `score`.

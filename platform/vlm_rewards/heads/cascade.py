@@ -55,9 +55,21 @@ class Cascade(RewardHead):
         del values["model"], values["threshold"]
         return {**values, "form": "softmax_binary"}
 
-    def asks(self, images: np.ndarray, texts: np.ndarray, tau: float) -> npt.NDArray[np.bool_]:
-        """Return where the small model does not refuse the goal; the large model's block is not read."""
-        return self._passes(self._small_scores(images, texts, tau))
+    def asks(
+        self,
+        images: npt.NDArray[np.float32],
+        texts: npt.NDArray[np.float32],
+        rows: Sequence[npt.NDArray[np.intp]],
+        wanted: npt.NDArray[np.bool_],
+        tau: float,
+    ) -> npt.NDArray[np.bool_]:
+        """Return where the small model does not refuse all wanted goals; the large model's block is not read."""
+        asked = np.zeros(len(images), np.bool_)
+        shared = similarities(_blocks(images)[1], _blocks(texts)[1])
+        for own, frames in zip(rows, wanted.T, strict=True):
+            left = np.flatnonzero(frames & ~asked)
+            asked[left] = self._passes(softmax_of(shared[left[:, None], own], tau * _SMALL_COSINE))
+        return asked
 
     def scores(
         self, images: np.ndarray, texts: np.ndarray, captions: np.ndarray, tau: float
@@ -74,9 +86,11 @@ class Cascade(RewardHead):
         Returns:
             float32 (N,), in [0, 1].
         """
-        scores = self._small_scores(images, texts, tau)
+        (large, small), (large_texts, small_texts) = _blocks(images), _blocks(texts)
+        scores = softmax_binary(small, small_texts, tau * _SMALL_COSINE)
         asked = self._passes(scores)
-        scores[asked] = softmax_binary(_blocks(images)[0][asked], _blocks(texts)[0], tau)
+        if asked.any():
+            scores[asked] = softmax_binary(large[asked], large_texts, tau)
         return scores
 
     def scores_of_all(
@@ -97,12 +111,11 @@ class Cascade(RewardHead):
             columns.append(scores)
         return as_table(columns, len(images))
 
-    def _small_scores(self, images: np.ndarray, texts: np.ndarray, tau: float) -> npt.NDArray[np.float32]:
-        return softmax_binary(_blocks(images)[1], _blocks(texts)[1], tau * _SMALL_COSINE)
-
     def _passes(self, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.bool_]:
         return np.asarray(scores > np.float32(self.threshold))
 
 
-def _blocks(embeddings: np.ndarray) -> list[np.ndarray]:
-    return np.split(embeddings, 2, axis=1)
+def _blocks(embeddings: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the large model's block and the small one's."""
+    width = embeddings.shape[1] // 2
+    return embeddings[:, :width], embeddings[:, width:]

@@ -66,12 +66,21 @@ class RewardHead(StrictConfig):
         # Every form had these two when they were.
         return {"alpha": 0.5, "baseline": None, **values}
 
-    def asks(self, images: np.ndarray, texts: np.ndarray, tau: float) -> npt.NDArray[np.bool_]:
+    def asks(
+        self,
+        images: npt.NDArray[np.float32],
+        texts: npt.NDArray[np.float32],
+        rows: Sequence[npt.NDArray[np.intp]],
+        wanted: npt.NDArray[np.bool_],
+        tau: float,
+    ) -> npt.NDArray[np.bool_]:
         """Return which frames the reward's own model has to see, bool (N,); a row's may not depend on the others.
 
         Args:
             images: float32 (N, D), as for `scores`, without what a cascade's large model says.
-            texts: float32 (K, D), as for `scores`.
+            texts: float32 (U, D), as for `scores_of_all`.
+            rows: As for `scores_of_all`.
+            wanted: bool (N, G), for which goals each frame is to be scored.
             tau: Temperature of equation 1, above 0.
         """
         return np.ones(len(images), np.bool_)

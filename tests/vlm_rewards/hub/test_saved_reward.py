@@ -108,6 +108,9 @@ def test_a_saved_reward_names_nothing_outside_its_folder(saved, model):
     (saved.parent / "lamp").mkdir()
     with pytest.raises(ConfigError, match="names the"):
         SavedReward.read(edited(saved, reward__model=model))
+    head = {"form": "cascade", "model": model, "threshold": 0.1}
+    with pytest.raises(ConfigError, match="names the"):
+        SavedReward.read(edited(saved, reward__model="fake", reward__head=head))
 
 
 def test_a_link_out_of_the_folder_is_not_followed(saved, tmp_path):
