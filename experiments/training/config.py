@@ -12,6 +12,7 @@ from rllib_configs.common import CommonHyperparameters
 from rllib_configs.ppo import PPOHyperparameters
 from vlm_rewards.environment.exploring_starts import ExploringStarts
 from vlm_rewards.errors import ConfigError
+from vlm_rewards.heads import Cascade
 from vlm_rewards.reward_model import RewardConfig
 from vlm_rewards.rllib.rl_module import GoalModuleConfig
 from vlm_rewards.service.served_by import Deploy, InProcess, ServedBy
@@ -191,6 +192,11 @@ class TrainConfig(StrictConfig):
             raise ConfigError(
                 "agent.eye learns from the reward model's embeddings, and the reward is the environment's own; "
                 "train on a reward model, or leave agent.eye out"
+            )
+        if isinstance(self.reward_model.head, Cascade):
+            raise ConfigError(
+                "agent.eye asks the large model for every frame's embedding, so that a cascade would save nothing; "
+                "leave agent.eye out, or use the form softmax_binary"
             )
         if getattr(self.served_by, "cache_mb", None) == 0:
             raise ConfigError(

@@ -11,7 +11,7 @@ from experiments.offline.config import model_label
 from experiments.offline.rewards import TextMemo, negatives_label
 from experiments.under_pressure.config import PressureConfig, TaskSpec
 from experiments.under_pressure.recording import Recording
-from vlm_rewards.encoders import Encoder, EnsembleEncoder, load_encoder
+from vlm_rewards.encoders import EnsembleEncoder, load_encoder
 from vlm_rewards.evaluation.offline.precision_recall import precision_and_recall
 from vlm_rewards.evaluation.offline.thresholds import ThresholdChoice, choose_threshold, softmax_scores
 from vlm_rewards.goals import NegativesSpec, TaskSet
@@ -101,13 +101,12 @@ class Models:
         Raises:
             ConfigError: Goals that a model cannot tell apart, or an ensemble of models that are not loaded.
         """
-        members: list[Encoder] = [self._encoder(model) for model in (reward.model, *reward.head.further_models)]
-        return RewardModel(reward, task_set, members[0] if len(members) == 1 else EnsembleEncoder(members))
+        return RewardModel(reward, task_set, reward.join([self._encoder(model) for model in reward.models]))
 
     def scores(self, reward: RewardConfig, task_set: TaskSet, recording: Recording) -> npt.NDArray[np.float32]:
         """Return the score of each recorded state for its own goal, float32 (P, N, T), each judged alone."""
         model = self.reward_model(reward, task_set)
-        names = (reward.model, *reward.head.further_models)
+        names = reward.models
         images = recording.embeddings[names[0]]
         if isinstance(model.encoder, EnsembleEncoder):
             images = model.encoder.join([recording.embeddings[name] for name in names])

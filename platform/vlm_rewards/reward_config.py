@@ -2,20 +2,21 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field, field_validator, model_validator
 
-from vlm_rewards.encoders import RUNTIMES, Encoder, EnsembleEncoder, Precision, load_encoder
+from vlm_rewards.encoders import RUNTIMES, CascadeEncoder, Encoder, EnsembleEncoder, Precision, load_encoder
 from vlm_rewards.errors import ConfigError, SelfCheckError
 from vlm_rewards.goals import NegativesSpec, PromptTemplate, TaskSet
 from vlm_rewards.heads import (
     Agreement,
+    Cascade,
     FramePooling,
     Head,
-    RewardHead,
     SoftmaxBinary,
     check_temperature,
     check_threshold,
@@ -144,6 +145,11 @@ class RewardConfig(StrictConfig):
         missing = [name for name in needed if name not in self.model_fields_set]
         if missing:
             raise ValueError(f"{missing[0]}: is required by form {self.head.form!r}; calibrate it on labelled frames")
+        if isinstance(self.head, Cascade) and self.head.threshold > self.beta:
+            raise ValueError(
+                f"head: threshold {self.head.threshold:g} is above beta {self.beta:g}: a refused frame could be "
+                "paid; lower it to beta"
+            )
         if self.model in self.head.further_models:
             raise ValueError(f"head: model {self.model!r} is named twice, which adds no opinion; name each once")
         texts = [PromptTemplate.named(template).text for template in self.head.further_templates]
@@ -152,7 +158,7 @@ class RewardConfig(StrictConfig):
         return self
 
     def load_encoder(self) -> Encoder:
-        """Load the encoder that these settings name; all of them for an ensemble. See `encoders.load_encoder`.
+        """Load the encoder that these settings name, or all of them as one; see `encoders.load_encoder`.
 
         Raises:
             SelfCheckError: A model is not the one that the reward was saved with.
@@ -165,7 +171,13 @@ class RewardConfig(StrictConfig):
         for hashes in self.checkpoints:
             if hashes.model in self.models:
                 hashes.check(loaded[self.models.index(hashes.model)])
-        return loaded[0] if len(loaded) == 1 else EnsembleEncoder(loaded)
+        return self.join(loaded)
+
+    def join(self, encoders: Sequence[Encoder]) -> Encoder:
+        """Return the encoders of `models`, in their order, as the one that the head reads."""
+        if isinstance(self.head, Cascade):
+            return CascadeEncoder(*encoders)
+        return encoders[0] if len(encoders) == 1 else EnsembleEncoder(encoders)
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -178,8 +190,7 @@ class RewardConfig(StrictConfig):
         values = {
             "template": PromptTemplate.named(self.template).text,
             **self.model_dump(mode="json", include={"negatives", "tau", "beta"}),
-            # Every form had these two when the first agreements were recorded.
-            "head": {"alpha": 0.5, "baseline": None, **self.head.model_dump(mode="json", exclude=_unset(self.head))},
+            "head": self.head.agreement_values(),
         }
         return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
@@ -236,11 +247,6 @@ class RewardConfig(StrictConfig):
         if not head.agree.is_of_one:
             parts["agree"] = head.agree.model_dump()
         return parts
-
-
-def _unset(head: RewardHead) -> set[str]:
-    """Return what heads have learned since agreements were first recorded, where a head does not use it."""
-    return {"agree"} if head.agree.is_of_one else set()
 
 
 class RewardDescription(StrictConfig):

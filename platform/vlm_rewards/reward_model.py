@@ -1,15 +1,16 @@
 """The reward of a frame for a goal: encoder, prompts and head put together."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from vlm_rewards.embedding_cache import EmbeddingCache, distinct_frames, frame_keys
+from vlm_rewards.embedding_cache import EmbeddingCache
 from vlm_rewards.encoders import Encoder, ReadsTexts, check_clips
 from vlm_rewards.errors import ConfigError, NonFiniteRewardError
+from vlm_rewards.frame_embedder import FrameEmbedder
 from vlm_rewards.goals import PromptTemplate, TaskSet, check_prompts
-from vlm_rewards.heads import pool, rewards_alone
+from vlm_rewards.heads import rewards_alone
 from vlm_rewards.hub.mixin import SavesToTheHub
 from vlm_rewards.reward_config import RewardConfig, RewardDescription
 from vlm_rewards.strict_config import near_matches
@@ -58,6 +59,7 @@ class RewardModel(SavesToTheHub):
         sets = config.prompt_sets(task_set)
         self._prompts = sets[0]
         self.encoder = encoder or config.load_encoder()
+        self._embedder = FrameEmbedder(self.encoder, config.head.frames, cache)
         distinct = sorted(
             {prompt for own in sets for prompts in own.values() for prompt in prompts}.union(config.head.captions)
         )
@@ -128,7 +130,7 @@ class RewardModel(SavesToTheHub):
         if len(goal_ids) != len(frames):
             raise ConfigError(f"{len(frames)} frames came with {len(goal_ids)} goal ids; send one id a frame")
         self._check_goals(goal_ids)
-        return self.score_embeddings(self._embed(frames), goal_ids)
+        return self.score_embeddings(self.embed_for(frames, [(goal_id,) for goal_id in goal_ids]), goal_ids)
 
     def score_all(self, frames: npt.NDArray[np.uint8], goal_ids: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return the score of each frame for each goal; frames are embedded once.
@@ -146,7 +148,8 @@ class RewardModel(SavesToTheHub):
             NonFiniteRewardError: A score is not finite.
         """
         self._check_goals(goal_ids)
-        return self.score_all_embeddings(self.embed(frames), goal_ids)
+        images = self.embed_for(frames, [goal_ids] * len(check_clips(frames)))
+        return self.score_all_embeddings(images, goal_ids)
 
     def reward(self, scores: npt.ArrayLike) -> npt.NDArray[np.float32]:
         """Map scores to rewards, float32 of the same shape; see `RewardDescription.reward`."""
@@ -161,30 +164,43 @@ class RewardModel(SavesToTheHub):
         Raises:
             InvalidFrameError: Frames of another dtype or shape.
         """
-        return self._embed(check_clips(frames))
+        return self._embedder.embed(check_clips(frames))
 
-    def _embed(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        if frames.ndim == 5:
-            clips = frames[:, self.config.head.frames.frames_of(frames.shape[1])]
-            images = self._embed(clips.reshape(-1, *clips.shape[2:]))
-            return pool(images.reshape(*clips.shape[:2], self.encoder.embedding_dim))
-        if not len(frames):
-            return np.zeros((0, self.encoder.embedding_dim), np.float32)
-        rows, inverse = distinct_frames(frames)
-        distinct = frames if len(rows) == len(frames) else frames[rows]
-        if self.cache is None:
-            return self.encoder.embed_images(distinct)[inverse]
-        keys = frame_keys(distinct, self.encoder.fingerprint)
-        known = self.cache.get(keys, repeats=len(frames) - len(rows))
-        missing = [row for row, embedding in enumerate(known) if embedding is None]
-        images = np.empty((len(distinct), self.encoder.embedding_dim), np.float32)
-        for row, embedding in enumerate(known):
-            if embedding is not None:
-                images[row] = embedding
-        if missing:
-            images[missing] = self.encoder.embed_images(distinct[missing])
-            self.cache.put([keys[row] for row in missing], images[missing])
-        return images[inverse]
+    def embed_for(
+        self, frames: npt.NDArray[np.uint8], wanted: Sequence[Collection[str] | None]
+    ) -> npt.NDArray[np.float32]:
+        """Return as much of `embed` as scoring needs: a cascade's large model sees no frame that the small one refuses.
+
+        Args:
+            frames: uint8 (N, H, W, 3), or clips (N, T, H, W, 3).
+            wanted: For each the goal ids that it is to be scored for; None where the embedding itself is wanted.
+
+        Returns:
+            float32 (N, D); of a cascade, NaN where the large model was not asked. It scores the wanted goals as that of
+            `embed` does, to the bit, and other goals not at all.
+
+        Raises:
+            InvalidFrameError: Frames of another dtype or shape.
+            ConfigError: Unknown goal.
+        """
+        check_clips(frames)
+        return self._embedder.embed(frames, lambda images: self._asked(images, wanted))
+
+    def _asked(
+        self, images: npt.NDArray[np.float32], wanted: Sequence[Collection[str] | None]
+    ) -> npt.NDArray[np.bool_]:
+        """Return which frames the large model has to see, bool (N,)."""
+        column: dict[str, int] = {}
+        for goal_ids in wanted:
+            for goal_id in goal_ids or ():
+                column.setdefault(goal_id, len(column))
+        self._check_goals(list(column))
+        table = np.zeros((len(wanted), len(column)), np.bool_)
+        for row, goal_ids in enumerate(wanted):
+            table[row, [column[goal_id] for goal_id in goal_ids or ()]] = True
+        rows = [self._rows[goal_id] for goal_id in column]
+        asked = self.config.head.asks(images, self._distinct, rows, table, self.config.tau)
+        return asked | np.array([goal_ids is None for goal_ids in wanted], np.bool_)
 
     def score_embeddings(self, images: npt.NDArray[np.float32], goal_ids: Sequence[str]) -> npt.NDArray[np.float32]:
         """Return the scores of embedded frames: the cheap half of `score`.

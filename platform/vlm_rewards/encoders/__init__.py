@@ -1,5 +1,6 @@
 """Frozen dual encoders behind one interface."""
 
+from vlm_rewards.encoders.cascade_encoder import CascadeEncoder
 from vlm_rewards.encoders.encoder import (
     Encoder,
     Precision,
@@ -15,6 +16,7 @@ from vlm_rewards.encoders.runtimes import RUNTIMES, Runtime
 
 __all__ = [
     "RUNTIMES",
+    "CascadeEncoder",
     "Encoder",
     "EnsembleEncoder",
     "FakeEncoder",

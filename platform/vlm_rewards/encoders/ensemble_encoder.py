@@ -20,7 +20,11 @@ class EnsembleEncoder:
         image_size: (height, width) in pixels, of the member that reads the largest.
         embedding_dim: M times the widest embedding.
         fingerprint: Hex sha256 of the members' fingerprints, in their order.
+        lengths: Of each member's block.
+        kind: What the fingerprint says of how they are put together.
     """
+
+    kind = "ensemble 1"
 
     def __init__(self, members: Sequence[Encoder]) -> None:
         """Put encoders together.
@@ -32,8 +36,9 @@ class EnsembleEncoder:
         self._width = max(member.embedding_dim for member in members)
         self.image_size = max((member.image_size for member in members), key=lambda size: size[0] * size[1])
         self.embedding_dim = len(self.members) * self._width
+        self.lengths: tuple[float, ...] = (1 / np.sqrt(len(self.members)),) * len(self.members)
         self.fingerprint = hashlib.sha256(
-            "|".join(["ensemble 1", *(member.fingerprint for member in members)]).encode()
+            "|".join([self.kind, *(member.fingerprint for member in members)]).encode()
         ).hexdigest()
 
     def embed_images(self, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -54,9 +59,8 @@ class EnsembleEncoder:
         Returns:
             float32 (..., D).
         """
-        scale = np.float32(1 / np.sqrt(len(self.members)))
         joined = np.zeros((*parts[0].shape[:-1], self.embedding_dim), np.float32)
-        for number, part in enumerate(parts):
+        for number, (part, length) in enumerate(zip(parts, self.lengths, strict=True)):
             start = number * self._width
-            joined[..., start : start + part.shape[-1]] = part * scale
+            joined[..., start : start + part.shape[-1]] = part * np.float32(length)
         return joined

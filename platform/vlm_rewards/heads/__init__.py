@@ -1,6 +1,7 @@
 """Reward forms: pure functions over embeddings, and the table of those that presets may name."""
 
 from vlm_rewards.heads.agreement import Agreement, agreed, agreed_now
+from vlm_rewards.heads.cascade import Cascade
 from vlm_rewards.heads.cosine import cosine
 from vlm_rewards.heads.forms import HEADS, Head, SoftmaxBinary
 from vlm_rewards.heads.goal_baseline import goal_baseline
@@ -11,6 +12,7 @@ from vlm_rewards.heads.softmax_binary import check_temperature, check_threshold,
 __all__ = [
     "HEADS",
     "Agreement",
+    "Cascade",
     "FramePooling",
     "Head",
     "RewardHead",

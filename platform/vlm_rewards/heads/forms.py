@@ -5,6 +5,7 @@
 | `softmax_binary` | p of equation 1, in [0, 1]      | 1 if p > beta | with reward 1    |
 | `unanimous`      | least p of several templates    | 1 if p > beta | with reward 1    |
 | `ensemble`       | k-th largest p of several models| 1 if p > beta | with reward 1    |
+| `cascade`        | p, a small model's where it says no | 1 if p > beta | with reward 1 |
 | `probability`    | p of equation 1, in [0, 1]      | the score     | never            |
 | `cosine`         | f(o)·g(l), in [-1, 1]           | the score     | never            |
 | `goal_baseline`  | see `goal_baseline`, in [-1, 1] | the score     | never            |
@@ -19,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator
 
+from vlm_rewards.heads.cascade import Cascade
 from vlm_rewards.heads.cosine import cosine
 from vlm_rewards.heads.ensemble import Ensemble
 from vlm_rewards.heads.goal_baseline import check_alpha, goal_baseline
@@ -109,7 +111,16 @@ class GoalBaseline(RewardHead):
 
 
 HEADS: Registry[RewardHead] = Registry(
-    "head", "form", SoftmaxBinary, Unanimous, Ensemble, Probability, Cosine, GoalBaseline, default="softmax_binary"
+    "head",
+    "form",
+    SoftmaxBinary,
+    Unanimous,
+    Ensemble,
+    Cascade,
+    Probability,
+    Cosine,
+    GoalBaseline,
+    default="softmax_binary",
 )
 
 Head = Annotated[SerializeAsAny[RewardHead], BeforeValidator(HEADS.parse)]

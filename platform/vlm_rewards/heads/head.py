@@ -1,7 +1,7 @@
 """What a reward form is: what its score may be, and what reward and ending follow from it."""
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -58,6 +58,32 @@ class RewardHead(StrictConfig):
     def captions(self) -> tuple[str, ...]:
         """Texts that the form compares frames with besides goals and negatives."""
         return ()
+
+    def agreement_values(self) -> dict[str, Any]:
+        """Return what `RewardConfig.agreement_key` holds of it."""
+        # What heads have learned since agreements were first recorded is left out where a head does not use it.
+        values = self.model_dump(mode="json", exclude={"agree"} if self.agree.is_of_one else set())
+        # Every form had these two when they were.
+        return {"alpha": 0.5, "baseline": None, **values}
+
+    def asks(
+        self,
+        images: npt.NDArray[np.float32],
+        texts: npt.NDArray[np.float32],
+        rows: Sequence[npt.NDArray[np.intp]],
+        wanted: npt.NDArray[np.bool_],
+        tau: float,
+    ) -> npt.NDArray[np.bool_]:
+        """Return which frames the reward's own model has to see, bool (N,); a row's may not depend on the others.
+
+        Args:
+            images: float32 (N, D), as for `scores`, without what a cascade's large model says.
+            texts: float32 (U, D), as for `scores_of_all`.
+            rows: As for `scores_of_all`.
+            wanted: bool (N, G), for which goals each frame is to be scored.
+            tau: Temperature of equation 1, above 0.
+        """
+        return np.ones(len(images), np.bool_)
 
     def scores(
         self, images: np.ndarray, texts: np.ndarray, captions: np.ndarray, tau: float

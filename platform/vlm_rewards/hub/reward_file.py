@@ -97,6 +97,8 @@ def renamed(values: dict[str, Any], rename: Callable[[str], str]) -> dict[str, A
     head = values.get("head")
     if isinstance(head, dict) and isinstance(head.get("models"), list):
         values["head"] = {**head, "models": [rename(str(model)) for model in head["models"]]}
+    elif isinstance(head, dict) and "model" in head:
+        values["head"] = {**head, "model": rename(str(head["model"]))}
     if isinstance(values.get("checkpoints"), list):
         values["checkpoints"] = [
             {**entry, "model": rename(str(entry.get("model")))} if isinstance(entry, dict) else entry

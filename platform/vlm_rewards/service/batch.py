@@ -39,6 +39,13 @@ class Request:
         """Frames in it, by which batches are counted."""
         return count_frames(self.frames)
 
+    @property
+    def wanted(self) -> list[Sequence[str] | None]:
+        """For each row the goals that it is to be scored for; None where the embedding itself is wanted."""
+        if self.kind == "score":
+            return [(goal_id,) for goal_id in self.goal_ids]
+        return [self.goal_ids if self.kind == "score_all" else None] * len(self.frames)
+
     def pieces(self, most_frames: int) -> "list[Request]":
         """Cut it along its first axis into requests of at most so many frames, or of one row if that holds more."""
         rows = len(self.frames)
@@ -96,8 +103,9 @@ def answer_batch(model: RewardModel, requests: Sequence[Request], failed: Callab
 
 def _embed(model: RewardModel, group: Sequence[Request]) -> list[npt.NDArray[np.float32]]:
     frames = group[0].frames if len(group) == 1 else np.concatenate([request.frames for request in group])
+    wanted = [goal_ids for request in group for goal_ids in request.wanted]
     ends = np.cumsum([len(request.frames) for request in group])
-    return np.split(model.embed(frames), ends[:-1])
+    return np.split(model.embed_for(frames, wanted), ends[:-1])
 
 
 def _embedded_alone(model: RewardModel, request: Request) -> npt.NDArray[np.float32] | Exception:

@@ -366,5 +366,6 @@ def _load(
         torch.set_num_threads(torch_threads)
     model = RewardModel(reward, task_set, encoder, cache)
     height, width = model.encoder.image_size
-    model.score(np.zeros((1, height, width, 3), np.uint8), [task_set.goals[0].id])
+    # Whole: of a cascade the large model shall be warm, too.
+    model.score_embeddings(model.embed(np.zeros((1, height, width, 3), np.uint8)), [task_set.goals[0].id])
     return model

@@ -46,6 +46,11 @@ def test_a_replay_is_refused_before_ray(overrides, message):
         ("find_hindsight", "reward.head={form: cosine}", "the dense form 'cosine' never says so"),
         ("find_hindsight_ground_truth", "agent.eye={weight: 1}", "the reward is the environment's own"),
         ("find_hindsight", "served_by.cache_mb=0", "would be computed twice; set served_by.cache_mb"),
+        (
+            "find_hindsight",
+            "reward.head={form: cascade, model: pocket-xs, threshold: 0.1}",
+            "a cascade would save nothing; leave agent.eye out",
+        ),
         ("find_hindsight", "agent.eye={weight: 0}", "agent.eye.weight"),
     ],
 )

@@ -20,6 +20,7 @@ def head(form: str, alpha: float = 0.5) -> RewardHead:
         "goal_baseline": {"baseline": "a room", "alpha": alpha},
         "unanimous": {"templates": ["A"]},
         "ensemble": {"models": ["another"]},
+        "cascade": {"model": "another", "threshold": 0.3},
     }
     return HEADS.parse({"form": form, **needs.get(form, {})})
 
@@ -169,6 +170,8 @@ def test_which_frames_of_a_clip_count():
         ({"form": "unanimous", "templates": ["no place for it"]}, "unknown template"),
         ({"form": "ensemble", "models": ["a", "a"]}, "one is named twice"),
         ({"form": "ensemble", "models": ["a"], "need": 3}, "need 3 cannot be met by 2 models"),
+        ({"form": "cascade", "model": "a"}, "threshold: is required"),
+        ({"form": "cascade", "model": "a", "threshold": 0.1, "frames": {"k": 2}}, "looks at the last frame of a clip"),
         ({"agree": {"need": 3, "of": 2}}, "need 3 cannot be met by 2 states"),
         ({"form": "cosine", "agree": {"need": 1, "of": 2}}, "agree needs a threshold"),
     ],

@@ -108,6 +108,9 @@ def test_a_saved_reward_names_nothing_outside_its_folder(saved, model):
     (saved.parent / "lamp").mkdir()
     with pytest.raises(ConfigError, match="names the"):
         SavedReward.read(edited(saved, reward__model=model))
+    head = {"form": "cascade", "model": model, "threshold": 0.1}
+    with pytest.raises(ConfigError, match="names the"):
+        SavedReward.read(edited(saved, reward__model="fake", reward__head=head))
 
 
 def test_a_link_out_of_the_folder_is_not_followed(saved, tmp_path):
@@ -139,8 +142,12 @@ def test_another_model_under_the_same_name_is_refused_by_what_differs(tmp_path):
         RewardModel.from_pretrained(folder)
 
 
-def test_an_ensemble_keeps_all_its_models(tmp_path):
-    head = {"form": "ensemble", "models": ["pocket-s"]}
+@pytest.mark.parametrize(
+    "head",
+    [{"form": "ensemble", "models": ["pocket-s"]}, {"form": "cascade", "model": "pocket-s", "threshold": 0.1}],
+    ids=lambda head: head["form"],
+)
+def test_a_reward_of_several_models_keeps_them_all(head, tmp_path):
     reward = RewardConfig(model="pocket-xs", template="a photo of [TASK]", tau=0.1, beta=0.6, head=head)
     model = RewardModel(reward, LAMPS)
     loaded = RewardModel.from_pretrained(model.save_pretrained(tmp_path))
