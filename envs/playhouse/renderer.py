@@ -59,6 +59,12 @@ class Renderer:
             compiled.model.vis.global_.offwidth = compiled.model.vis.global_.offheight = MAX_SIZE
             self._context = mujoco.MjrContext(compiled.model, mujoco.mjtFontScale.mjFONTSCALE_100)
         except Exception as error:
+            chosen = mujoco.GLContext.__module__.rpartition(".")[2]
+            if backend and chosen != backend:
+                raise GLDriverError(
+                    f"MuJoCo was imported before envs.playhouse and draws by {chosen}, which cannot draw off screen "
+                    f"here: import envs.playhouse first, or set MUJOCO_GL={backend}"
+                ) from error
             raise GLDriverError(
                 f"cannot draw off screen with MUJOCO_GL={backend!r} ({type(error).__name__}); on Debian install "
                 "libegl1 and libgl1-mesa-dri and set MUJOCO_GL=egl, or install libosmesa6 and set MUJOCO_GL=osmesa"

@@ -341,6 +341,14 @@ def test_no_gl_driver_is_one_clear_error():
     assert "MUJOCO_GL" in run.stderr
 
 
+def test_mujoco_imported_first_is_told_with_what_to_do():
+    script = "import mujoco\nfrom envs.playhouse import PlayhouseEnv\nPlayhouseEnv()"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    env.pop("MUJOCO_GL", None), env.pop("DISPLAY", None)
+    run = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, text=True, check=False)
+    assert "import envs.playhouse first, or set MUJOCO_GL=egl" in run.stderr.strip().splitlines()[-1]
+
+
 def test_render_is_for_people(make):
     env = make("pick_place", "small", render_mode="rgb_array")
     env.reset(seed=0)
