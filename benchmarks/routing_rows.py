@@ -22,7 +22,7 @@ HOLD_S = 0.02
 def cache_hits(quick: bool) -> list[Row]:
     """Measure the share of frames not encoded, and frames a second, of eight env runners' phones by replicas."""
     envs = demo_envs(demo_config())
-    streams = [random_rollout(envs, 25 if quick else 60, seed=1000 * caller)[0] for caller in range(CALLERS)]
+    streams = [random_rollout(envs, 25 if quick else 100, seed=1000 * caller)[0] for caller in range(CALLERS)]
     limits = {number: ReplicaLimits(minimum=number, maximum=number) for number in (1, 2, 4, 8)}
     hits: dict[int, float] = {}
     notes = []

@@ -6,6 +6,7 @@ Serve's choice between two at random halves what the caches save.
 """
 
 import hashlib
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -26,7 +27,10 @@ _OF_FRAMES = frozenset(("score", "score_all", "embed"))
 # Requests of other callers that one waits for before it leaves its cache, and how often it looks for an idle replica
 # all the same: two callers would share one for ever.
 _PATIENCE = 1
-_LOOKS_ROUND_EVERY = 16
+_LOOKS_ROUND_EVERY = 64
+
+# Seconds without an answer after which a caller looks elsewhere: a replica that hangs takes requests all the same.
+_HANGS_AFTER_S = 5.0
 
 
 class StickyRouter(PowerOfTwoChoicesRequestRouter):
@@ -49,6 +53,7 @@ class StickyRouter(PowerOfTwoChoicesRequestRouter):
         self._home: Any = None
         self._in_flight: Counter[Any] = Counter()
         self._looked = 0
+        self._waits_since = 0.0
 
     async def choose_replicas(self, candidate_replicas: list[Any], pending_request: Any = None) -> list[list[Any]]:
         """Return the replica of the last request about frames, and those of Serve's two that wait for clearly less.
@@ -81,6 +86,8 @@ class StickyRouter(PowerOfTwoChoicesRequestRouter):
     def on_send_request(self, replica_id: Any) -> None:
         """Count a request that is on its way."""
         super().on_send_request(replica_id)
+        if not self._in_flight[replica_id]:
+            self._waits_since = time.monotonic()
         self._in_flight[replica_id] += 1
 
     def on_request_routed(self, pending_request: Any, replica_id: Any, result: Any) -> None:
@@ -89,7 +96,11 @@ class StickyRouter(PowerOfTwoChoicesRequestRouter):
             self._home = replica_id
 
     def on_request_completed(self, replica_id: Any, internal_request_id: str) -> None:
-        """Count a request that was answered, or whose replica is gone."""
+        """Count a request that was answered or given up, or whose replica is gone."""
+        now = time.monotonic()
+        if replica_id == self._home and now - self._waits_since > _HANGS_AFTER_S:
+            self._home = None
+        self._waits_since = now
         self._in_flight[replica_id] -= 1
         if self._in_flight[replica_id] <= 0:
             del self._in_flight[replica_id]

@@ -8,6 +8,7 @@ from ray.serve._private.common import DeploymentHandleSource, DeploymentID, Repl
 from ray.serve._private.request_router.common import PendingRequest
 from ray.serve._private.request_router.pow_2_router import PowerOfTwoChoicesRequestRouter
 
+from vlm_rewards.service import routing
 from vlm_rewards.service.application import build_app
 from vlm_rewards.service.routing import MOST_REPLICAS, StickyRouter, chosen
 from vlm_rewards.service.serving import ReplicaLimits, RewardAppArgs
@@ -110,6 +111,17 @@ def test_requests_that_one_caller_sends_together_are_answered_together(replicas)
             assert len({answered() for answered in answers}) == 2
 
     asyncio.run(scenario())
+
+
+def test_a_replica_that_does_not_answer_is_not_asked_again_and_again(replicas, monkeypatch):
+    clock = itertools.count(step=20.0)
+    monkeypatch.setattr(routing, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+
+    async def scenario():
+        caller = Caller(replicas)
+        return {await caller.ask() for _ in range(20)}
+
+    assert len(asyncio.run(scenario())) > 1
 
 
 def test_callers_of_busy_replicas_hardly_move_and_share_the_load(replicas):
