@@ -1,8 +1,8 @@
 """Whether the replicas' caches are worth as much where there are eight of them as where there is one."""
 
-import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from ray.serve.handle import DeploymentHandle
 
@@ -50,12 +50,9 @@ def _replayed(name: str, streams: Sequence[Sequence[Step]]) -> float:
         for frames, goal_ids in stream:
             client.score(frames, goal_ids)
 
-    threads = [threading.Thread(target=play, args=(stream,)) for stream in streams]
     start = time.monotonic()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    with ThreadPoolExecutor(len(streams)) as pool:
+        list(pool.map(play, streams))
     return sum(len(frames) for stream in streams for frames, _ in stream) / (time.monotonic() - start)
 
 
