@@ -27,6 +27,8 @@ _APP = "fan-in"
 class _DeadReplicas:
     """Stands for a Serve handle whose replicas, sixteen of them, have all died."""
 
+    is_initialized = True
+
     def options(self, **_: Any) -> "_DeadReplicas":
         return self
 

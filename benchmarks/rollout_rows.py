@@ -38,10 +38,10 @@ def demo_envs(config: TrainConfig) -> RewardVectorEnv:
     return RewardVectorEnv([one for _ in range(config.sampling.num_envs_per_env_runner)])
 
 
-def random_rollout(envs: RewardVectorEnv, steps: int) -> tuple[list[Step], list[Any], list[float]]:
+def random_rollout(envs: RewardVectorEnv, steps: int, seed: int = 0) -> tuple[list[Step], list[Any], list[float]]:
     """Play at random; return each step's reward frames with goals, its observations, and its seconds."""
-    envs.reset(seed=0)
-    envs.action_space.seed(0)
+    envs.reset(seed=seed)
+    envs.action_space.seed(seed)
     requests, observations, seconds = [], [], []
     everyone = list(range(envs.num_envs))
     for _ in range(steps):

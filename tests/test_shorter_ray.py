@@ -11,7 +11,7 @@ from ray.serve._private.cluster_node_info_cache import ClusterNodeInfoCache
 from ray.serve.config import RequestRouterConfig
 
 from tests import shorter_ray
-from vlm_rewards.service.routing import SomeReplicasRouter
+from vlm_rewards.service.routing import StickyRouter
 
 
 @pytest.mark.parametrize("options", [{}, {"as_learner_connector": True}])
@@ -23,7 +23,7 @@ def test_connectors_know_their_arguments(options, monkeypatch):
     assert short.items() >= options.items()
 
 
-@pytest.mark.parametrize("router", [SomeReplicasRouter, None])
+@pytest.mark.parametrize("router", [StickyRouter, None])
 def test_routers_are_what_they_were(router):
     first, second = (RequestRouterConfig(**({"request_router_class": router} if router else {})) for _ in range(2))
     assert first.request_router_class == second.request_router_class

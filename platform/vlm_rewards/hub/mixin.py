@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Self
 
 from vlm_rewards.encoders import Encoder, EnsembleEncoder
 from vlm_rewards.goals import TaskSet
-from vlm_rewards.hub.transfer import push_folder
 from vlm_rewards.reward_config import CheckpointHashes, RewardConfig
 
 if TYPE_CHECKING:
@@ -118,6 +117,9 @@ class SavesToTheHub:
         Raises:
             ConfigError: As `save_pretrained`; or nobody is logged in, or the hub refuses.
         """
+        # Here, for it takes long to import, and whoever computes rewards needs no hub.
+        from vlm_rewards.hub.transfer import push_folder
+
         with TemporaryDirectory(prefix="vlm-rewards-push-") as folder:
             return push_folder(
                 self.save_pretrained(folder, repo_id=repo_id, **saving),

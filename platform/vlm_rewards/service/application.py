@@ -13,7 +13,7 @@ with needs_extra("serve"):
 
 from vlm_rewards.encoders import Encoder
 from vlm_rewards.service.deployment import RewardDeployment
-from vlm_rewards.service.routing import MOST_REPLICAS, SomeReplicasRouter
+from vlm_rewards.service.routing import StickyRouter
 from vlm_rewards.service.schema import RewardUserConfig
 from vlm_rewards.service.serving import ReplicaLimits, RewardAppArgs
 
@@ -46,8 +46,8 @@ def build_app(
     named: dict[str, Any] = {} if version is None else {"version": version}
     if limits.maximum > limits.minimum:
         count = {"autoscaling_config": _autoscaling(limits, args.max_batch_frames)}
-    if limits.maximum > MOST_REPLICAS:
-        count["request_router_config"] = RequestRouterConfig(request_router_class=cast(Any, SomeReplicasRouter))
+    if limits.maximum > 1:
+        count["request_router_config"] = RequestRouterConfig(request_router_class=cast(Any, StickyRouter))
     reward = args.reward if user_config is None else user_config.applied_to(args.reward)
     changeable = RewardUserConfig(
         template=reward.template, negatives=reward.negatives, tau=reward.tau, beta=reward.beta

@@ -28,6 +28,24 @@ def accelerators(ray_session):
     serve.delete("faults", _blocking=False)
 
 
+def test_a_callers_frames_all_meet_one_replica(accelerators):
+    transport = HandleTransport(accelerators[0])
+
+    def scored():
+        found = {}
+        while len(found) < 2:  # one that is asked about itself is any
+            info = transport.replica_info(timeout_s=10)
+            found[info.pid] = info.frames
+        return found
+
+    before = scored()
+    client = RewardClient(transport)
+    for seed in range(6):
+        client.score(*request(2, seed=seed))
+    after = scored()
+    assert sorted(after[pid] - before[pid] for pid in after) == [0, 12]
+
+
 def test_killed_replicas_and_a_redeployment_lose_nothing_and_answer_nothing_wrong(accelerators):
     name, args = accelerators
     redeploy = redeployment(name, args.model_copy(update={"batch_wait_s": 0.001}), FakeEncoder(seconds_per_batch=0.1))

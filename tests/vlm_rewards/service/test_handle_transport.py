@@ -7,10 +7,13 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from ray import serve
+from ray.serve._private.handle_options import DynamicHandleOptions
+from ray.serve.handle import DeploymentHandle
 
 from vlm_rewards.errors import (
     RewardOverloadedError,
@@ -64,6 +67,21 @@ except Exception as error:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.startswith("RewardServiceUnavailableError Ray is not running in this process; call ray.init()")
     assert done.stdout.strip().endswith("False")
+
+
+def test_large_requests_go_by_reference_though_serve_be_told_to_send_all_by_grpc(monkeypatch):
+    """As RAY_SERVE_THROUGHPUT_OPTIMIZED does: its port takes 4 MiB, and its router no caller without an event loop."""
+    by_grpc = DynamicHandleOptions(_by_reference=False)
+    asked = []
+    monkeypatch.setattr(
+        "ray.serve.handle.create_init_handle_options", lambda **options: asked.append(options) or Mock()
+    )
+    serves = DeploymentHandle("RewardDeployment", "fast", handle_options=by_grpc, _create_router=Mock())
+    methods = handle.methods_of(serves)
+    for (name, by_reference), method in methods.items():
+        assert (method.handle_options.method_name, method.handle_options._by_reference) == (name, by_reference)
+    assert asked == [{"_run_router_in_separate_loop": True}]
+    assert len({id(method._router) for method in methods.values()}) == 1
 
 
 def test_a_client_works_in_another_process(ray_session, reward_app, reward_model, make_request):

@@ -1,6 +1,8 @@
 """A replica's own behaviour, without Serve around it."""
 
 import asyncio
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -113,3 +115,13 @@ def test_texts_are_answered_beside_frames_and_count_as_none(reward_config, rewar
         await replica.check_health()
 
     run(scenario, reward_config, task_set)
+
+
+def test_what_a_replica_imports_has_no_http_client_and_no_hub():
+    """They would be half of what its start costs beside Ray and the model."""
+    code = (
+        "import sys, vlm_rewards.service.batch, vlm_rewards.service.micro_batcher, vlm_rewards.service.texts\n"
+        "print(*sorted({'httpx2', 'huggingface_hub', 'ray', 'torch'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []

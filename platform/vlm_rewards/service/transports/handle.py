@@ -56,6 +56,26 @@ _LOST = (RayError, RayServeException, grpc.RpcError, CancelledError, asyncio.Can
 _Methods = dict[tuple[str, bool], "DeploymentHandle[Any]"]
 
 
+def methods_of(handle: DeploymentHandle[Any]) -> _Methods:
+    """Return an application's methods, by name and whether their arguments go by reference; one router is behind all.
+
+    Both ways are named, and a thread of its own for the router: `RAY_SERVE_THROUGHPUT_OPTIMIZED=1`, in whose processes
+    Serve sends everything by gRPC and answers no thread, changes nothing here.
+
+    Args:
+        handle: As `serve.get_app_handle` gives it.
+    """
+    if not handle.is_initialized:
+        handle._init(_run_router_in_separate_loop=True)
+    by_value = handle.options(_by_reference=False, request_serialization="pickle", response_serialization="pickle")
+    large = handle.options(_by_reference=True)
+    return {
+        (name, by_reference): (large if by_reference else by_value).options(method_name=name)
+        for name in ("score", "score_all", "embed", "embed_texts", "describe", "replica_info")
+        for by_reference in (False, True)
+    }
+
+
 class _Known:
     """What a process has looked up: with it the routers behind, one an application, however many callers it has."""
 
@@ -210,12 +230,7 @@ class HandleTransport:
             ) from error
         except (RayError, RayServeException) as error:
             raise RewardServiceUnavailableError(_not_running(self.app_name)) from error
-        by_value = handle.options(_by_reference=False, request_serialization="pickle", response_serialization="pickle")
-        methods = {
-            (name, by_reference): (handle if by_reference else by_value).options(method_name=name)
-            for name in ("score", "score_all", "embed", "embed_texts", "describe", "replica_info")
-            for by_reference in (False, True)
-        }
+        methods = methods_of(handle)
         self._known.put(self.app_name, methods)
         return methods
 
