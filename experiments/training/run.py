@@ -142,7 +142,9 @@ class Training:
             elif self._state.checkpoint is not None:
                 with restoring(self.folder.path / self._state.checkpoint) as checkpoint:
                     algorithm.restore_from_path(str(checkpoint))
-                begin_anew(algorithm, seed_after(self.config.seed, self._state.env_steps))
+            # At the very start, too: RLlib (2.60) gives sub-environment i of env runner w the seed w + i, so that two
+            # runners of 16 would play 15 of their 16 streams of episodes twice.
+            begin_anew(algorithm, seed_after(self.config.seed, self._state.env_steps))
             self._state = self._train(algorithm, run)
             self._watcher.stage("evaluating by ground truth alone")
             results = evaluate_and_record(
