@@ -23,7 +23,10 @@ from benchmarks import (
     encoder_rows,
     fan_in_rows,
     fault_rows,
+    frame_cost_rows,
     hostile_rows,
+    infinity_rows,
+    miniworld_rows,
     relabel_rows,
     rollout_rows,
     scaling_rows,
@@ -32,6 +35,7 @@ from benchmarks import (
     speed_rows,
     tracking_rows,
     viewer_rows,
+    vlmrm_rows,
 )
 from benchmarks.row import REGISTRY, Row
 from benchmarks.table import as_text, machine, store
@@ -50,6 +54,10 @@ MODULES = (
     speed_rows,
     tracking_rows,
     viewer_rows,
+    vlmrm_rows,
+    infinity_rows,
+    miniworld_rows,
+    frame_cost_rows,
 )
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
 
