@@ -1,4 +1,4 @@
-"""What one labelled frame costs in processor time, over everything that works for it: callers, proxy, gateway, replica."""
+"""What one labelled frame costs in processor time, over all that work for it: callers, proxy, gateway, replica."""
 
 import time
 from typing import Any

@@ -52,10 +52,10 @@ def _against_miniworld(height: int, width: int, rounds: int, seconds: float) -> 
         what: [statistics.median(turn[what] for turn in turns) for turns in (ours, theirs)]
         for what in ("step_ms", "reset_ms")
     }
-    mine, other = costs["step_ms"]
+    (mine, other), resets = costs["step_ms"], costs["reset_ms"]
     note = (
-        f"{1000 / mine:.0f} and {1000 / other:.0f} steps a processor second; a reset, not counted, {costs['reset_ms'][0]:.1f} "
-        f"and {costs['reset_ms'][1]:.1f} ms; MiniWorld-PickupObjects-v0 draws with four samples a pixel"
+        f"{1000 / mine:.0f} and {1000 / other:.0f} steps a processor second; a reset, not counted, {resets[0]:.1f} and "
+        f"{resets[1]:.1f} ms; MiniWorld-PickupObjects-v0 draws with four samples a pixel"
     )
     return Row(name, what, other / mine, 1, ">=", note=note)
 
@@ -70,9 +70,9 @@ def _stepped(
     """
     command = [str(python), env_steps.__file__, env_id, json.dumps(options), str(seconds)]
     try:
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60 + 10 * seconds)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60 + 30 * seconds)
     except subprocess.TimeoutExpired:
-        raise VLMRewardsError(f"{env_id} did not step here within {60 + 10 * seconds:.0f} s") from None
+        raise VLMRewardsError(f"{env_id} did not step here within {60 + 30 * seconds:.0f} s") from None
     if done.returncode:
         raise VLMRewardsError(f"{env_id} does not run here: {done.stderr.strip()[-160:]}")
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])

@@ -1,4 +1,4 @@
-"""Other projects' programs to compare with, each in a virtual environment of its own: their dependencies and ours fight."""
+"""Other projects to compare with, each in a virtual environment of its own: their dependencies and ours conflict."""
 
 import hashlib
 import os
@@ -12,6 +12,10 @@ from vlm_rewards.encoders.user_cache import user_cache
 from vlm_rewards.errors import VLMRewardsError
 
 _LONGEST_INSTALL_S = 1800.0
+
+
+class PeerMissingError(VLMRewardsError):
+    """A peer that cannot be installed or started on this machine."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +36,15 @@ class Peer:
         return f"VLM_REWARDS_PEER_{self.name.upper()}"
 
     def python(self) -> Path:
-        """Return a Python that has the peer: the variable's, else of an environment made at first use in the user's cache.
+        """Return a Python that has the peer: the one named, or of an environment made once in the user's cache folder.
 
         Raises:
-            VLMRewardsError: The variable names no file, or pip cannot install it here.
+            PeerMissingError: The variable names no file, or pip cannot install it here.
         """
         given = os.environ.get(self.variable)
         if given:
             if not Path(given).is_file():
-                raise VLMRewardsError(f"{self.variable} is {given}, no file; name a Python that has {self.name}")
+                raise PeerMissingError(f"{self.variable} is {given}, no file; name a Python that has {self.name}")
             return Path(given)
         asked = hashlib.sha256("\n".join((sys.version, *self.requirements)).encode()).hexdigest()
         folder = user_cache() / "peers" / f"{self.name}-{asked[:12]}"
@@ -62,8 +66,8 @@ class Peer:
             try:
                 done = subprocess.run(command, capture_output=True, text=True, timeout=_LONGEST_INSTALL_S)
             except subprocess.TimeoutExpired:
-                raise VLMRewardsError(f"{self.name} did not install in {_LONGEST_INSTALL_S / 60:.0f} min") from None
+                raise PeerMissingError(f"{self.name} did not install in {_LONGEST_INSTALL_S / 60:.0f} min") from None
             if done.returncode:
                 said = (done.stderr or done.stdout).strip().splitlines()
                 reason = next((line for line in reversed(said) if line.startswith("ERROR")), said[-1] if said else "")
-                raise VLMRewardsError(f"{self.name} cannot be installed here: {reason[:160]}")
+                raise PeerMissingError(f"{self.name} cannot be installed here: {reason[:160]}")

@@ -18,8 +18,8 @@ from vlm_rewards.reward_config import RewardConfig
 class PlainReward:
     """Scores frames by equation 1 with the checkpoint's own model, image processor and tokenizer, and no code of ours.
 
-    What `vlmrm` and scripts like it do: all frames of a call through one forward, equal ones too, in this process. Texts
-    are embedded once.
+    What `vlmrm` and scripts like it do: all frames of a call through one forward, equal ones too, in this process.
+    Texts are embedded once.
     """
 
     def __init__(self, config: RewardConfig, task_set: TaskSet) -> None:
