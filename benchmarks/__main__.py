@@ -23,7 +23,10 @@ from benchmarks import (
     encoder_rows,
     fan_in_rows,
     fault_rows,
+    frame_cost_rows,
     hostile_rows,
+    infinity_rows,
+    miniworld_rows,
     relabel_rows,
     rollout_rows,
     routing_rows,
@@ -33,6 +36,7 @@ from benchmarks import (
     speed_rows,
     tracking_rows,
     viewer_rows,
+    vlmrm_rows,
 )
 from benchmarks.row import REGISTRY, Row
 from benchmarks.table import as_text, machine, store
@@ -52,6 +56,10 @@ MODULES = (
     speed_rows,
     tracking_rows,
     viewer_rows,
+    vlmrm_rows,
+    infinity_rows,
+    miniworld_rows,
+    frame_cost_rows,
 )
 RESULTS = Path(__file__).resolve().parent.parent / "docs" / "results"
 

@@ -14,6 +14,7 @@ from ray import serve
 from ray.serve._private.common import ReplicaState
 from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPModel
 
+from serve_deployments import gateway
 from vlm_rewards.encoders import FakeEncoder
 from vlm_rewards.encoders.quiet import quiet_transformers
 from vlm_rewards.goals import Goal, TaskSet
@@ -49,6 +50,17 @@ def deployed(name: str, args: RewardAppArgs, seconds_per_batch: float | None = N
         yield HandleTransport(name)
     finally:
         serve.delete(name)
+
+
+@contextmanager
+def http_gateway() -> Iterator[str]:
+    """Run Serve with a proxy and the gateway for the duration, and afterwards without; return the gateway's address."""
+    serve.shutdown()
+    try:
+        yield gateway.deploy(gateway.GatewayArgs(refresh_s=0.2), port=8797)
+    finally:
+        serve.shutdown()
+        serve.start(proxy_location="Disabled")
 
 
 def request(frames: int, size: int = 32, seed: int = 0) -> tuple[npt.NDArray[np.uint8], list[str]]:

@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 MISSING = math.nan
+# A target of rows that only report.
+REPORTED = math.nan
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class Row:
         name: As `--only` selects it.
         what: What is compared with what, in words.
         measured: The number; NaN where this machine cannot tell.
-        target: What it should be.
+        target: What it should be; NaN where nobody has said.
         sense: On which side of the target is good.
         unit: "x" for a ratio, "s" for seconds, "" for a count.
         note: The absolute figures behind it, or why there is none.
@@ -32,8 +34,8 @@ class Row:
 
     @property
     def met(self) -> bool | None:
-        """Whether the target is met; None where nothing could be measured."""
-        if math.isnan(self.measured):
+        """Whether the target is met; None where nothing could be measured, or nothing is asked for."""
+        if math.isnan(self.measured) or math.isnan(self.target):
             return None
         return self.measured >= self.target if self.sense == ">=" else self.measured <= self.target
 
@@ -46,6 +48,7 @@ class Row:
         """Return JSON values."""
         values = asdict(self)
         values["measured"] = None if math.isnan(self.measured) else round(self.measured, 4)
+        values["target"] = None if math.isnan(self.target) else self.target
         return {**values, "met": self.met, "command": self.command}
 
 

@@ -13,18 +13,17 @@ from typing import Any
 import psutil
 from ray import serve
 
-from benchmarks.apps import FAKE, deployed, emulated_args
+from benchmarks.apps import FAKE, deployed, emulated_args, http_gateway
 from benchmarks.apps import TASK_SET as GOALS
 from benchmarks.crowd import Crowd
 from benchmarks.row import Row, benchmark
-from serve_deployments import gateway
 from vlm_rewards.reward_model import RewardModel
 from vlm_rewards.service import InProcessTransport
 from vlm_rewards.service.http import LocalServer, TransportBackend, create_app
 from vlm_rewards.service.serving import ReplicaLimits
 
 _ROUNDS = 4
-_APP, _PORT = "soak", 8797
+_APP = "soak"
 # What is killed in turn, one every twenty seconds: each once a minute.
 _VICTIMS = ("ray::ServeReplica:gateway:", "ray::ProxyActor", f"ray::ServeReplica:{_APP}:")
 _KILL_EVERY_S = 20.0
@@ -60,7 +59,7 @@ def killed_soak(quick: bool) -> list[Row]:
     """Do the same on Ray Serve, with the gateway, its proxy and the reward's replica killed once a minute each."""
     seconds = 60.0 if quick else KILLED_SECONDS
     args = emulated_args(replicas=ReplicaLimits(minimum=1, maximum=1))
-    with _gateway() as url, deployed(_APP, args, seconds_per_batch=0.01):
+    with http_gateway() as url, deployed(_APP, args, seconds_per_batch=0.01):
         crowd = Crowd(url, _APP)
         with _kills_in_turn() as killed, _largest_gateway() as sizes:
             crowd.call_for(seconds)
@@ -78,17 +77,6 @@ def killed_soak(quick: bool) -> list[Row]:
             _growth(list(sizes.values())), 64, "<=", "",
             ", ".join(f"{size:.0f}" for size in sizes.values()) + " MiB, most of each with what it held"),
     ]  # fmt: skip
-
-
-@contextlib.contextmanager
-def _gateway() -> Iterator[str]:
-    """Run Serve with a proxy and the gateway, and as it was afterwards."""
-    serve.shutdown()
-    try:
-        yield gateway.deploy(gateway.GatewayArgs(refresh_s=0.2), port=_PORT)
-    finally:
-        serve.shutdown()
-        serve.start(proxy_location="Disabled")
 
 
 @contextlib.contextmanager

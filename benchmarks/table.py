@@ -1,6 +1,7 @@
 """The table as text, Markdown and JSON."""
 
 import json
+import math
 import os
 import platform
 from collections.abc import Sequence
@@ -35,11 +36,13 @@ def _cpuinfo() -> list[str]:
 
 
 def _value(row: Row) -> str:
-    return "not measurable" if row.met is None else f"{row.measured:.3g} {row.unit}".strip()
+    return "not measurable" if math.isnan(row.measured) else f"{row.measured:.3g} {row.unit}".strip()
 
 
 def _cells(row: Row) -> tuple[str, ...]:
     target = f"{row.sense} {row.target:g} {row.unit}".strip().replace(">=", "≥").replace("<=", "≤")
+    if math.isnan(row.target):
+        target = "reported"
     return row.name, row.what, target, _value(row), _MARKS[row.met], row.note
 
 
