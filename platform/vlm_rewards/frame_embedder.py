@@ -40,7 +40,7 @@ class FrameEmbedder:
                 see, bool (N,); None shows it all.
 
         Returns:
-            float32 (N, D); of a cascade's rows that were not asked for the large block is NaN.
+            float32 (N, D), rows L2-normalised; of a cascade's rows that were not asked for the large block is NaN.
         """
         if frames.ndim == 5:
             clips = frames[:, self._frames.frames_of(frames.shape[1])]

@@ -89,7 +89,7 @@ def agreed_now(
 
     Args:
         scores: float32 (N, ...), the scores of the present states, such as one for each of several goals.
-        earlier: For each its episode's scores before, oldest first, each float32 (...).
+        earlier: For each of the N its episode's scores before, (T, ...) float32 with T of its own, oldest first.
         agreement: How many of how many.
         lowest: Score of a state before which there were too few.
 

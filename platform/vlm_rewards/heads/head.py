@@ -78,8 +78,8 @@ class RewardHead(StrictConfig):
 
         Args:
             images: float32 (N, D), as for `scores`, without what a cascade's large model says.
-            texts: float32 (U, D), as for `scores_of_all`.
-            rows: As for `scores_of_all`.
+            texts: float32 (U, D), rows L2-normalised: the distinct embeddings of all goals and negatives.
+            rows: For each of G goals which texts are its own, int (K,).
             wanted: bool (N, G), for which goals each frame is to be scored.
             tau: Temperature of equation 1, above 0.
         """
