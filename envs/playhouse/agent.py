@@ -82,7 +82,6 @@ class Agent:
         self._welds = [model.equality(f"hold{i}").id for i in range(slots)]
         self._slot_of_geom = {scene.collision_geom(i): i for i in range(slots)}
         self._data = data
-        self._physics = np.empty(mujoco.mj_stateSize(model, _STATE))
         self.reset()
 
     def reset(self) -> None:
@@ -105,15 +104,15 @@ class Agent:
 
     def save(self) -> SavedState:
         """Return the present state."""
-        mujoco.mj_getState(self._scene.model, self._data, self._physics, _STATE)
-        return SavedState(self._physics.copy(), self.held, frozenset(self.ever_held), self.grab_height)
+        physics = np.empty(mujoco.mj_stateSize(self._scene.model, _STATE))
+        mujoco.mj_getState(self._scene.model, self._data, physics, _STATE)
+        return SavedState(physics, self.held, frozenset(self.ever_held), self.grab_height)
 
     def restore(self, state: SavedState) -> None:
         """Go back to a state of this episode."""
         mujoco.mj_setState(self._scene.model, self._data, state.physics, _STATE)
         mujoco.mj_forward(self._scene.model, self._data)
         self.held, self.ever_held, self.grab_height = state.held, set(state.ever_held), state.grab_height
-        self._set_hand_collisions(False)
 
     def act(self, command: Command) -> None:
         """Carry out a command for one environment step."""

@@ -182,8 +182,8 @@ class PlayhouseEnv(gym.Env[dict[str, np.ndarray], Any]):
     def step(self, action: Any) -> tuple[dict[str, np.ndarray], float, bool, bool, dict[str, Any]]:
         """Take one step of 0.2 simulated seconds.
 
-        Where the physics diverges, as it may in one of some thousand episodes in which things are carried into each
-        other, the episode is truncated in the state before the step, with a warning.
+        Where the physics diverges, as it may where things are carried into each other, the episode is truncated in the
+        state before the step, with a warning.
 
         Raises:
             ActionError: The action is not in the action space.

@@ -185,10 +185,9 @@ class CascadeCalibration:
     def _preset(self, best: CalibratedCascade, alone: float) -> str:
         lines = [
             f"# Written by: python -m experiments.cascade, of training preset {self._config.train}",
-            *_report(best),
+            *(f"# {line}" for line in _report(best)),
+            f"# {self._train.reward_model.model} alone: {alone:.2f} ms.",
         ]
-        lines[1:] = [f"# {line}" for line in lines[1:]]
-        lines.append(f"# {self._train.reward_model.model} alone: {alone:.2f} ms.")
         body = {"extends": self._config.train, "reward": {"head": best.head.model_dump(exclude={"frames", "agree"})}}
         return "\n".join([*lines, yaml.safe_dump(body, sort_keys=False)])
 

@@ -34,7 +34,7 @@ def check_before_ray(configs: Iterable[TrainConfig]) -> None:
             raise ConfigError("seed and evaluation.seed must be below 2^32, evaluation's episodes included: lower them")
         _check_algorithm(config)
         if not config.uses_ground_truth:
-            models.update((config.reward_model.model, *config.reward_model.head.further_models))
+            models.update(config.reward_model.models)
     for model in sorted(models):
         check_model(model)
 

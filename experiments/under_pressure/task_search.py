@@ -221,9 +221,9 @@ class TaskSearch:
         """
         path = self._folder / f"pilot-paid-{plain_name(self._name)}.json"
         known: dict[str, dict[str, float]] = json.loads(path.read_text()) if path.is_file() else {}
+        papers = {cell.group: cell for cell in cells if cell.head == PAPER}
         if any(cell.key not in known for cell in cells):
             pilot = self._recorded("pilot", self._record_pilot)
-            papers = {cell.group: cell for cell in cells if cell.head == PAPER}
             alone: dict[str, Scores] = {}
             for cell in cells:
                 known |= self._pilot_paid(cell, papers[cell.group], pilot, alone)
@@ -232,9 +232,8 @@ class TaskSearch:
         for cell in cells:
             result.append(cell)
             if cell.head != PAPER:
-                paper = next(one for one in cells if one.head == PAPER and one.group == cell.group)
-                control = replace(paper, head=AS_SELDOM + cell.head)
-                result.append(replace(control, reward=vary(paper.reward, beta=known[control.key]["beta"])))
+                control = _control(papers[cell.group], cell)
+                result.append(replace(control, reward=vary(control.reward, beta=known[control.key]["beta"])))
         return result, {key: one["paid"] for key, one in known.items()}
 
     def _pilot_paid(
@@ -248,8 +247,10 @@ class TaskSearch:
         if cell.head != PAPER:
             scores = self._judged(paper, pilot, alone)[:, random]
             beta = as_seldom_beta(scores, int(paid.sum()), paper.reward.beta)
-            control = replace(paper, head=AS_SELDOM + cell.head)
-            result[control.key] = {"beta": beta, "paid": float((scores > np.float32(beta)).any(axis=-1).mean())}
+            result[_control(paper, cell).key] = {
+                "beta": beta,
+                "paid": float((scores > np.float32(beta)).any(axis=-1).mean()),
+            }
         return result
 
     def _film(self, cell: Cell, episodes: Recording, scores: Scores, found: Outcomes) -> list[Path]:
@@ -264,7 +265,7 @@ class TaskSearch:
         config, spec, starts = self._config, self._config.cem, self._starts
         assert spec is not None
         reward = one.cell.reward if one.cell else None
-        names = (reward.model, *reward.head.further_models) if reward else ()
+        names = reward.models if reward else ()
         env = task_env(self._task, self._models.frame_size)
         recorder = Recorder(self._task, {name: self._models.encoders[name] for name in names}, env)
 
@@ -284,6 +285,11 @@ class TaskSearch:
             return search.run(play, spec.starts, show)
         finally:
             env.close()
+
+
+def _control(paper: Cell, safer: Cell) -> Cell:
+    """Return the control of a safer head: the paper's, under a name of its own."""
+    return replace(paper, head=AS_SELDOM + safer.head)
 
 
 def _discrete(env: gym.Env[Any, Any]) -> Any:

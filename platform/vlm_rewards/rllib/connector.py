@@ -165,7 +165,8 @@ class RewardConnector(ConnectorV2):
 
         for k, i in enumerate(stepped):
             episode = episodes[i]
-            ledger = book_step(episode, goal_ids[k], infos[i])
+            ledger = ledgers[k]
+            book_step(episode, ledger, infos[i])
             if episode.is_terminated and ledger.is_success:
                 raise ConfigError(
                     "the env ended an episode because its ground truth says success, which leaks it into training; "
@@ -250,22 +251,20 @@ def ledger_of(episode: SingleAgentEpisode, goal_id: str) -> EpisodeLedger:
     return ledger
 
 
-def book_step(episode: SingleAgentEpisode, goal_id: str, info: dict[str, Any]) -> EpisodeLedger:
-    """Move what the env says of an episode's latest step to the episode's ledger, and return it.
+def book_step(episode: SingleAgentEpisode, ledger: EpisodeLedger, info: dict[str, Any]) -> None:
+    """Move what the env says of an episode's latest step to the episode's ledger.
 
     Args:
         episode: Its latest reward is still the env's own.
-        goal_id: Goal id of the episode.
+        ledger: The episode's.
         info: Info of the step; loses what it says of the truth.
 
     Raises:
         ConfigError: The env hides its ground truth.
     """
-    ledger = ledger_of(episode, goal_id)
     ledger.steps += 1
     ledger.env_return += float(episode.get_rewards(-1))
     ledger.is_success, ledger.goal_achieved = pop_ground_truth(info)
-    return ledger
 
 
 def pop_ground_truth(info: dict[str, Any]) -> tuple[bool, bool]:

@@ -9,7 +9,7 @@ from ray.rllib.core.columns import Columns
 from ray.rllib.core.rl_module.rl_module import RLModule
 from ray.rllib.utils.metrics.metrics_logger import MetricsLogger
 
-from vlm_rewards.rllib.connector import book_step, pop_ground_truth
+from vlm_rewards.rllib.connector import book_step, ledger_of, pop_ground_truth
 from vlm_rewards.rllib.metrics import log_episode, log_steps
 from vlm_rewards.rllib.training_goals import ACHIEVED, TrainingGoals
 
@@ -61,7 +61,8 @@ class GroundTruthConnector(ConnectorV2):
         goal_ids = self._env.unwrapped.goal_ids(stepped)
         for goal_id, i in zip(goal_ids, stepped, strict=True):
             episode = episodes[i]
-            ledger = book_step(episode, goal_id, infos[i])
+            ledger = ledger_of(episode, goal_id)
+            book_step(episode, ledger, infos[i])
             ledger.reward_return = ledger.env_return
             ledger.succeeded = ledger.is_success
             if self._goals is not None:
