@@ -6,6 +6,7 @@ from typing import Any
 
 import gymnasium as gym
 
+from vlm_rewards.environment.action_memory import ActionMemoryEnv
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.strict_config import near_matches
 
@@ -14,8 +15,13 @@ from vlm_rewards.strict_config import near_matches
 DOMAINS = {"android": "envs.android", "playhouse": "envs.playhouse"}
 
 
-def make_env(env_id: str, **options: Any) -> gym.Env[Any, Any]:
-    """Build the environment `env_id` with `options` for its constructor.
+def make_env(env_id: str, *, remembered_actions: int | None = None, **options: Any) -> gym.Env[Any, Any]:
+    """Build the environment `env_id`.
+
+    Args:
+        env_id: Gymnasium id.
+        remembered_actions: How many of its last actions the agent is shown beside the picture; see `ActionMemoryEnv`.
+        options: For the environment's constructor.
 
     Raises:
         ConfigError: Unknown id, an option that the environment does not have, or a domain whose extra is not installed.
@@ -34,7 +40,7 @@ def make_env(env_id: str, **options: Any) -> gym.Env[Any, Any]:
         raise ConfigError(f"unknown environment {env_id!r}; {near_matches(env_id, ours)}")
     try:
         # The passive checker compares every observation with the space: tests do that once, training need not.
-        return gym.make(env_id, disable_env_checker=True, **options)
+        env = gym.make(env_id, disable_env_checker=True, **options)
     except TypeError as error:
         unknown = re.search(r"unexpected keyword argument '(\w+)'", str(error))
         if unknown is None:
@@ -42,3 +48,4 @@ def make_env(env_id: str, **options: Any) -> gym.Env[Any, Any]:
         raise ConfigError(
             f"environment {env_id!r} has no option {unknown[1]!r}; its constructor's docstring lists them"
         ) from error
+    return env if remembered_actions is None else ActionMemoryEnv(env, remembered_actions)

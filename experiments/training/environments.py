@@ -8,6 +8,7 @@ from gymnasium.spaces import Dict
 from envs.registry import make_env
 from experiments.training.config import TrainConfig
 from rllib_configs.dqn import DQNHyperparameters
+from vlm_rewards.environment.action_memory import remembered_actions
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.goals import TaskSet
 from vlm_rewards.reward_model import RewardDescription
@@ -80,11 +81,12 @@ def replay_in_words(config: TrainConfig, goals: TrainingGoals | None) -> str | N
         return None
     env = make_env(config.environment.id, **config.environment.options)
     try:
-        shape = cast(Dict, env.observation_space)["image"].shape or ()
+        space = cast(Dict, env.observation_space)
     finally:
         env.close()
     settings = config.algorithm.replay_settings
-    return check_fits(replay_bytes(settings, shape, goals), settings.capacity)
+    size = replay_bytes(settings, space["image"].shape or (), goals, remembered_actions(space))
+    return check_fits(size, settings.capacity)
 
 
 def evaluation_env(config: TrainConfig, **options: Any) -> gym.Env[Any, Any]:

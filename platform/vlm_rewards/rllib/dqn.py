@@ -20,6 +20,7 @@ from ray.rllib.utils.metrics import (
     TIMERS,
 )
 
+from vlm_rewards.environment.action_memory import remembered_actions
 from vlm_rewards.rllib.dqn_learner import DoubleQLearner
 from vlm_rewards.rllib.elastic import runners_of
 from vlm_rewards.rllib.replay import EpisodeReplay
@@ -95,8 +96,9 @@ class GoalDQN(DQN):
         assert self.env_runner_group is not None
         space = self.env_runner_group.get_spaces()[DEFAULT_MODULE_ID][0]
         shape = space["image"].shape
-        check_fits(replay_bytes(settings.replay, shape, settings.goals), settings.replay.capacity)
-        self.replay = EpisodeReplay(settings.replay, shape, settings.goals, seed=settings.seed or 0)
+        remembered = remembered_actions(space)
+        check_fits(replay_bytes(settings.replay, shape, settings.goals, remembered), settings.replay.capacity)
+        self.replay = EpisodeReplay(settings.replay, shape, settings.goals, settings.seed or 0, remembered)
 
     def training_step(self) -> None:
         """Sample, store, and learn."""

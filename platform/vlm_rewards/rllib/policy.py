@@ -46,14 +46,15 @@ class Policy:
         """Choose an action for each of B environments.
 
         Args:
-            observations: `image` uint8 (B, H, W, 3) and `goal` int64 (B, GOAL_LENGTH), numpy or torch. B must stay
-                the same until `reset()` if the module is recurrent.
+            observations: `image` uint8 (B, H, W, 3) and `goal` int64 (B, GOAL_LENGTH), numpy or torch, and
+                `past_actions` int64 (B, K) for an agent that was trained with them. B must stay the same until
+                `reset()` if the module is recurrent.
 
         Returns:
             int64 (B,).
         """
         batch: dict[str, Any] = {
-            Columns.OBS: {key: torch.as_tensor(observations[key]) for key in ("image", "goal")},
+            Columns.OBS: {key: torch.as_tensor(observations[key]) for key in self._module.observation_space.spaces},
         }
         count = len(batch[Columns.OBS]["image"])
         initial = self._module.get_initial_state()

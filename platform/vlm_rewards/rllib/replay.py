@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 
+from vlm_rewards.environment.action_memory import PAST_ACTIONS
 from vlm_rewards.errors import CheckpointError, ConfigError
 from vlm_rewards.rllib.relabelling import n_step_returns, relabelled
 from vlm_rewards.rllib.replay_settings import ReplaySettings, check_hindsight, slot_columns
@@ -29,7 +30,12 @@ class EpisodeReplay:
     """
 
     def __init__(
-        self, settings: ReplaySettings, image_shape: Sequence[int], goals: TrainingGoals | None, seed: int = 0
+        self,
+        settings: ReplaySettings,
+        image_shape: Sequence[int],
+        goals: TrainingGoals | None,
+        seed: int = 0,
+        remembered_actions: int = 0,
     ) -> None:
         """Allocate the memory, all of it.
 
@@ -38,6 +44,7 @@ class EpisodeReplay:
             image_shape: (H, W, 3) of the observations.
             goals: The training goals, which hindsight and the eye need; with captions, embeddings are kept for the eye.
             seed: Seed of the draws.
+            remembered_actions: How many past actions an observation holds; 0 for observations without.
 
         Raises:
             ConfigError: Hindsight without goals to relabel with.
@@ -47,7 +54,7 @@ class EpisodeReplay:
         self._goals = goals
         self._columns: dict[str, npt.NDArray[Any]] = {
             name: np.full((settings.capacity, *shape), 0, dtype)
-            for name, (shape, dtype) in slot_columns(settings, image_shape, goals).items()
+            for name, (shape, dtype) in slot_columns(settings, image_shape, goals, remembered_actions).items()
         }
         # A ring of episodes: as many as there are slots for the shortest.
         self._starts = np.zeros(settings.capacity, np.int64)
@@ -95,7 +102,8 @@ class EpisodeReplay:
             size: Number of steps, B.
 
         Returns:
-            `obs` and `new_obs`, each with `image` uint8 (B, H, W, 3) and `goal` int64 (B, GOAL_LENGTH); `actions` int64
+            `obs` and `new_obs`, each with `image` uint8 (B, H, W, 3) and `goal` int64 (B, GOAL_LENGTH), and
+            `past_actions` int64 (B, K) where the agent is shown them; `actions` int64
             (B,); `rewards` float32 (B,), the discounted sum of up to n rewards; `discounts` float32 (B,), what the
             value of `new_obs` is multiplied by: gamma to the number of steps summed, or 0 where the episode ended. With
             captions also `eye_targets` float32 (B, K), the similarities of `obs` to its goal's captions, and `eye_mask`
@@ -113,8 +121,8 @@ class EpisodeReplay:
         returns, discounts, taken = self._returns(slot, length - step, goal)
         tokens = self._columns["tokens"][slot] if self._goals is None else self._goals.tokens[goal]
         batch: Batch = {
-            "obs": {"image": self._columns["image"][slot], "goal": tokens},
-            "new_obs": {"image": self._columns["image"][slot + taken], "goal": tokens},
+            "obs": self._observations(slot, tokens),
+            "new_obs": self._observations(slot + taken, tokens),
             "actions": self._columns["action"][slot].astype(np.int64),
             "rewards": returns,
             "discounts": discounts,
@@ -159,6 +167,13 @@ class EpisodeReplay:
         self._starts[: len(starts)], self._lengths[: len(starts)] = starts, lengths
         self._unfinished.clear()
 
+    def _observations(self, slot: npt.NDArray[np.int64], tokens: npt.NDArray[np.int64]) -> Batch:
+        """Return what the agent was shown in (B,) slots, with the tokens of these goals."""
+        shown: Batch = {"image": self._columns["image"][slot], "goal": tokens}
+        if PAST_ACTIONS in self._columns:
+            shown[PAST_ACTIONS] = self._columns[PAST_ACTIONS][slot].astype(np.int64)
+        return shown
+
     def _store(self, parts: list[SingleAgentEpisode]) -> None:
         steps = sum(len(part) for part in parts)
         capacity = self.settings.capacity
@@ -169,22 +184,24 @@ class EpisodeReplay:
         begin = self._room_for(steps + 1)
         slots = slice(begin, begin + steps + 1)
         observations = [part.get_observations() for part in parts]
-        images, tokens = (
-            np.concatenate([observations[0][key][:1], *(each[key][1:] for each in observations)])
-            for key in ("image", "goal")
-        )
+        seen = {
+            key: np.concatenate([observations[0][key][:1], *(each[key][1:] for each in observations)])
+            for key in observations[0]
+        }
         infos = [info for part in parts for info in part.get_infos()[1:]]
         columns = self._columns
-        columns["image"][slots] = images
+        columns["image"][slots] = seen["image"]
+        if PAST_ACTIONS in columns:
+            columns[PAST_ACTIONS][slots] = seen[PAST_ACTIONS]
         columns["action"][begin : begin + steps] = np.concatenate([part.get_actions() for part in parts])
         columns["reward"][begin] = 0
         columns["reward"][begin + 1 : begin + steps + 1] = np.concatenate([part.get_rewards() for part in parts])
         columns["end"][slots] = False
         columns["end"][begin + steps] = parts[-1].is_terminated
         if self._goals is None:
-            columns["tokens"][slots] = tokens
+            columns["tokens"][slots] = seen["goal"]
         else:
-            columns["goal"][slots] = check_tokens(self._goals, infos[-1]["goal_id"], tokens[0])
+            columns["goal"][slots] = check_tokens(self._goals, infos[-1]["goal_id"], seen["goal"][0])
         if "achieved" in columns:
             self._store_achieved(slots, _of_infos(infos, ACHIEVED))
         if "embedding" in columns:

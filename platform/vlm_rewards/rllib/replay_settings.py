@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from pydantic import Field
 
+from vlm_rewards.environment.action_memory import PAST_ACTIONS
 from vlm_rewards.environment.goal_tokens import GOAL_LENGTH
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.rllib.training_goals import TrainingGoals
@@ -58,7 +59,7 @@ def check_hindsight(hindsight: Hindsight | None, goals: TrainingGoals | None) ->
 
 
 def slot_columns(
-    settings: ReplaySettings, image_shape: Sequence[int], goals: TrainingGoals | None
+    settings: ReplaySettings, image_shape: Sequence[int], goals: TrainingGoals | None, remembered_actions: int = 0
 ) -> dict[str, tuple[tuple[int, ...], type]]:
     """Return shape and type of what a slot holds, by name."""
     columns: dict[str, tuple[tuple[int, ...], type]] = {
@@ -68,6 +69,8 @@ def slot_columns(
         "end": ((), np.bool_),
         "goal": ((), np.int32),
     }
+    if remembered_actions:
+        columns[PAST_ACTIONS] = ((remembered_actions,), np.int16)
     if goals is None:
         columns["tokens"] = ((GOAL_LENGTH,), np.int64)
     elif settings.hindsight is not None:
@@ -77,10 +80,12 @@ def slot_columns(
     return columns
 
 
-def replay_bytes(settings: ReplaySettings, image_shape: Sequence[int], goals: TrainingGoals | None) -> int:
+def replay_bytes(
+    settings: ReplaySettings, image_shape: Sequence[int], goals: TrainingGoals | None, remembered_actions: int = 0
+) -> int:
     """Return the size of a replay's memory."""
     slot = sum(
         int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
-        for shape, dtype in slot_columns(settings, image_shape, goals).values()
+        for shape, dtype in slot_columns(settings, image_shape, goals, remembered_actions).values()
     )
     return settings.capacity * slot

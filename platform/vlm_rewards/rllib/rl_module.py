@@ -18,6 +18,7 @@ from ray.rllib.core.rl_module.torch import TorchRLModule
 from torch import Tensor, nn
 
 from vlm_rewards.encoders.precision import cpu_runs_bf16
+from vlm_rewards.environment.action_memory import PAST_ACTIONS, remembered_actions
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.rllib.eye import EYE_PREDICTIONS, Eye
 from vlm_rewards.rllib.goal_networks import GoalEncoder, GoalImageEncoder
@@ -84,6 +85,7 @@ class GoalModuleConfig(StrictConfig):
 class GoalConditionedModule(TorchRLModule, ValueFunctionAPI, TargetNetworkAPI, InferenceOnlyAPI):
     """Policy and value function over `Dict(image=uint8 (H, W, 3), goal=int64 (GOAL_LENGTH,))`, discrete actions.
 
+    Where the env shows the last actions, too (`ActionMemoryEnv`), they are added to the features.
     The goal's words go through a text encoder of the module's own, trained from scratch, and modulate the image
     features (FiLM). Policy and value share everything below their heads. Without recurrence batches are (B, ...);
     with it they are (B, T, ...) and carry a state `{"h": (B, hidden_dim)}`, as RLlib's connectors make them.
@@ -114,6 +116,11 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI, TargetNetworkAPI, I
         )
         rows, columns = self.image_encoder.grid
         self.dense = nn.Linear(config.channels[-1] * rows * columns, config.hidden_dim)
+        self._remembered = remembered_actions(self.observation_space)
+        # What was done acts on the features beside the picture, before the goal modulates them.
+        self.past = (
+            nn.Linear(self._remembered * (actions + 1), config.hidden_dim, bias=False) if self._remembered else None
+        )
         self.goal_film = nn.Linear(config.goal_dim, 2 * config.hidden_dim)
         self.gru = nn.GRU(config.hidden_dim, config.hidden_dim, batch_first=True) if config.recurrent else None
         self.policy_head = nn.Linear(config.hidden_dim, actions)
@@ -207,7 +214,12 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI, TargetNetworkAPI, I
         goal = self.goal_encoder(tokens.reshape(-1, tokens.shape[-1]).long())
         maps = self.image_encoder(image.reshape(-1, *image.shape[-3:]), goal)
         scale, shift = self.goal_film(goal).chunk(2, dim=1)
-        features = torch.relu(self.dense(maps.flatten(1)) * (1 + scale) + shift).reshape(*lead, -1)
+        dense = self.dense(maps.flatten(1))
+        if self.past is not None:
+            past = batch[Columns.OBS][PAST_ACTIONS].reshape(-1, self._remembered).long()
+            codes = nn.functional.one_hot(past, self.past.in_features // self._remembered)
+            dense = dense + self.past(codes.flatten(1).to(torch.float32))
+        features = torch.relu(dense * (1 + scale) + shift).reshape(*lead, -1)
         taps = self._taps(maps, goal)
         if self.gru is None:
             return features, taps, None
@@ -247,8 +259,11 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI, TargetNetworkAPI, I
     def _checked_actions(self, config: GoalModuleConfig) -> int:
         """Return the number of actions if the module can work with the spaces and sizes it was given."""
         spaces = getattr(self.observation_space, "spaces", {})
-        if set(spaces) != {"image", "goal"}:
-            raise ConfigError(f"the agent needs observations Dict(image, goal), not {self.observation_space}")
+        if set(spaces) - {PAST_ACTIONS} != {"image", "goal"}:
+            raise ConfigError(
+                f"the agent needs observations Dict(image, goal), with {PAST_ACTIONS} or without, "
+                f"not {self.observation_space}"
+            )
         if not isinstance(self.action_space, gym.spaces.Discrete):
             raise ConfigError(f"the agent needs a Discrete action space, not {self.action_space}")
         actions = int(self.action_space.n)

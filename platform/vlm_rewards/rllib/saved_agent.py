@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 import vlm_rewards
+from vlm_rewards.environment.action_memory import remembered_actions, with_past_actions
 from vlm_rewards.environment.goal_tokens import GOAL_LENGTH, VOCAB_SIZE
 from vlm_rewards.errors import CheckpointError, ConfigError
 from vlm_rewards.hub.transfer import fetch, push_folder
@@ -42,7 +43,7 @@ from vlm_rewards.rllib.saved_agent import load_agent
 
 agent = Policy(load_agent("{source}"))
 actions = agent.act(observations)  # image uint8 (B, H, W, 3), goal int64 (B, {goal_length}) by goal_tokens.tokenize
-```
+{past}```
 
 | | |
 |---|---|
@@ -60,6 +61,7 @@ class SavedAgent(StrictConfig):
         module: Sizes of its networks.
         image: (height, width, 3) of the pictures that it sees.
         actions: How many actions it chooses among.
+        past_actions: How many of its last actions it is shown, see `ActionMemoryEnv`.
         final_epsilon: Of a Q-network: probability of a random action.
         weights: Hex sha256 of the file of its weights.
         environment: Gymnasium id that it was trained in; empty where it is not said.
@@ -72,6 +74,7 @@ class SavedAgent(StrictConfig):
     module: GoalModuleConfig
     image: tuple[int, int, int]
     actions: int = Field(ge=1)
+    past_actions: int = Field(default=0, ge=0)
     final_epsilon: float = Field(default=0.1, ge=0, le=1)
     weights: str = Field(pattern=r"^[0-9a-f]{64}$")
     environment: str = ""
@@ -130,6 +133,7 @@ def save_agent(
             module=GoalModuleConfig(**sizes),
             image=tuple(spaces["image"].shape),
             actions=int(actions.n),
+            past_actions=remembered_actions(spaces),
             final_epsilon=float(settings.get("final_epsilon", 0.1)),
             weights=_sha256(target / WEIGHTS_FILE),
             environment=environment,
@@ -217,11 +221,12 @@ def load_agent(source: str | Path, **options: Any) -> GoalConditionedModule:
     file = folder / WEIGHTS_FILE
     if not file.is_file() or _sha256(file) != saved.weights:
         raise CheckpointError(f"{file} is missing or not the one that was saved; fetch the agent again")
+    observations = gym.spaces.Dict(
+        image=gym.spaces.Box(0, 255, saved.image, np.uint8),
+        goal=gym.spaces.Box(0, VOCAB_SIZE - 1, (GOAL_LENGTH,), np.int64),
+    )
     module = _KINDS[saved.kind](
-        observation_space=gym.spaces.Dict(
-            image=gym.spaces.Box(0, 255, saved.image, np.uint8),
-            goal=gym.spaces.Box(0, VOCAB_SIZE - 1, (GOAL_LENGTH,), np.int64),
-        ),
+        observation_space=with_past_actions(observations, saved.past_actions, saved.actions),
         action_space=gym.spaces.Discrete(saved.actions),
         model_config={**saved.module.to_model_config(), "final_epsilon": saved.final_epsilon},
     )
@@ -243,6 +248,7 @@ def _write_card(folder: Path, saved: SavedAgent, license: str | None, repo_id: s
         actions=saved.actions,
         source=repo_id or folder.name,
         goal_length=GOAL_LENGTH,
+        past=f"# and past_actions int64 (B, {saved.past_actions}) by ActionMemoryEnv\n" if saved.past_actions else "",
         environment=f"`{saved.environment}`" if saved.environment else "not said",
         trained_on=f"`{saved.trained_on}`" if saved.trained_on else "not said",
         results="\n".join(f"| {name} | {value:.4g} |" for name, value in saved.results.items()),

@@ -7,6 +7,7 @@ import pytest
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 
 from tests.vlm_rewards.environment.grid_env import ENCODER, TASKS
+from vlm_rewards.environment.action_memory import PAST_ACTIONS
 from vlm_rewards.errors import CheckpointError, ConfigError
 from vlm_rewards.rllib.replay import EpisodeReplay
 from vlm_rewards.rllib.replay_memory import check_fits
@@ -194,6 +195,29 @@ def test_the_eye_is_shown_the_similarities_to_the_relabelled_goal_s_captions():
             texts = ENCODER.embed_texts([f"a photo of the {name} cell", f"a photo of {name} far away"])
             np.testing.assert_allclose(targets, texts @ embeddings[step - 1], rtol=1e-4, atol=1e-5)
     assert batch["eye_targets"].shape == (500, 2)
+
+
+def test_past_actions_are_those_that_the_agent_was_shown():
+    whole = episode(EPISODE, RED)
+    shown = [np.array([t, 2 * t]) for t in range(len(whole) + 1)]
+    seen = [{**whole.get_observations(t), PAST_ACTIONS: shown[t]} for t in range(len(whole) + 1)]
+    remembering = SingleAgentEpisode(
+        observations=seen,
+        actions=list(whole.get_actions()),
+        rewards=list(whole.get_rewards()),
+        infos=whole.get_infos(),
+        terminated=True,
+        len_lookback_buffer=0,
+    ).to_numpy()
+    settings = ReplaySettings(100, 3, 0.9, FULL)
+    replay = EpisodeReplay(settings, SHAPE, GOALS, remembered_actions=2)
+    replay.add([remembering])
+    batch = replay.sample(200)
+    for key in ("obs", "new_obs"):
+        pixels = batch[key]["image"][:, 0, 0, 0].astype(np.int64)
+        np.testing.assert_array_equal(batch[key][PAST_ACTIONS], np.stack([pixels, 2 * pixels], axis=1))
+        assert batch[key][PAST_ACTIONS].dtype == np.int64
+    assert replay_bytes(settings, SHAPE, GOALS, 2) == replay_bytes(settings, SHAPE, GOALS) + 100 * 2 * 2
 
 
 def test_one_seed_draws_one_batch_and_what_is_restored_goes_on_with_it(tmp_path):

@@ -6,6 +6,7 @@ from ray.rllib.core.columns import Columns
 from ray.rllib.core.learner.utils import update_target_network
 from ray.rllib.core.rl_module.apis import TARGET_NETWORK_ACTION_DIST_INPUTS
 
+from vlm_rewards.environment.action_memory import PAST_ACTIONS, with_past_actions
 from vlm_rewards.environment.goal_tokens import GOAL_LENGTH, VOCAB_SIZE, tokenize
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.rllib import rl_module
@@ -99,6 +100,26 @@ def test_the_policy_depends_on_the_goal_and_on_the_image():
     first = logits_of(module, {"image": image, "goal": gmail})
     assert not torch.allclose(first, logits_of(module, {"image": image, "goal": maps}), atol=1e-7)
     assert not torch.allclose(first, logits_of(module, {"image": 255 - image, "goal": gmail}), atol=1e-7)
+
+
+@pytest.mark.parametrize("recurrent", [False, True])
+def test_the_policy_depends_on_what_it_did_and_learns_from_it(recurrent):
+    module = module_of(with_past_actions(OBSERVATIONS, 4, ACTIONS), recurrent=recurrent, max_seq_len=3)
+    lead = (2, 3) if recurrent else (6,)
+    past = torch.zeros((*lead, 4), dtype=torch.int64)
+    batch = {Columns.OBS: {**observations(*lead), PAST_ACTIONS: past}}
+    if recurrent:
+        batch[Columns.STATE_IN] = {"h": torch.zeros(2, SIZES["hidden_dim"])}
+    before = module.forward_train(batch)[Columns.EMBEDDINGS]
+    batch[Columns.OBS][PAST_ACTIONS] = past.clone().fill_(ACTIONS)
+    after = module.forward_train(batch)[Columns.EMBEDDINGS]
+    assert before.shape == after.shape == (*lead, SIZES["hidden_dim"])
+    assert not torch.allclose(before, after)
+    after.square().mean().backward()
+    # One column for each remembered place and action: those that were taken learn.
+    assert (module.past.weight.grad.abs().sum(dim=0) > 0).nonzero().flatten().tolist() == [
+        place * (ACTIONS + 1) + ACTIONS for place in range(4)
+    ]
 
 
 def test_padding_after_the_words_has_no_weight_and_a_row_of_padding_gives_numbers():

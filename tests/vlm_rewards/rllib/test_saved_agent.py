@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from tests.vlm_rewards.hub.conftest import hub  # noqa: F401 a fixture
 from vlm_rewards.cli import commands
+from vlm_rewards.environment.action_memory import PAST_ACTIONS, with_past_actions
 from vlm_rewards.environment.goal_tokens import GOAL_LENGTH, VOCAB_SIZE, tokenize
 from vlm_rewards.errors import CheckpointError, ConfigError
 from vlm_rewards.rllib.policy import Policy
@@ -23,12 +24,16 @@ from vlm_rewards.rllib.saved_agent import load_agent, push_agent, save_agent
 SMALL = {"channels": (4, 4), "strides": (4, 2), "goal_dim": 8, "hidden_dim": 16, "grid": (3, 2)}
 
 
-def module(kind=GoalConditionedModule, **settings):
+def module(kind=GoalConditionedModule, past_actions=0, **settings):
     torch.manual_seed(0)
     return kind(
-        observation_space=gym.spaces.Dict(
-            image=gym.spaces.Box(0, 255, (48, 32, 3), np.uint8),
-            goal=gym.spaces.Box(0, VOCAB_SIZE - 1, (GOAL_LENGTH,), np.int64),
+        observation_space=with_past_actions(
+            gym.spaces.Dict(
+                image=gym.spaces.Box(0, 255, (48, 32, 3), np.uint8),
+                goal=gym.spaces.Box(0, VOCAB_SIZE - 1, (GOAL_LENGTH,), np.int64),
+            ),
+            past_actions,
+            7,
         ),
         action_space=gym.spaces.Discrete(7),
         model_config={**GoalModuleConfig(**{**SMALL, **settings}).to_model_config(), "final_epsilon": 0.25},
@@ -38,6 +43,7 @@ def module(kind=GoalConditionedModule, **settings):
 OBSERVATIONS = {
     "image": np.random.default_rng(0).integers(0, 256, (6, 48, 32, 3), np.uint8),
     "goal": np.stack([tokenize("open Gmail")] * 6),
+    PAST_ACTIONS: np.random.default_rng(1).integers(0, 8, (6, 4)),
 }
 
 
@@ -48,6 +54,7 @@ OBSERVATIONS = {
         (GoalConditionedModule, {"recurrent": True}),
         (GoalConditionedModule, {"tap_grid": (3, 2)}),
         (GoalConditionedQModule, {}),
+        (GoalConditionedQModule, {"past_actions": 4}),
     ],
 )
 def test_it_acts_as_the_one_that_was_saved(kind, settings, tmp_path):
@@ -64,6 +71,7 @@ def test_it_acts_as_the_one_that_was_saved(kind, settings, tmp_path):
     card = ModelCard.load(tmp_path / "README.md")
     assert card.data.pipeline_tag == "reinforcement-learning"
     assert "| success_rate | 0.75 |" in card.text
+    assert ("past_actions int64 (B, 4)" in card.text) == ("past_actions" in settings)
 
 
 def test_the_command_takes_a_runs_newest_checkpoint(tmp_path):
