@@ -11,10 +11,10 @@ PAST_ACTIONS = "past_actions"
 """Key of the observation that holds them."""
 
 
-def remembered_actions(space: gym.Space[Any]) -> int:
+def remembered_actions(space: gym.Space[Any] | None) -> int:
     """Return how many past actions an agent's observations hold; 0 for none."""
-    parts = space.spaces if isinstance(space, gym.spaces.Dict) else {}
-    return int(parts[PAST_ACTIONS].shape[0]) if PAST_ACTIONS in parts else 0  # type: ignore[index]  # a Box has one
+    past = space.spaces.get(PAST_ACTIONS) if isinstance(space, gym.spaces.Dict) else None
+    return 0 if past is None or past.shape is None else int(past.shape[0])
 
 
 def with_past_actions(space: gym.spaces.Dict, remembered: int, actions: int) -> gym.spaces.Dict:

@@ -53,8 +53,9 @@ class Policy:
         Returns:
             int64 (B,).
         """
+        space: Any = self._module.observation_space
         batch: dict[str, Any] = {
-            Columns.OBS: {key: torch.as_tensor(observations[key]) for key in self._module.observation_space.spaces},
+            Columns.OBS: {key: torch.as_tensor(observations[key]) for key in space.spaces},
         }
         count = len(batch[Columns.OBS]["image"])
         initial = self._module.get_initial_state()
