@@ -79,10 +79,11 @@ def record_agent(
     from experiments.training.evaluation import MODULE_IN_CHECKPOINT
     from vlm_rewards.evaluation.module_policy import ModulePolicy
 
-    environment = RunFolder.existing(run).config().get("environment", {})
-    sees = {key: value for key, value in environment.get("options", {}).items() if key == "observation_size"}
-    # Without one of its own the environment's default is what it was trained on.
-    env = task_env(task.model_copy(update={"options": {**task.options, **sees}}), frame_size, seen=not sees)
+    trained = RunFolder.existing(run).config().get("environment", {}).get("options", {})
+    sees = {key: trained[key] for key in ("observation_size", "remembered_actions") if key in trained}
+    # Without a size of its own the environment's default is what it was trained on.
+    seen = "observation_size" not in sees
+    env = task_env(task.model_copy(update={"options": {**task.options, **sees}}), frame_size, seen=seen)
     with restoring(checkpoint) as whole:
         module: Any = RLModule.from_checkpoint(whole / MODULE_IN_CHECKPOINT)
     policy = ModulePolicy(module, 1, deterministic=False, seed=seed)

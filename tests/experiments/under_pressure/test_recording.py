@@ -6,13 +6,16 @@ import yaml
 
 from experiments.shared.preset_files import load_preset
 from experiments.shared.run_folder import RunFolder
-from experiments.under_pressure.agents import LatestObservation, checkpoints_of
+from experiments.training.evaluation import MODULE_IN_CHECKPOINT
+from experiments.under_pressure.agents import LatestObservation, checkpoints_of, record_agent
 from experiments.under_pressure.config import PressureConfig
 from experiments.under_pressure.recording import Recorder, Recording, act_at_random, follow, plan_starts, task_env
 from experiments.under_pressure.scripts import act_by_script
 from tests.vlm_rewards.environment.grid_env import TASKS, ColouredGridEnv
 from vlm_rewards.encoders import FakeEncoder
 from vlm_rewards.errors import ConfigError
+from vlm_rewards.rllib.q_module import GoalConditionedQModule
+from vlm_rewards.rllib.rl_module import GoalModuleConfig
 
 CONFIG = PressureConfig(**load_preset("pressure", "laptop"))
 
@@ -77,6 +80,22 @@ def test_a_run_s_checkpoints_come_in_order_and_what_is_none_is_refused(tmp_path)
         checkpoints_of(run, CONFIG.tasks["open_common"])
     with pytest.raises(ConfigError, match="is no folder of a run"):
         checkpoints_of(tmp_path, task)
+
+
+def test_an_agent_is_shown_what_it_was_trained_on(tmp_path):
+    task = CONFIG.tasks["find"].model_copy(update={"steps": 4})
+    sees = {"observation_size": [32, 32], "remembered_actions": 3}
+    run = RunFolder.create(tmp_path, "find", {"environment": {"id": task.environment, "options": sees}}).path
+    env = task_env(task.model_copy(update={"options": sees}), (24, 24))
+    sizes = GoalModuleConfig(channels=(4, 4), strides=(4, 2), goal_dim=8, hidden_dim=16, grid=(4, 4))
+    module = GoalConditionedQModule(
+        observation_space=env.observation_space, action_space=env.action_space, model_config=sizes.to_model_config()
+    )
+    module.save_to_path(run / "checkpoint-000000010" / MODULE_IN_CHECKPOINT)
+    starts = plan_starts(env.get_wrapper_attr("task_set"), 2, 0)
+    env.close()
+    played = record_agent(run, run / "checkpoint-000000010", task, {"fake": FakeEncoder()}, (24, 24), starts, 2, seed=0)
+    assert played.actions.shape == (2, 2, 4)
 
 
 def test_every_packaged_preset_is_of_settings_that_fit_together():
