@@ -35,6 +35,9 @@ class ActionMemoryEnv(gym.Wrapper[Any, Any, Any, Any]):
 
     Without them an agent that sees nothing of its goal cannot tell where it has looked already: two views of the same
     bare wall ask for the same action, and it turns to and fro between them.
+
+    Attributes:
+        observation_space: The env's own, with `past_actions` beside it.
     """
 
     def __init__(self, env: gym.Env[Any, Any], actions: int) -> None:
