@@ -35,7 +35,7 @@ from vlm_rewards.service.deploying import deployed
 from vlm_rewards.service.served_by import Deploy, connect
 from vlm_rewards.tracking import MlflowRun, flatten, provenance_tags
 from vlm_rewards.tracking.closing import close_as_killed
-from vlm_rewards.tracking.unbroken import unbroken
+from vlm_rewards.unbroken import unbroken
 
 
 class StudyFailedError(VLMRewardsError):

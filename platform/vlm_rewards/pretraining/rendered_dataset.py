@@ -16,6 +16,7 @@ import numpy.typing as npt
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.pretraining.caption_source import import_source, source_fingerprint
 from vlm_rewards.pretraining.wording import check_wording
+from vlm_rewards.unbroken import unbroken
 from vlm_rewards.whole_files import written_whole
 
 _CHUNK = 500
@@ -96,10 +97,16 @@ class RenderedDataset:
         elif missing:
             # Spawned, not forked: a forked copy of torch's thread pool may hang.
             with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-                jobs = {pool.submit(_render_chunk, spec, folder, start): start for start in missing}
-                for job in as_completed(jobs):
-                    job.result()
-                    advance(jobs[job])
+                try:
+                    with unbroken():
+                        jobs = {pool.submit(_render_chunk, spec, folder, start): start for start in missing}
+                    for job in as_completed(jobs):
+                        job.result()
+                        advance(jobs[job])
+                except BaseException:
+                    # The chunks that are begun end, and are kept; the rest would have to be waited for.
+                    pool.shutdown(cancel_futures=True)
+                    raise
         return cls.load(folder, spec.count)
 
     @classmethod

@@ -18,6 +18,7 @@ from vlm_rewards.errors import ConfigError, VLMRewardsError
 from vlm_rewards.pretraining.caption_source import contrasts_of, import_source
 from vlm_rewards.pretraining.rendered_dataset import RenderedDataset
 from vlm_rewards.pretraining.wording import check_wording
+from vlm_rewards.unbroken import unbroken
 
 # Seconds between two looks at whether the other side still lives.
 _PATIENCE = 1.0
@@ -121,8 +122,9 @@ class RenderedStream:
             for number, waiting in enumerate(self._queues)
         ]
         self._order = deque(zip(self._workers, self._queues, strict=True))
-        for worker in self._workers:
-            worker.start()
+        with unbroken():
+            for worker in self._workers:
+                worker.start()
 
     def __enter__(self) -> RenderedStream:
         """Return itself."""

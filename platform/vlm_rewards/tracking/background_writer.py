@@ -10,7 +10,6 @@ from itertools import islice
 from mlflow.tracking import MlflowClient
 
 from vlm_rewards.tracking.store import first_line
-from vlm_rewards.tracking.unbroken import unbroken
 from vlm_rewards.tracking.undelivered import Undelivered
 from vlm_rewards.tracking.writes import (
     METRICS_PER_BATCH,
@@ -22,6 +21,7 @@ from vlm_rewards.tracking.writes import (
     is_refusal,
     together,
 )
+from vlm_rewards.unbroken import unbroken
 
 logger = logging.getLogger(__name__)
 

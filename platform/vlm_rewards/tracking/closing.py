@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from vlm_rewards.credentials import hide_passwords, with_password
 from vlm_rewards.tracking.background_writer import within
 from vlm_rewards.tracking.store import first_line
-from vlm_rewards.tracking.unbroken import unbroken
+from vlm_rewards.unbroken import unbroken
 
 logger = logging.getLogger(__name__)
 

@@ -19,9 +19,9 @@ from vlm_rewards.tracking.background_writer import BackgroundWriter, within
 from vlm_rewards.tracking.disk_reserve import DiskReserve
 from vlm_rewards.tracking.heartbeat import Heartbeat
 from vlm_rewards.tracking.store import exclusive, first_line, open_experiment, sqlite_file
-from vlm_rewards.tracking.unbroken import unbroken
 from vlm_rewards.tracking.undelivered import Undelivered
 from vlm_rewards.tracking.writes import STORE_ERRORS, ArtifactWrite, MetricsWrite, TagsWrite, Write, disk_is_full
+from vlm_rewards.unbroken import unbroken
 
 logger = logging.getLogger(__name__)
 

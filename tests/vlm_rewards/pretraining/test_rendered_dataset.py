@@ -101,3 +101,19 @@ def test_an_unusable_source_is_named(tmp_path, source, options, message):
 def test_options_reach_the_source():
     drawn = import_source(SHAPES, {"height": 10, "width": 20})(np.random.default_rng(0))
     assert drawn.frame.shape == (10, 20, 3)
+
+
+def test_what_was_not_begun_is_not_waited_for_when_rendering_is_stopped(tmp_path):
+    class StoppedError(Exception):
+        pass
+
+    def stop(done: int) -> None:
+        raise StoppedError
+
+    with pytest.raises(StoppedError):
+        RenderedDataset.render(spec(count=20_000), tmp_path / "data", workers=1, on_progress=stop)
+    begun = list((tmp_path / "data").glob("captions-*.json"))
+    assert 1 <= len(begun) <= 10
+    done = []
+    RenderedDataset.render(spec(count=20_000), tmp_path / "data", on_progress=done.append)
+    assert len(done) == 40 - len(begun)

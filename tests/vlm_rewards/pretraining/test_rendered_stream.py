@@ -1,5 +1,8 @@
 import multiprocessing
+import os
+import signal
 import time
+from multiprocessing import popen_spawn_posix
 
 import numpy as np
 import pytest
@@ -104,3 +107,31 @@ def test_a_corpus_knows_all_captions_and_shares_no_image_with_the_stream():
     assert {corpus.captions[i] for i in corpus.caption_ids[0]} <= set(corpus.captions) - {"a black square"}
     streamed = {frame.tobytes() for batch in range(8) for frame in render_batch(spec(), batch).frames}
     assert not any(frame.tobytes() in streamed for frame in corpus.frames)
+
+
+class StoppedError(Exception):
+    pass
+
+
+def test_a_signal_while_a_worker_starts_waits_until_it_knows_its_work(monkeypatch, capfd):
+    def stop(number, frame):
+        raise StoppedError
+
+    def dump(*args, **kwargs):
+        monkeypatch.setattr(popen_spawn_posix.reduction, "dump", told)
+        os.kill(os.getpid(), signal.SIGTERM)  # the process runs, and waits to be told what to do
+        return told(*args, **kwargs)
+
+    told = popen_spawn_posix.reduction.dump
+    monkeypatch.setattr(popen_spawn_posix.reduction, "dump", dump)
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        with pytest.raises(StoppedError):
+            RenderedStream(spec(), workers=1)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    (worker,) = [child for child in multiprocessing.active_children() if child.name == "rendering 0"]
+    worker.terminate()
+    worker.join(20)
+    assert worker.exitcode == -signal.SIGTERM
+    assert "Traceback" not in capfd.readouterr().err

@@ -1,4 +1,4 @@
-"""Work on a store that a signal must not cut in two."""
+"""Work that a signal must not cut in two: a write to a store, the start of a process."""
 
 import signal
 import threading
@@ -16,7 +16,8 @@ def unbroken() -> Iterator[None]:
 
     Their handlers raise, wherever the program is. Within a write to a database that leaves the transaction open and the
     file locked, also to this process, which then cannot say how the run ended; within the making of a run nobody knows
-    the run. A second signal is obeyed at once: the store may be hanging.
+    the run; within the start of a spawned process that process is never told its work, and complains. A second signal
+    is obeyed at once: what the block waits for may be hanging.
 
     In other threads than the main one, where handlers never run, it does nothing.
     """

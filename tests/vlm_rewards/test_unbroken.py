@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from vlm_rewards.tracking.unbroken import unbroken
+from vlm_rewards.unbroken import unbroken
 
 
 class StoppedError(Exception):
