@@ -4,6 +4,7 @@ from rllib_configs.appo import APPOHyperparameters
 from rllib_configs.common import CommonHyperparameters
 from rllib_configs.dqn import DQNHyperparameters
 from rllib_configs.impala import IMPALAHyperparameters
+from rllib_configs.muesli import MuesliHyperparameters
 from rllib_configs.ppo import PPOHyperparameters
 from vlm_rewards.registry import Registry
 
@@ -14,5 +15,6 @@ ALGORITHMS: Registry[CommonHyperparameters] = Registry(
     APPOHyperparameters,
     IMPALAHyperparameters,
     DQNHyperparameters,
+    MuesliHyperparameters,
     default="ppo",
 )

@@ -7,7 +7,7 @@ from gymnasium.spaces import Dict
 
 from envs.registry import make_env
 from experiments.training.config import TrainConfig
-from rllib_configs.dqn import DQNHyperparameters
+from rllib_configs.replaying import ReplayHyperparameters
 from vlm_rewards.environment.action_memory import remembered_actions
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.goals import TaskSet
@@ -77,7 +77,7 @@ def replay_in_words(config: TrainConfig, goals: TrainingGoals | None) -> str | N
     Raises:
         ConfigError: It does not fit into memory.
     """
-    if not isinstance(config.algorithm, DQNHyperparameters):
+    if not isinstance(config.algorithm, ReplayHyperparameters):
         return None
     env = make_env(config.environment.id, **config.environment.options)
     try:

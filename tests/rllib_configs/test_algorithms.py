@@ -88,7 +88,7 @@ def test_an_iteration_is_as_long_as_the_hyperparameters_say(name):
     hyper = ALGORITHMS[name](train_batch_size=2048)
     config = hyper.make_config(**AGENT)
     assert hyper.learner_may_lag == (name != "ppo")
-    if name == "dqn":  # whose batches come from the replay
+    if name in ("dqn", "muesli"):  # whose batches come from the replay
         assert hyper.iteration_env_steps == config.min_sample_timesteps_per_iteration == 1024
         return
     assert hyper.iteration_env_steps == 2048

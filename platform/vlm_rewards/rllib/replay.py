@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from ray.rllib.core.columns import Columns
 from ray.rllib.env.single_agent_episode import SingleAgentEpisode
 
 from vlm_rewards.environment.action_memory import PAST_ACTIONS
 from vlm_rewards.errors import CheckpointError, ConfigError
+from vlm_rewards.rllib.eye import EYE_MASK, EYE_TARGETS
 from vlm_rewards.rllib.relabelling import n_step_returns, relabelled
 from vlm_rewards.rllib.replay_settings import ReplaySettings, check_hindsight, slot_columns
 from vlm_rewards.rllib.training_goals import ACHIEVED, EMBEDDING, TrainingGoals, check_tokens
@@ -129,8 +131,8 @@ class EpisodeReplay:
         }
         if self._goals is not None and self._goals.captions is not None:
             embeddings = self._columns["embedding"][slot]
-            batch["eye_targets"] = np.einsum("bd,bkd->bk", embeddings, self._goals.captions[goal])
-            batch["eye_mask"] = step > 0
+            batch[EYE_TARGETS] = np.einsum("bd,bkd->bk", embeddings, self._goals.captions[goal])
+            batch[EYE_MASK] = step > 0
         return batch
 
     def save(self, folder: Path) -> None:
@@ -194,6 +196,9 @@ class EpisodeReplay:
         if PAST_ACTIONS in columns:
             columns[PAST_ACTIONS][slots] = seen[PAST_ACTIONS]
         columns["action"][begin : begin + steps] = np.concatenate([part.get_actions() for part in parts])
+        if "log_prob" in columns:
+            probable = [part.get_extra_model_outputs(Columns.ACTION_LOGP) for part in parts]
+            columns["log_prob"][begin : begin + steps] = np.concatenate(probable)
         columns["reward"][begin] = 0
         columns["reward"][begin + 1 : begin + steps + 1] = np.concatenate([part.get_rewards() for part in parts])
         columns["end"][slots] = False

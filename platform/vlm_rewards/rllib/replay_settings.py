@@ -36,12 +36,14 @@ class ReplaySettings:
         n_step: Steps of a return before it relies on the value of the state arrived at.
         gamma: Discount factor per step.
         hindsight: How steps are relabelled; None leaves each with its episode's goal.
+        keeps_log_probs: Whether it keeps how probable each action was where it was taken, for off-policy corrections.
     """
 
     capacity: int
     n_step: int
     gamma: float
     hindsight: Hindsight | None = None
+    keeps_log_probs: bool = False
 
 
 def check_hindsight(hindsight: Hindsight | None, goals: TrainingGoals | None) -> None:
@@ -69,6 +71,8 @@ def slot_columns(
         "end": ((), np.bool_),
         "goal": ((), np.int32),
     }
+    if settings.keeps_log_probs:
+        columns["log_prob"] = ((), np.float32)
     if remembered_actions:
         columns[PAST_ACTIONS] = ((remembered_actions,), np.int16)
     if goals is None:
