@@ -1,1 +1,1 @@
-"""Domains: the phone (`envs.android`) and the home (`envs.playhouse`)."""
+"""Domains: the phone (`envs.android`), the home (`envs.playhouse`), and tasks with known results (`envs.control`)."""

@@ -12,7 +12,7 @@ from vlm_rewards.strict_config import near_matches
 
 # Namespace of the Gymnasium id -> the package whose import registers the ids. Imported on demand: a phone experiment
 # needs no MuJoCo, and the other way round.
-DOMAINS = {"android": "envs.android", "playhouse": "envs.playhouse"}
+DOMAINS = {"android": "envs.android", "control": "envs.control", "playhouse": "envs.playhouse"}
 
 
 def make_env(env_id: str, *, remembered_actions: int | None = None, **options: Any) -> gym.Env[Any, Any]:

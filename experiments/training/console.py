@@ -76,15 +76,30 @@ class Console:
 
 
 def success_table(agent: EvaluationSummary, random: EvaluationSummary) -> Table:
-    """Return ground-truth success goal by goal and over all, against the random policy."""
+    """Return ground-truth success goal by goal and over all, against the random policy.
+
+    The environment's own returns are shown where they are not the success rates over again.
+    """
+    both = ((agent.overall, random.overall), *((rate, random.by_goal[name]) for name, rate in agent.by_goal.items()))
+    shows_returns = any(rate.mean_return != rate.rate for pair in both for rate in pair)
     table = Table(title=f"Ground-truth success on {agent.overall.episodes} evaluation episodes", min_width=60)
     table.add_column("goal")
     for column in ("episodes", "agent", "random policy", "steps taken"):
         table.add_column(column, justify="right")
+    if shows_returns:
+        table.add_column("return", justify="right")
+        table.add_column("random policy's", justify="right")
     hidden = max(0, len(agent.by_goal) - GOALS_SHOWN)
     for name, rate in list(agent.by_goal.items())[:GOALS_SHOWN]:
         baseline = random.by_goal[name]
-        table.add_row(name, str(rate.episodes), f"{rate.rate:.2f}", f"{baseline.rate:.2f}", f"{rate.mean_length:.1f}")
+        table.add_row(
+            name,
+            str(rate.episodes),
+            f"{rate.rate:.2f}",
+            f"{baseline.rate:.2f}",
+            f"{rate.mean_length:.1f}",
+            *((f"{rate.mean_return:.1f}", f"{baseline.mean_return:.1f}") if shows_returns else ()),
+        )
     if hidden:
         table.add_row(f"[dim]and {hidden} more, in evaluation.csv[/]")
     table.add_section()
@@ -95,6 +110,7 @@ def success_table(agent: EvaluationSummary, random: EvaluationSummary) -> Table:
         f"[bold]{agent.overall.rate:.3f}[/] ({low:.2f} to {high:.2f})",
         f"{random.overall.rate:.3f}",
         f"{agent.overall.mean_length:.1f}",
+        *((f"{agent.overall.mean_return:.1f}", f"{random.overall.mean_return:.1f}") if shows_returns else ()),
     )
     return table
 

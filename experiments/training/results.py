@@ -29,7 +29,9 @@ TABLE_COLUMNS = (
     "success_rate_low",
     "success_rate_high",
     "mean_length",
+    "mean_return",
     "random_success_rate",
+    "random_mean_return",
 )
 
 
@@ -62,6 +64,8 @@ class Results:
             "evaluation/success_rate_low": low,
             "evaluation/success_rate_high": high,
             "evaluation/random_success_rate": self.random.overall.rate,
+            "evaluation/mean_return": self.agent.overall.mean_return,
+            "evaluation/random_mean_return": self.random.overall.mean_return,
         }
 
 
@@ -176,25 +180,15 @@ def _specs(config: TrainConfig, task_set: TaskSet, episodes: int) -> list[Episod
 
 
 def write_table(path: Path, agent: EvaluationSummary, random: EvaluationSummary) -> Path:
-    """Write success rates as CSV: a row for all goals together, then a row a goal."""
+    """Write success rates and returns as CSV: a row for all goals together, then a row a goal."""
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(
-            [
-                "goal",
-                "episodes",
-                "success_rate",
-                "success_rate_low",
-                "success_rate_high",
-                "mean_length",
-                "random_success_rate",
-            ]
-        )
+        writer.writerow(TABLE_COLUMNS)
         rows = [("all", agent.overall, random.overall)]
         rows += [(goal_id, rate, random.by_goal[goal_id]) for goal_id, rate in agent.by_goal.items()]
         for name, rate, baseline in rows:
             low, high = rate.interval()
-            numbers = (rate.rate, low, high, rate.mean_length, baseline.rate)
+            numbers = (rate.rate, low, high, rate.mean_length, rate.mean_return, baseline.rate, baseline.mean_return)
             writer.writerow([csv_cell(name), rate.episodes, *(f"{number:.4f}" for number in numbers)])
     return path
 

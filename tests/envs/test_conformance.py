@@ -1,6 +1,7 @@
 """One suite that every registered environment passes: what `RewardableEnv` promises, and Gymnasium's own checks.
 
-A new environment is found in Gymnasium's registry. A new domain adds what solves its episodes to `ORACLES`.
+A new environment is found in Gymnasium's registry. A new domain adds what solves its episodes to `ORACLES`, or itself
+to `KEEPING` where the goal is not something to reach.
 """
 
 import copy
@@ -31,6 +32,9 @@ for package in DOMAINS.values():
     importlib.import_module(package)
 # Each takes terminate_on_success and max_episode_steps: the constructor of its id, without Gymnasium's own wrappers.
 REGISTERED = {name: spec for name, spec in gymnasium.registry.items() if name.partition("/")[0] in DOMAINS}
+# The domains whose only goal is a state to keep: what is said of reaching goals, of their words, and of episodes that
+# go on whatever the agent does, is not about these.
+KEEPING = {"control"}
 ENVIRONMENTS = {name: {} for name in REGISTERED} | {
     "android/OpenApp-v0 shuffled": {"layout": "shuffled", "content": "eval", "split": "held_out"},
 }
@@ -53,25 +57,43 @@ def playhouse_oracle(env) -> Iterator[int]:
 ORACLES: dict[str, Callable] = {"android": android_oracle, "playhouse": playhouse_oracle}
 
 
-@pytest.fixture(params=ENVIRONMENTS)
-def make(request):
+def domain_of(name: str) -> str:
+    return name.partition("/")[0]
+
+
+REACHING = [name for name in ENVIRONMENTS if domain_of(name) not in KEEPING]
+
+
+def makers(which):
+    """Yields a function that makes environments, all of which are closed in the end."""
     made = []
-    name = request.param.partition(" ")[0]
+    name = which.partition(" ")[0]
     spec = REGISTERED[name]
 
     def make(**settings):
-        made.append(load_env_creator(spec.entry_point)(**spec.kwargs, **ENVIRONMENTS[request.param], **settings))
+        made.append(load_env_creator(spec.entry_point)(**spec.kwargs, **ENVIRONMENTS[which], **settings))
         return made[-1]
 
-    make.oracle = ORACLES[name.partition("/")[0]]
+    make.oracle = ORACLES.get(domain_of(name))
     yield make
     for env in made:
         env.close()
 
 
+@pytest.fixture(params=ENVIRONMENTS)
+def make(request):
+    yield from makers(request.param)
+
+
+@pytest.fixture(params=REACHING)
+def make_reaching(request):
+    yield from makers(request.param)
+
+
 def test_every_domain_has_registered_something():
-    assert {name.partition("/")[0] for name in REGISTERED} == set(DOMAINS) == set(ORACLES)
+    assert {domain_of(name) for name in REGISTERED} == set(DOMAINS) == set(ORACLES) | KEEPING
     assert {"playhouse/Find-v0", "playhouse/Lift-v0", "playhouse/PickPlace-v0", "android/OpenApp-v0"} <= set(REGISTERED)
+    assert "control/CartPole-v0" in REGISTERED
 
 
 def solved_episodes(env, oracle, count, after=6):
@@ -138,8 +160,8 @@ def test_observations_infos_and_rewards_are_of_their_kind(make):
             assert info["goal_id"] == steps[0][4]["goal_id"]
 
 
-def test_the_goals_tokens_tell_goals_apart(make):
-    env = make(max_episode_steps=1)
+def test_the_goals_tokens_tell_goals_apart(make_reaching):
+    env = make_reaching(max_episode_steps=1)
     tokens = {}
     for steps in episodes(env, 60):
         tokens.setdefault(steps[0][4]["goal_id"], set()).add(steps[0][0]["goal"].tobytes())
@@ -148,18 +170,18 @@ def test_the_goals_tokens_tell_goals_apart(make):
     assert len(set.union(*tokens.values())) == len(tokens)
 
 
-def test_an_episode_is_truncated_after_exactly_its_steps(make):
-    env = make(terminate_on_success=False, max_episode_steps=STEPS)
+def test_an_episode_is_truncated_after_exactly_its_steps(make_reaching):
+    env = make_reaching(terminate_on_success=False, max_episode_steps=STEPS)
     for steps in episodes(env, 5):
         assert len(steps) - 1 == STEPS
         assert not any(step[2] for step in steps)
         assert [step[3] for step in steps] == [False] * STEPS + [True]
 
 
-def test_the_truth_comes_once_and_stays(make):
-    env = make(terminate_on_success=False, max_episode_steps=150)
-    solved = list(solved_episodes(env, make.oracle, 4))
-    for steps in [*solved, *episodes(make(terminate_on_success=False, max_episode_steps=STEPS), 4)]:
+def test_the_truth_comes_once_and_stays(make_reaching):
+    env = make_reaching(terminate_on_success=False, max_episode_steps=150)
+    solved = list(solved_episodes(env, make_reaching.oracle, 4))
+    for steps in [*solved, *episodes(make_reaching(terminate_on_success=False, max_episode_steps=STEPS), 4)]:
         success = [step[4]["is_success"] for step in steps]
         assert success == sorted(success)  # never taken back
         assert not success[0]
@@ -170,9 +192,9 @@ def test_the_truth_comes_once_and_stays(make):
     assert sum(steps[-1][4]["is_success"] for steps in solved) >= 3
 
 
-def test_success_terminates_where_asked_for(make):
-    env = make(terminate_on_success=True, max_episode_steps=150)
-    solved = list(solved_episodes(env, make.oracle, 4))
+def test_success_terminates_where_asked_for(make_reaching):
+    env = make_reaching(terminate_on_success=True, max_episode_steps=150)
+    solved = list(solved_episodes(env, make_reaching.oracle, 4))
     for steps in solved:
         assert [step[2] for step in steps] == [step[4]["is_success"] for step in steps]
         assert not (steps[-1][2] and steps[-1][3])
@@ -266,7 +288,7 @@ def test_closing_twice_is_fine_and_leaves_no_thread(make):
         env.reset()
 
 
-@pytest.mark.parametrize("env_id", sorted(REGISTERED))
+@pytest.mark.parametrize("env_id", sorted(set(REGISTERED) & set(REACHING)))
 @pytest.mark.parametrize("limit", [3, 130])
 def test_gymnasiums_time_limit_counts_below_the_presets_and_above(env_id, limit):
     env = gymnasium.make(env_id, max_episode_steps=limit, terminate_on_success=False)
@@ -289,6 +311,6 @@ def test_an_action_is_any_whole_number(make, kind):
 
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, pickle.dumps])
-def test_what_cannot_be_copied_says_so(make, copied):
+def test_what_cannot_be_copied_says_so(make_reaching, copied):
     with pytest.raises(NotCopyableError, match=r"neither copied nor pickled: make another with gymnasium\.make"):
-        copied(make())
+        copied(make_reaching())

@@ -206,3 +206,9 @@ def test_the_learning_rate_falls_over_the_training():
     assert PPOHyperparameters().make_config(**common).lr == PPOHyperparameters().learning_rate
     with pytest.raises(ConfigError, match="total_env_steps"):
         hyper.make_config(**common)
+
+
+@pytest.mark.parametrize(("value_clip", "limit"), [(10.0, 10.0), (None, float("inf"))])
+def test_errors_of_the_value_are_clipped_where_asked_for(value_clip, limit):
+    config = config_of(hyperparameters=QUICK.model_copy(update={"value_clip": value_clip}))
+    assert config.vf_clip_param == limit

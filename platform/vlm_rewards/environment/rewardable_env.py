@@ -12,14 +12,15 @@ class RewardableEnv(Protocol):
 
     The observation space is `Dict(image=Box uint8 (H, W, 3), goal=Box int64 (GOAL_LENGTH,))`, the goal's tokens by
     `vlm_rewards.environment.goal_tokens.tokenize`. The env's own reward is the ground truth: 1.0 in the step in which
-    the goal is first reached, else 0. `reset` and `step` return infos with
+    the goal is first reached, else 0; where the goal is a state to keep, as in `control/CartPole-v0`, it is the task's
+    own. `reset` and `step` return infos with
 
     - `is_success` (bool): the goal has been reached by now in this episode,
     - `goal_achieved` (bool): the goal holds in this very state,
     - `goal_id` (str): the goal of this episode.
 
-    The constructor takes `terminate_on_success: bool`. Training passes False, so that ground truth never ends a
-    training episode; timeouts truncate.
+    The constructor takes `terminate_on_success: bool`. Training on a reward model passes False, so that ground truth
+    never ends a training episode; timeouts truncate.
 
     Two more methods are optional, looked up by name: `not_yet_captions(goal_id)` returns captions of states on the way
     to a goal, which teach the agent's eye beside the goal's own; `achieved_goals()` returns the ids of all goals that

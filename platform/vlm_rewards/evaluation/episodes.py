@@ -52,12 +52,14 @@ class EpisodeResult:
         seed: The episode's seed.
         success: Whether the ground truth says that the goal was reached.
         length: Steps taken.
+        env_return: Sum of the environment's own rewards.
     """
 
     goal_id: str
     seed: int
     success: bool
     length: int
+    env_return: float
 
 
 class Watcher(Protocol):
@@ -143,6 +145,7 @@ def run_episodes(
     running: dict[int, tuple[int, EpisodeSpec]] = {}
     latest: dict[int, Observations] = {}
     lengths: dict[int, int] = {}
+    returns: dict[int, float] = {}
 
     def begin(slots: list[int]) -> None:
         started = []
@@ -151,7 +154,7 @@ def run_episodes(
                 running[slot] = waiting.pop()
                 index, spec = running[slot]
                 latest[slot], info = envs[slot].reset(seed=spec.seed, options={"goal_id": spec.goal_id})
-                lengths[slot] = 0
+                lengths[slot], returns[slot] = 0, 0.0
                 if watcher is not None:
                     watcher.begin(slot, index, spec.goal_id, spec.seed, envs[slot], latest[slot], info)
                 started.append(slot)
@@ -166,12 +169,14 @@ def run_episodes(
             for slot, action in zip(slots, policy.act(batch, slots), strict=True):
                 latest[slot], reward, terminated, truncated, info = envs[slot].step(int(action))
                 lengths[slot] += 1
+                returns[slot] += float(reward)
                 if watcher is not None:
                     over = bool(terminated or truncated)
                     watcher.step(slot, envs[slot], int(action), latest[slot], float(reward), info, over)
                 if terminated or truncated:
                     index, spec = running.pop(slot)
-                    results[index] = EpisodeResult(spec.goal_id, spec.seed, bool(info["is_success"]), lengths[slot])
+                    success = bool(info["is_success"])
+                    results[index] = EpisodeResult(spec.goal_id, spec.seed, success, lengths[slot], returns[slot])
                     ended.append(slot)
                     if on_episode is not None:
                         on_episode(results[index])

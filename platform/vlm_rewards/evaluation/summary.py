@@ -24,11 +24,14 @@ class SuccessRate:
         successes: Episodes in which the ground truth says that the goal was reached.
         episodes: All episodes.
         mean_length: Mean number of steps.
+        mean_return: Mean of the sums of the environment's own rewards. The share of successes, where it pays 1 for
+            these and ends the episode.
     """
 
     successes: int
     episodes: int
     mean_length: float
+    mean_return: float
 
     @property
     def rate(self) -> float:
@@ -66,4 +69,5 @@ def _rate(results: Sequence[EpisodeResult]) -> SuccessRate:
         successes=sum(result.success for result in results),
         episodes=len(results),
         mean_length=sum(result.length for result in results) / len(results),
+        mean_return=sum(result.env_return for result in results) / len(results),
     )

@@ -56,7 +56,7 @@ def test_every_episode_runs_once_with_its_own_seed_and_goal(num_envs):
     specs = plan_episodes(["a", "b"], 11, first_seed=100)
     results = run_episodes(CountdownEnv, SeeingPolicy(), specs, num_envs)
     assert [(r.goal_id, r.seed) for r in results] == [(s.goal_id, s.seed) for s in specs]
-    assert all(r.success and r.length == r.seed % 5 + 1 for r in results)
+    assert all(r.success and r.env_return == 1.0 and r.length == r.seed % 5 + 1 for r in results)
     assert CountdownEnv.built == CountdownEnv.closed == min(num_envs, 11)
 
 
@@ -79,22 +79,26 @@ def test_environments_are_closed_when_one_of_them_fails():
 
 
 def test_summary_counts_goal_by_goal():
-    results = [EpisodeResult("a", 0, True, 2), EpisodeResult("b", 1, False, 6), EpisodeResult("a", 2, False, 4)]
+    results = [
+        EpisodeResult("a", 0, True, 2, 1.0),
+        EpisodeResult("b", 1, False, 6, 0.5),
+        EpisodeResult("a", 2, False, 4, 0.0),
+    ]
     summary = summarise(results)
-    assert summary.overall == SuccessRate(1, 3, 4.0)
+    assert summary.overall == SuccessRate(1, 3, 4.0, 0.5)
     assert summary.by_goal["a"].rate == 0.5
     assert list(summary.by_goal) == ["a", "b"]
 
 
 def test_the_interval_is_wilsons():
-    low, high = SuccessRate(8, 10, 1.0).interval()
+    low, high = SuccessRate(8, 10, 1.0, 0.8).interval()
     assert (low, high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
     # The formula of Wilson (1927), written out.
     n, p, z = 10, 0.8, 1.959964
     centre, half = p + z * z / (2 * n), z * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     assert (low, high) == pytest.approx(((centre - half) / (1 + z * z / n), (centre + half) / (1 + z * z / n)))
-    assert SuccessRate(10, 10, 1.0).interval()[1] == 1.0
-    assert SuccessRate(10, 10, 1.0).interval()[0] < 0.8
+    assert SuccessRate(10, 10, 1.0, 1.0).interval()[1] == 1.0
+    assert SuccessRate(10, 10, 1.0, 1.0).interval()[0] < 0.8
 
 
 def test_the_learning_curve_is_a_picture(tmp_path):
