@@ -32,7 +32,7 @@ class MuesliLossLearner(AdamLearner):
     def after_gradient_based_update(self, *, timesteps: dict[str, Any]) -> None:
         """Let the target network follow."""
         super().after_gradient_based_update(timesteps=timesteps)
-        for module_id in self.module.keys():
+        for module_id in list(self.module.keys()):
             rate = cast(Any, self.config.get_config_for_module(module_id)).target_rate
             for leading, following in self.module[module_id].unwrapped().get_target_network_pairs():
                 update_target_network(main_net=leading, target_net=following, tau=rate)

@@ -70,7 +70,6 @@ def test_the_newest_episodes_get_their_share():
     old = [episode([[], [], [], []], RED, terminated=False) for _ in range(15)]
     new = episode([[], [], [], []], RED, terminated=False, first_pixel=100)
     for share in (0.0, 0.5, 1.0):
-        _, states = windows(replay_of(*old, new, newest_share=share), 1)
         replay = replay_of(*old, new, newest_share=share)
         newest = np.mean([windows(replay, 1)[1][0, 0] >= 100 for _ in range(400)])
         # Of the others one episode in sixteen is the newest.
