@@ -34,8 +34,8 @@ class Atoms:
             low: Smallest value.
             high: Largest value, above `low`.
         """
-        ends = squash(torch.tensor([low, high], dtype=torch.float64)).tolist()
-        self.positions = torch.linspace(*ends, count, dtype=torch.float32)
+        first, last = squash(torch.tensor([low, high], dtype=torch.float64)).tolist()
+        self.positions = torch.linspace(first, last, count, dtype=torch.float32)
 
     def mean(self, logits: Tensor) -> Tensor:
         """Return the values that logits stand for.

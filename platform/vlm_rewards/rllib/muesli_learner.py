@@ -5,7 +5,6 @@ from typing import Any, cast
 import torch
 from ray.rllib.core.columns import Columns
 from ray.rllib.core.learner.utils import update_target_network
-from ray.rllib.core.rl_module.apis import TargetNetworkAPI
 from torch import Tensor
 from torch.nn import functional
 
@@ -23,18 +22,15 @@ class MuesliLossLearner(AdamLearner):
     def build(self) -> None:
         """Build the learner, and the target networks with it."""
         super().build()
-        self.module.foreach_module(
-            lambda module_id, module: (
-                module.unwrapped().make_target_networks() if isinstance(module.unwrapped(), TargetNetworkAPI) else None
-            )
-        )
+        for module_id in list(self.module.keys()):
+            self._muesli(module_id).make_target_networks()
 
     def after_gradient_based_update(self, *, timesteps: dict[str, Any]) -> None:
         """Let the target network follow."""
         super().after_gradient_based_update(timesteps=timesteps)
         for module_id in list(self.module.keys()):
             rate = cast(Any, self.config.get_config_for_module(module_id)).target_rate
-            for leading, following in self.module[module_id].unwrapped().get_target_network_pairs():
+            for leading, following in self._muesli(module_id).get_target_network_pairs():
                 update_target_network(main_net=leading, target_net=following, tau=rate)
 
     def compute_loss_for_module(
@@ -47,7 +43,7 @@ class MuesliLossLearner(AdamLearner):
         - Model policy: KL(CMPO of the state k actions later || the model's policy after k actions) (equation 13).
         - Value and reward: cross-entropies to G and to the reward, at the state and k actions later.
         """
-        module = cast(MuesliModule, self.module[module_id].unwrapped())
+        module = self._muesli(module_id)
         taken, ends = batch[TAKEN].bool(), batch[ENDS].bool()
         weights = taken / taken.sum().clamp(min=1)
         actions = batch[Columns.ACTIONS].long().unsqueeze(-1)
@@ -97,6 +93,9 @@ class MuesliLossLearner(AdamLearner):
         }
         self.metrics.log_dict({name: item.detach() for name, item in logged.items()}, key=module_id, window=1)
         return cast(Tensor, loss)
+
+    def _muesli(self, module_id: str) -> MuesliModule:
+        return cast(MuesliModule, self.module[module_id].unwrapped())
 
     def _model_losses(
         self, module: MuesliModule, batch: dict[str, Any], fwd_out: dict[str, Any], target: Tensor, worth: Tensor

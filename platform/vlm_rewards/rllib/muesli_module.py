@@ -160,8 +160,12 @@ class MuesliModule(GoalConditionedModule):
         lead, count = features.shape[:-1], self._actions
         state = features.flatten(0, -2).repeat_interleave(count, dim=0)
         action = torch.arange(count, device=state.device).repeat(len(state) // count)
-        ahead = self.model(state, action, None if taps is None else taps.repeat_interleave(count, dim=0))
-        reward, value = self.atoms.mean(self.model.reward(ahead)), self.atoms.mean(self.model.value(ahead))
+        taps = None if taps is None else taps.repeat_interleave(count, dim=0)
+        # With the phone's sixty actions this is most of an update.
+        with self._training_precision(state.device.type):
+            ahead = self.model(state, action, taps)
+            logits = self.model.reward(ahead), self.model.value(ahead)
+        reward, value = (self.atoms.mean(each) for each in logits)
         return (reward + self._gamma * value).reshape(*lead, count)
 
     def _looked_ahead(self, features: Tensor, taps: Tensor | None, actions: Tensor) -> dict[str, Tensor]:

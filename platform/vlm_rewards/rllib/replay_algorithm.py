@@ -49,7 +49,7 @@ class ReplayConfig(AlgorithmConfig):
 
     def __init__(self, algo_class: type | None = None) -> None:
         """Begin with RLlib's defaults."""
-        super().__init__(algo_class=algo_class)  # type: ignore[no-untyped-call]  # RLlib's
+        super().__init__(algo_class=algo_class)
         self.replay = ReplaySettings(capacity=50_000, n_step=1, gamma=0.99)
         self.goals: TrainingGoals | None = None
         self.steps_before_learning = 1_000

@@ -1,6 +1,7 @@
 """The agent: a policy and a value function over an image and a goal in words."""
 
 import functools
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, Self, cast
 
 import gymnasium as gym
@@ -199,13 +200,16 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI, TargetNetworkAPI, I
 
     def _learned(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """Return what `_features` does, in the precision of training, as float32."""
-        device = batch[Columns.OBS]["image"].device.type
-        precision = self._config.training_precision
-        if precision == "fp32" or (precision == "auto" and not multiplies_bf16(device)):
-            return self._features(batch)
-        with torch.autocast(device, torch.bfloat16):
+        with self._training_precision(batch[Columns.OBS]["image"].device.type):
             features, taps, state = self._features(batch)
         return features.float(), None if taps is None else taps.float(), None if state is None else state.float()
+
+    def _training_precision(self, device: str) -> AbstractContextManager[Any]:
+        """Return the context in which a learner's encoder computes."""
+        precision = self._config.training_precision
+        if precision == "fp32" or (precision == "auto" and not multiplies_bf16(device)):
+            return nullcontext()
+        return torch.autocast(device, torch.bfloat16)
 
     def _features(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """Return features (B[, T], hidden_dim), tap logits (B*T, cells) and the next state (B, hidden_dim)."""
