@@ -72,7 +72,7 @@ def async_config(
             f"{hyperparameters.train_batch_size}; shorten the fragments or enlarge the batch"
         )
     if getattr(agent.get("module"), "eye", None) is not None:
-        raise ConfigError("agent.eye is taught by ppo and dqn; choose one of these, or leave agent.eye out")
+        raise ConfigError("agent.eye is taught by ppo, dqn and muesli; choose one of these, or leave agent.eye out")
     return (
         agent_config(
             config,

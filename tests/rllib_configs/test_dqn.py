@@ -190,7 +190,7 @@ def test_the_eye_teaches_ppo_by_the_same_seam_also_in_sequences(ray_session):
         ({"goals": GOALS}, "the agent's eye learns from the reward model's embeddings"),
         ({"module": SMALL.model_copy(update={"recurrent": True})}, "set agent.recurrent false"),
         ({"hyperparameters": PPOHyperparameters(), "goals": None}, "the agent's eye learns from"),
-        ({"hyperparameters": IMPALAHyperparameters(), "num_env_runners": 1}, "taught by ppo and dqn"),
+        ({"hyperparameters": IMPALAHyperparameters(), "num_env_runners": 1}, "taught by ppo, dqn and muesli"),
     ],
 )
 def test_what_the_levers_cannot_work_with_is_refused_before_anything_is_built(change, message):
