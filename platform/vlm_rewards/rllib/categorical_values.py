@@ -31,8 +31,8 @@ class Atoms:
 
         Args:
             count: How many, at least 2.
-            low: Smallest value.
-            high: Largest value, above `low`.
+            low: Smallest value, in units of the reward.
+            high: Largest value, in the same units, above `low`.
         """
         first, last = squash(torch.tensor([low, high], dtype=torch.float64)).tolist()
         self.positions = torch.linspace(first, last, count, dtype=torch.float32)
@@ -41,10 +41,10 @@ class Atoms:
         """Return the values that logits stand for.
 
         Args:
-            logits: float32 (..., atoms).
+            logits: float32 (N, atoms), or with any other axes before the atoms.
 
         Returns:
-            float32 (...), the unsquashed expectation.
+            float32 (N,), or those axes: the unsquashed expectation.
         """
         return unsquash(torch.softmax(logits.float(), dim=-1) @ self.positions.to(logits.device))
 
@@ -52,11 +52,11 @@ class Atoms:
         """Return how far logits are from values, each shared by the two atoms beside it.
 
         Args:
-            logits: float32 (..., atoms).
-            values: float32 (...); what lies outside the range counts as its nearer end.
+            logits: float32 (N, atoms), or with any other axes before the atoms.
+            values: float32 (N,), or those axes; what lies outside the range counts as its nearer end.
 
         Returns:
-            float32 (...), in nats.
+            float32 (N,), or those axes: in nats.
         """
         positions = self.positions.to(logits.device)
         spacing = positions[1] - positions[0]

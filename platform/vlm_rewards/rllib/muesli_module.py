@@ -65,6 +65,9 @@ class ActionModel(nn.Module):
             state: float32 (N, hidden_dim).
             action: int64 (N,).
             taps: float32 (N, cells), how well each cell answers the goal in these states, where that is known.
+
+        Returns:
+            float32 (N, hidden_dim).
         """
         code = self.actions(action)
         if self.tapped is not None and taps is not None:
@@ -146,7 +149,15 @@ class MuesliModule(GoalConditionedModule):
         return output | cast(MuesliModule, self.target).judged(batch)
 
     def judged(self, batch: dict[str, Any]) -> dict[str, Tensor]:
-        """Return `PRIOR_LOGITS`, `PRIOR_VALUES` and `PRIOR_ACTION_VALUES` of the states, without gradients."""
+        """Return what the prior policy says of the states, without gradients.
+
+        Args:
+            batch: Holds the observations, (B, T + 1, ...).
+
+        Returns:
+            `PRIOR_LOGITS` float32 (B, T + 1, actions), `PRIOR_VALUES` float32 (B, T + 1), and `PRIOR_ACTION_VALUES`
+            float32 (B, T + 1, actions).
+        """
         with torch.no_grad():
             features, taps, _ = self._learned(batch)
             return {

@@ -22,11 +22,11 @@ def divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
     """Return KL(p || q), summed exactly over the actions.
 
     Args:
-        log_p: float32 (..., A).
-        log_q: float32 (..., A).
+        log_p: float32 (N, A), or with any other axes before the actions.
+        log_q: float32 of the same shape.
 
     Returns:
-        float32 (...), in nats, at least 0.
+        float32 (N,), or those axes: in nats, at least 0.
     """
     return (log_p.exp() * (log_p - log_q)).sum(dim=-1)
 
