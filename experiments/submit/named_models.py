@@ -9,6 +9,8 @@ from typing import Any
 import typer
 
 from experiments.shared.command import Command, Invocation
+from experiments.shared.preset_files import load_preset
+from vlm_rewards.errors import ConfigError
 
 #: What commands take where nothing names a model.
 USUAL_MODEL = "pocket-android"
@@ -78,11 +80,22 @@ def _texts(value: Any) -> Iterator[str]:
         for key, inner in value.items():
             yield from _texts(key)
             yield from _texts(inner)
+            if key == "train" and isinstance(inner, str):
+                yield from _trained(inner)
     elif isinstance(value, list | tuple):
         for inner in value:
             yield from _texts(inner)
     elif value is not None:
         yield str(value)
+
+
+def _trained(preset: str) -> Iterator[str]:
+    """Yield what a training preset says that settings name under `train`: they use its environment and its reward."""
+    try:
+        values = load_preset("train", preset)
+    except ConfigError:  # the command will say so, in its own words
+        return
+    yield from _texts(values)
 
 
 def _names(text: str, name: str) -> bool:

@@ -34,6 +34,7 @@ def run(*arguments):
         ("env A=1 python3 -m experiments.train --preset find_small", ["pocket-l"]),
         ("python -m experiments.train --preset find_small --set reward.model=pocket-s", ["pocket-s"]),
         ("python -m experiments.model_size --smoke", ["pocket-android"]),
+        ("python -m experiments.cascade --preset find_small", ["pocket-l", "pocket-s", "pocket-xs"]),
         ("python -m experiments.model_size --preset find_small", ["pocket-l", "pocket-m", "pocket-s", "pocket-xs"]),
         ("python -m experiments.zero_shot --preset playhouse --model pocket-m", ["pocket-m"]),
         ("python -m experiments.zero_shot --preset playhouse", ["pocket-android"]),
