@@ -16,7 +16,7 @@ from vlm_rewards.rllib.training_goals import TrainingGoals
 
 
 class MuesliHyperparameters(ReplayHyperparameters):
-    """What Muesli is tuned by, besides what all off-policy algorithms are; defaults are its paper's.
+    """What Muesli is tuned by, besides what all off-policy algorithms are; weights and clips are its paper's.
 
     Its stages, each of which can be left out: the regulariser alone (`replay_share: 0`, `model_policy_loss: 0`,
     `unroll: 1`), the model's look ahead (`replay_share: 0`), and the replay.
@@ -25,7 +25,8 @@ class MuesliHyperparameters(ReplayHyperparameters):
         window: Steps of the stretches of episodes that it learns from; an update has `train_batch_size` / window.
         unroll: Actions that the model looks ahead (K).
         replay_share: Share of a batch that is drawn from all episodes kept, not from the newest.
-        target_rate: Share by which the prior policy follows at each update.
+        target_rate: Share by which the prior policy follows at each update. The paper has 0.1, with batches of thousands
+            of steps; at a few hundred steps an update the prior must follow more slowly, or what was learned is lost.
         retrace_lambda: Lambda of Retrace.
         clip: Largest normalised advantage in the CMPO policy (c).
         regulariser: Weight of KL(CMPO || policy) (lambda).
@@ -42,7 +43,7 @@ class MuesliHyperparameters(ReplayHyperparameters):
     window: int = Field(default=10, ge=1)
     unroll: int = Field(default=5, ge=1)
     replay_share: float = Field(default=0.75, ge=0, le=1)
-    target_rate: float = Field(default=0.1, gt=0, le=1)
+    target_rate: float = Field(default=0.02, gt=0, le=1)
     retrace_lambda: float = Field(default=0.95, ge=0, le=1)
     clip: float = Field(default=1.0, gt=0)
     regulariser: float = Field(default=1.0, ge=0)
