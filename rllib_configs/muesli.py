@@ -25,8 +25,9 @@ class MuesliHyperparameters(ReplayHyperparameters):
         window: Steps of the stretches of episodes that it learns from; an update has `train_batch_size` / window.
         unroll: Actions that the model looks ahead (K).
         replay_share: Share of a batch that is drawn from all episodes kept, not from the newest.
-        target_rate: Share by which the prior policy follows at each update. The paper has 0.1, with batches of thousands
-            of steps; at a few hundred steps an update the prior must follow more slowly, or what was learned is lost.
+        target_rate: Share by which the prior policy follows at each update. The paper has 0.1, with batches of
+            thousands of steps; at a few hundred steps an update the prior must follow more slowly, or what was learned
+            is lost.
         retrace_lambda: Lambda of Retrace.
         clip: Largest normalised advantage in the CMPO policy (c).
         regulariser: Weight of KL(CMPO || policy) (lambda).
