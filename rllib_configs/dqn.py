@@ -4,14 +4,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from rllib_configs.common import agent_config
-from rllib_configs.replaying import ReplayHyperparameters, replay_training, replaying
+from rllib_configs.replaying import ReplayHyperparameters, replay_config
 from vlm_rewards.rllib.dqn import GoalDQN, GoalDQNConfig
 from vlm_rewards.rllib.dqn_learner import DoubleQLearner
 from vlm_rewards.rllib.q_module import GoalConditionedQModule
 from vlm_rewards.rllib.replay_settings import ReplaySettings
-from vlm_rewards.rllib.rl_module import GoalModuleConfig
-from vlm_rewards.rllib.training_goals import TrainingGoals
 
 
 class DQNHyperparameters(ReplayHyperparameters):
@@ -39,32 +36,21 @@ class DQNHyperparameters(ReplayHyperparameters):
         """Of the replay."""
         return ReplaySettings(self.replay_capacity, self.n_step, self.gamma, self.hindsight)
 
-    def make_config(
-        self, *, goals: TrainingGoals | None = None, module: GoalModuleConfig | None = None, **agent: Any
-    ) -> GoalDQNConfig:
+    def make_config(self, **agent: Any) -> GoalDQNConfig:
         """Return a double DQN with dueling heads and n-step returns; see `CommonHyperparameters.make_config`."""
-        module = module or GoalModuleConfig()
-        goals = replaying(self, goals, module)
-        config = agent_config(
+        config = replay_config(
             GoalDQNConfig(algo_class=GoalDQN),
             self,
-            goals=goals,
-            module=module,
             module_class=GoalConditionedQModule,
             module_settings={"final_epsilon": self.final_epsilon, "exploration_steps": self.exploration_steps},
             **agent,
         )
-        return (
-            config.env_runners(rollout_fragment_length=self.rollout_fragment_length)
-            .training(
-                **replay_training(self, goals),
-                learner_class=DoubleQLearner,
-                huber_delta=self.huber_delta,
-                value_range=self.value_range,
-                # Of RLlib's own learner: the target follows at every update.
-                tau=self.target_rate,
-                target_network_update_freq=0,
-                n_step=1,
-            )
-            .reporting(min_time_s_per_iteration=0, min_sample_timesteps_per_iteration=self.report_env_steps)
+        return config.training(
+            learner_class=DoubleQLearner,
+            huber_delta=self.huber_delta,
+            value_range=self.value_range,
+            # Of RLlib's own learner: the target follows at every update.
+            tau=self.target_rate,
+            target_network_update_freq=0,
+            n_step=1,
         )

@@ -4,15 +4,11 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from rllib_configs.common import agent_config
-from rllib_configs.replaying import ReplayHyperparameters, replay_training, replaying
+from rllib_configs.replaying import ReplayHyperparameters, replay_config
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.rllib.muesli import MuesliConfig
-from vlm_rewards.rllib.muesli_learner import MuesliLearner
 from vlm_rewards.rllib.muesli_module import MuesliModule
 from vlm_rewards.rllib.replay_settings import ReplaySettings
-from vlm_rewards.rllib.rl_module import GoalModuleConfig
-from vlm_rewards.rllib.training_goals import TrainingGoals
 
 
 class MuesliHyperparameters(ReplayHyperparameters):
@@ -71,17 +67,11 @@ class MuesliHyperparameters(ReplayHyperparameters):
         """Of the replay."""
         return ReplaySettings(self.replay_capacity, 1, self.gamma, self.hindsight, keeps_log_probs=True)
 
-    def make_config(
-        self, *, goals: TrainingGoals | None = None, module: GoalModuleConfig | None = None, **agent: Any
-    ) -> MuesliConfig:
+    def make_config(self, **agent: Any) -> MuesliConfig:
         """Return a Muesli on RLlib's new API stack; see `CommonHyperparameters.make_config`."""
-        module = module or GoalModuleConfig()
-        goals = replaying(self, goals, module)
-        config = agent_config(
+        config = replay_config(
             MuesliConfig(),
             self,
-            goals=goals,
-            module=module,
             module_class=MuesliModule,
             module_settings={
                 "gamma": self.gamma,
@@ -91,20 +81,14 @@ class MuesliHyperparameters(ReplayHyperparameters):
             },
             **agent,
         )
-        return (
-            config.env_runners(rollout_fragment_length=self.rollout_fragment_length)
-            .training(
-                **replay_training(self, goals),
-                learner_class=MuesliLearner,
-                window=self.window,
-                newest_share=1 - self.replay_share,
-                target_rate=self.target_rate,
-                retrace_lambda=self.retrace_lambda,
-                clip=self.clip,
-                regulariser=self.regulariser,
-                model_policy_loss=self.model_policy_loss,
-                value_loss=self.value_loss,
-                reward_loss=self.reward_loss,
-            )
-            .reporting(min_time_s_per_iteration=0, min_sample_timesteps_per_iteration=self.report_env_steps)
+        return config.training(
+            window=self.window,
+            newest_share=1 - self.replay_share,
+            target_rate=self.target_rate,
+            retrace_lambda=self.retrace_lambda,
+            clip=self.clip,
+            regulariser=self.regulariser,
+            model_policy_loss=self.model_policy_loss,
+            value_loss=self.value_loss,
+            reward_loss=self.reward_loss,
         )

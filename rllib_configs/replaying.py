@@ -1,15 +1,18 @@
 """What the algorithms that learn from a replay share."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import Field
 
-from rllib_configs.common import CommonHyperparameters
+from rllib_configs.common import CommonHyperparameters, agent_config
 from vlm_rewards.errors import ConfigError
+from vlm_rewards.rllib.replay_algorithm import ReplayConfig
 from vlm_rewards.rllib.replay_settings import Hindsight, ReplaySettings, check_hindsight
 from vlm_rewards.rllib.rl_module import GoalModuleConfig
 from vlm_rewards.rllib.training_goals import TrainingGoals
+
+Config = TypeVar("Config", bound=ReplayConfig)
 
 
 class ReplayHyperparameters(CommonHyperparameters):
@@ -61,19 +64,27 @@ class ReplayHyperparameters(CommonHyperparameters):
         raise NotImplementedError
 
 
-def replaying(
-    hyperparameters: ReplayHyperparameters, goals: TrainingGoals | None, module: GoalModuleConfig
-) -> TrainingGoals | None:
-    """Return the goals as the replay needs them.
+def replay_config(
+    config: Config,
+    hyperparameters: ReplayHyperparameters,
+    *,
+    goals: TrainingGoals | None = None,
+    module: GoalModuleConfig | None = None,
+    **agent: Any,
+) -> Config:
+    """Return `agent_config` with what the algorithms that learn from a replay add.
 
     Args:
-        hyperparameters: Of the algorithm.
+        config: Config of the algorithm.
+        hyperparameters: Hyperparameters of the algorithm.
         goals: The training goals, if any.
         module: The agent's networks.
+        agent: The other keyword arguments of `agent_config`.
 
     Raises:
         ConfigError: A recurrent agent, or hindsight without goals to relabel with.
     """
+    module = module or GoalModuleConfig()
     if module.recurrent:
         raise ConfigError(
             f"{hyperparameters.name}'s replay keeps no state of a recurrent agent; set agent.recurrent false, or train "
@@ -82,16 +93,16 @@ def replaying(
     check_hindsight(hyperparameters.hindsight, goals)
     if goals is not None and module.eye is None:
         # Nobody would send the embeddings that captions are compared with.
-        return replace(goals, captions=None)
-    return goals
-
-
-def replay_training(hyperparameters: ReplayHyperparameters, goals: TrainingGoals | None) -> dict[str, Any]:
-    """Return what `ReplayConfig.training` is told."""
-    return {
-        "replay": hyperparameters.replay_settings,
-        "goals": goals,
-        "steps_before_learning": hyperparameters.learning_starts,
-        "update_every_steps": hyperparameters.update_every_steps,
-        "adam_epsilon": hyperparameters.adam_epsilon,
-    }
+        goals = replace(goals, captions=None)
+    return (
+        agent_config(config, hyperparameters, goals=goals, module=module, **agent)
+        .env_runners(rollout_fragment_length=hyperparameters.rollout_fragment_length)
+        .training(
+            replay=hyperparameters.replay_settings,
+            goals=goals,
+            steps_before_learning=hyperparameters.learning_starts,
+            update_every_steps=hyperparameters.update_every_steps,
+            adam_epsilon=hyperparameters.adam_epsilon,
+        )
+        .reporting(min_time_s_per_iteration=0, min_sample_timesteps_per_iteration=hyperparameters.report_env_steps)
+    )

@@ -85,7 +85,6 @@ class CartPoleEnv(gym.Env[dict[str, np.ndarray], np.int64]):
         self._check_goal(goal_id)
         self.render_mode = render_mode
         self._reward_size = reward_size
-        self._limit = max_episode_steps
         self._tokens = tokenize(self._goal.instruction)
         self.observation_space = gym.spaces.Dict(
             image=gym.spaces.Box(0, 255, (len(STATE_LIMITS) * ROWS_PER_LINE, COLUMNS, 3), np.uint8),

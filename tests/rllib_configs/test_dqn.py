@@ -1,26 +1,23 @@
 """Double DQN as a user runs it: determinism, no leak of the truth, resuming, and learning on the tiny grid."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from rllib_configs.dqn import DQNHyperparameters
 from rllib_configs.impala import IMPALAHyperparameters
 from rllib_configs.ppo import PPOHyperparameters
-from tests.vlm_rewards.environment.grid_env import ENCODER, TASKS, grid_client, make_grid, make_scrambled_grid
+from tests.rllib_configs.grid_training import GOALS, SEEING, SMALL, assert_resumes, grid_config, same, trained
+from tests.vlm_rewards.environment.grid_env import make_grid, make_scrambled_grid
 from vlm_rewards.errors import CheckpointError, ConfigError
 from vlm_rewards.rllib import health
-from vlm_rewards.rllib.env_runner import begin_anew
-from vlm_rewards.rllib.eye import Eye
 from vlm_rewards.rllib.policy import Policy
 from vlm_rewards.rllib.q_module import GoalConditionedQModule
 from vlm_rewards.rllib.replay_settings import Hindsight
 from vlm_rewards.rllib.rl_module import GoalModuleConfig
 from vlm_rewards.rllib.training_goals import TrainingGoals
 
-GOALS = TrainingGoals.of(TASKS)
-CAPTIONED = GOALS.captioned(TASKS, "D", lambda goal_id: [f"the {goal_id} cell far away"], ENCODER)
-SMALL = GoalModuleConfig(channels=(8, 8), strides=(4, 1), goal_dim=16, hidden_dim=32, grid=(6, 6))
-SEEING = SMALL.model_copy(update={"eye": Eye(weight=0.5)})
 QUICK = DQNHyperparameters(
     train_batch_size=32,
     replay_capacity=400,
@@ -32,41 +29,7 @@ QUICK = DQNHyperparameters(
 )
 
 
-def config_of(make=make_grid, hyperparameters=QUICK, module=SEEING, client_factory=grid_client, **kwargs):
-    return hyperparameters.make_config(
-        env=make,
-        env_kwargs=kwargs.pop("env_kwargs", {"blind": 0.3}),
-        client_factory=client_factory,
-        module=module,
-        **{"num_envs_per_env_runner": 8, "goals": CAPTIONED, "seed": 1, **kwargs},
-    )
-
-
-@pytest.fixture
-def build(ray_session):
-    built = []
-
-    def make(**kwargs):
-        built.append(config_of(**kwargs).build_algo())
-        return built[-1]
-
-    yield make
-    for algorithm in built:
-        algorithm.stop()
-
-
-def trained(algorithm, iterations=3):
-    """Returns what the iterations measured, times excepted, and the weights."""
-    metrics = [
-        health.check(algorithm.train(), env_steps=128, learner_may_lag=True).to_dict() for _ in range(iterations)
-    ]
-    state = algorithm.learner_group.get_state()["learner"]["rl_module"]["default_policy"]
-    return [{k: v for k, v in each.items() if "latency" not in k} for each in metrics], state
-
-
-def same(first, second):
-    assert first.keys() == second.keys()
-    return all(np.array_equal(first[key], second[key]) for key in first)
+config_of = partial(grid_config, hyperparameters=QUICK)
 
 
 def test_one_seed_gives_one_result_bit_by_bit_and_scrambling_the_truth_changes_no_weight(build):
@@ -101,19 +64,7 @@ def test_each_lever_works_alone_and_both_can_be_off(build, change):
 
 
 def test_a_resumed_training_equals_one_that_went_on(build, tmp_path):
-    whole = build()
-    trained(whole)
-    path = whole.save_to_path(str(tmp_path / "checkpoint"))
-    begin_anew(whole, 7)
-    expected = trained(whole)
-
-    resumed = build()
-    np.random.random(11)  # whatever a process has drawn by then
-    resumed.restore_from_path(path)
-    begin_anew(resumed, 7)
-    got = trained(resumed)
-    assert got[0] == expected[0]
-    assert same(got[1], expected[1])
+    resumed, path = assert_resumes(build, tmp_path)
 
     module = GoalConditionedQModule.from_checkpoint(f"{path}/learner_group/learner/rl_module/default_policy")
     observation, _ = make_grid().reset(seed=0)

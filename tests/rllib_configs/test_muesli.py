@@ -1,16 +1,25 @@
 """Muesli as a user runs it, and its loss against numpy: determinism, no leak of the truth, resuming, learning."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 
 from rllib_configs.muesli import MuesliHyperparameters
-from tests.rllib_configs.test_dqn import CAPTIONED, GOALS, SEEING, SMALL, same, trained
-from tests.rllib_configs.test_dqn import config_of as any_config_of
+from tests.rllib_configs.grid_training import (
+    CAPTIONED,
+    GOALS,
+    SEEING,
+    SMALL,
+    assert_resumes,
+    grid_config,
+    same,
+    trained,
+)
 from tests.vlm_rewards.environment.grid_env import make_grid, make_scrambled_grid
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.rllib import health
-from vlm_rewards.rllib.env_runner import begin_anew
 from vlm_rewards.rllib.muesli_module import MuesliModule
 from vlm_rewards.rllib.policy import Policy
 from vlm_rewards.rllib.replay_settings import Hindsight
@@ -29,21 +38,7 @@ QUICK = MuesliHyperparameters(
 TAPPING = GoalModuleConfig(channels=(16, 16), strides=(4, 1), goal_dim=16, hidden_dim=64, tap_grid=(4, 4))
 
 
-def config_of(**kwargs):
-    return any_config_of(**{"hyperparameters": QUICK, **kwargs})
-
-
-@pytest.fixture
-def build(ray_session):
-    built = []
-
-    def make(**kwargs):
-        built.append(config_of(**kwargs).build_algo())
-        return built[-1]
-
-    yield make
-    for algorithm in built:
-        algorithm.stop()
+config_of = partial(grid_config, hyperparameters=QUICK)
 
 
 def test_one_seed_gives_one_result_bit_by_bit_and_scrambling_the_truth_changes_no_weight(build):
@@ -66,19 +61,7 @@ def test_one_seed_gives_one_result_bit_by_bit_and_scrambling_the_truth_changes_n
 
 
 def test_a_resumed_training_equals_one_that_went_on(build, tmp_path):
-    whole = build()
-    trained(whole, 2)
-    path = whole.save_to_path(str(tmp_path / "checkpoint"))
-    begin_anew(whole, 7)
-    expected = trained(whole, 2)
-
-    resumed = build()
-    np.random.random(11)  # whatever a process has drawn by then
-    resumed.restore_from_path(path)
-    begin_anew(resumed, 7)
-    got = trained(resumed, 2)
-    assert got[0] == expected[0]
-    assert same(got[1], expected[1])
+    _, path = assert_resumes(build, tmp_path, 2)
 
     module = MuesliModule.from_checkpoint(f"{path}/learner_group/learner/rl_module/default_policy")
     observation, _ = make_grid().reset(seed=0)
@@ -109,6 +92,7 @@ def test_processes_of_their_own_and_the_true_reward_work_too(build):
     assert metrics[0]["online_precision"] == 1
 
 
+@pytest.mark.budget(60)  # 280 updates, each of which looks ahead from 160 states
 def test_it_learns_the_grid_from_the_reward_model_alone(build):
     algorithm = build(
         hyperparameters=MuesliHyperparameters(
@@ -118,6 +102,7 @@ def test_it_learns_the_grid_from_the_reward_model_alone(build):
             report_env_steps=500,
             rollout_fragment_length=8,
             gamma=0.9,
+            unroll=2,
             hindsight=Hindsight(),
             learning_rate=2e-3,
         ),
@@ -125,7 +110,7 @@ def test_it_learns_the_grid_from_the_reward_model_alone(build):
         env_kwargs={},
         num_envs_per_env_runner=8,
     )
-    curve = [health.check(algorithm.train(), env_steps=500, learner_may_lag=True) for _ in range(12)]
+    curve = [health.check(algorithm.train(), env_steps=500, learner_may_lag=True) for _ in range(9)]
     assert curve[0].success_rate < 0.6
     assert curve[-1].success_rate > 0.9, [round(m.success_rate, 2) for m in curve]
     assert curve[-1].episode_length < 3

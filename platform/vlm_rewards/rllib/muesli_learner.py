@@ -45,7 +45,6 @@ class MuesliLossLearner(AdamLearner):
         """
         module = self._muesli(module_id)
         taken, ends = batch[TAKEN].bool(), batch[ENDS].bool()
-        weights = taken / taken.sum().clamp(min=1)
         actions = batch[Columns.ACTIONS].long().unsqueeze(-1)
         log_policy = functional.log_softmax(fwd_out[Columns.ACTION_DIST_INPUTS], dim=-1)
 
@@ -67,9 +66,9 @@ class MuesliLossLearner(AdamLearner):
         target = clipped_policy(prior_logits, (action_values - values.unsqueeze(-1)) / scale, config.clip)
 
         ratios = (log_policy[:, :-1].gather(-1, actions).squeeze(-1) - batch[Columns.ACTION_LOGP]).exp()
-        gradient = -(ratios * (errors / scale) * weights).sum()
-        regulariser = (divergence(target, log_policy)[:, :-1] * weights).sum()
-        value = (module.atoms.cross_entropy(fwd_out[outputs.VALUE_LOGITS][:, :-1], returns) * weights).sum()
+        gradient = -_mean(ratios * errors / scale, taken)
+        regulariser = _mean(divergence(target, log_policy)[:, :-1], taken)
+        value = _mean(module.atoms.cross_entropy(fwd_out[outputs.VALUE_LOGITS][:, :-1], returns), taken)
         model_policy, model_value, model_reward = self._model_losses(
             module, batch, fwd_out, target, arrived_values(values, returns, ends, taken)
         )
@@ -88,7 +87,7 @@ class MuesliLossLearner(AdamLearner):
             "model_policy_loss": model_policy,
             "model_value_loss": model_value,
             "model_reward_loss": model_reward,
-            "entropy": (entropy * weights).sum(),
+            "entropy": _mean(entropy, taken),
             "advantage_scale": scale,
         }
         self.metrics.log_dict({name: item.detach() for name, item in logged.items()}, key=module_id, window=1)
@@ -117,13 +116,13 @@ class MuesliLossLearner(AdamLearner):
             steps = taken.shape[1] - k
             there = taken[:, k:]
             # Whatever follows an end, it is not the policy's; elsewhere the state arrived at has one.
-            on = (there & ~ends[:, k:]).float()
+            on = there & ~ends[:, k:]
             guess = functional.log_softmax(predicted[k][:, :steps], dim=-1)
             policy.append(_mean(divergence(target[:, k + 1 :], guess), on))
             logits = fwd_out[outputs.MODEL_VALUE_LOGITS][k][:, :steps]
-            value.append(_mean(module.atoms.cross_entropy(logits, worth[:, k:]), there.float()))
+            value.append(_mean(module.atoms.cross_entropy(logits, worth[:, k:]), there))
             logits = fwd_out[outputs.MODEL_REWARD_LOGITS][k][:, :steps]
-            reward.append(_mean(module.atoms.cross_entropy(logits, rewards[:, k:]), there.float()))
+            reward.append(_mean(module.atoms.cross_entropy(logits, rewards[:, k:]), there))
         return torch.stack(policy).mean(), torch.stack(value).mean(), torch.stack(reward).mean()
 
 
@@ -131,5 +130,6 @@ class MuesliLearner(EyeLearner, MuesliLossLearner):
     """Muesli's learner, with the eye's loss where the agent has an eye."""
 
 
-def _mean(items: Tensor, weights: Tensor) -> Tensor:
-    return (items * weights).sum() / weights.sum().clamp(min=1)
+def _mean(items: Tensor, where: Tensor) -> Tensor:
+    """Return the mean of (B, T) items where a mask is True; 0 where it never is."""
+    return (items * where).sum() / where.sum().clamp(min=1)

@@ -107,14 +107,6 @@ class MuesliModule(GoalConditionedModule):
         self.register_buffer("advantage_square", torch.zeros(()))
         self.register_buffer("advantage_unknown", torch.ones(()))
 
-    def compute_values(self, batch: dict[str, Any], embeddings: Tensor | None = None) -> Tensor:
-        """Return the values of observations; see `GoalConditionedModule.compute_values`."""
-        if embeddings is not None:
-            return self.atoms.mean(self.value_head(embeddings))
-        with torch.no_grad():
-            parts = [self.atoms.mean(self.value_head(self._learned(part)[0])) for part in self._chunks(batch)]
-        return torch.cat(parts)
-
     def advantage_scale(self, errors: Tensor, decay: float = 0.99) -> Tensor:
         """Take in a batch of G - v and return the moving root of their mean square, without its start at zero.
 
@@ -134,6 +126,9 @@ class MuesliModule(GoalConditionedModule):
     def get_non_inference_attributes(self) -> list[str]:
         """Return what env runners can do without."""
         return [*super().get_non_inference_attributes(), "model", "value_head"]
+
+    def _values(self, features: Tensor) -> Tensor:
+        return self.atoms.mean(self.value_head(features))
 
     def _forward_train(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         features, taps, _ = self._learned(batch)
@@ -162,7 +157,7 @@ class MuesliModule(GoalConditionedModule):
             features, taps, _ = self._learned(batch)
             return {
                 PRIOR_LOGITS: self._logits(features, taps),
-                PRIOR_VALUES: self.atoms.mean(self.value_head(features)),
+                PRIOR_VALUES: self._values(features),
                 PRIOR_ACTION_VALUES: self._action_values(features, taps),
             }
 

@@ -117,11 +117,8 @@ class EpisodeReplay:
         start, length = self._starts[row], self._lengths[row]
         step = (rng.random(size) * length).astype(np.int64)
         slot = start + step
-        goal = self._columns["goal"][slot].astype(np.int64)
-        if self.settings.hindsight is not None:
-            goal = relabelled(rng, self.settings.hindsight, goal, self._columns["later"][slot])
+        goal, tokens = self._drawn_goals(slot)
         returns, discounts, taken = self._returns(slot, length - step, goal)
-        tokens = self._columns["tokens"][slot] if self._goals is None else self._goals.tokens[goal]
         batch: Batch = {
             "obs": self._observations(slot, tokens),
             "new_obs": self._observations(slot + taken, tokens),
@@ -255,13 +252,24 @@ class EpisodeReplay:
         count = np.minimum(left, n)
         # Beyond an episode's end nothing counts, whatever is read there.
         arrivals = slot[:, None] + np.minimum(np.arange(1, n + 1), count[:, None])
-        ends = self._columns["end"][arrivals]
-        if "achieved" in self._columns:
-            achieved = self._columns["achieved"][arrivals, goal[:, None]]
-            rewards, ends = achieved.astype(np.float32), ends | achieved
-        else:
-            rewards = self._columns["reward"][arrivals]
-        return n_step_returns(rewards, ends, count, self.settings.gamma)
+        return n_step_returns(*self._arrivals(arrivals, goal), count, self.settings.gamma)
+
+    def _drawn_goals(self, slot: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Return the goals that steps at (B,) slots get, (B,), in hindsight if wanted, and their tokens, (B, L)."""
+        goal = self._columns["goal"][slot].astype(np.int64)
+        if self.settings.hindsight is not None:
+            goal = relabelled(self._rng, self.settings.hindsight, goal, self._columns["later"][slot])
+        return goal, self._columns["tokens"][slot] if self._goals is None else self._goals.tokens[goal]
+
+    def _arrivals(
+        self, slot: npt.NDArray[np.int64], goal: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+        """Return rewards and ends, (B, n) each, of arriving at (B, n) slots with goals (B,)."""
+        ends: npt.NDArray[np.bool_] = self._columns["end"][slot]
+        if "achieved" not in self._columns:
+            return self._columns["reward"][slot], ends
+        achieved: npt.NDArray[np.bool_] = self._columns["achieved"][slot, goal[:, None]]
+        return achieved.astype(np.float32), ends | achieved
 
     def _ring(self) -> npt.NDArray[np.int64]:
         return (self._first + np.arange(self._count)) % len(self._starts)

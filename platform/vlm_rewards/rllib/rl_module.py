@@ -153,11 +153,9 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI, TargetNetworkAPI, I
             float32 (B,), or (B, T) if recurrent.
         """
         if embeddings is not None:
-            result: Tensor = self.value_head(embeddings).squeeze(-1)
-            return result
+            return self._values(embeddings)
         with torch.no_grad():
-            values = [self.value_head(self._learned(part)[0]).squeeze(-1) for part in self._chunks(batch)]
-        return torch.cat(values)
+            return torch.cat([self._values(self._learned(part)[0]) for part in self._chunks(batch)])
 
     @property
     def eye_weight(self) -> float:
@@ -183,6 +181,11 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI, TargetNetworkAPI, I
     def get_non_inference_attributes(self) -> list[str]:
         """Return what env runners can do without."""
         return ["target"] if self.eye_head is None else ["target", "eye_head"]
+
+    def _values(self, features: Tensor) -> Tensor:
+        """Return the values (...,) of features (..., hidden_dim)."""
+        values: Tensor = self.value_head(features).squeeze(-1)
+        return values
 
     def _forward(self, batch: dict[str, Any], **kwargs: Any) -> dict[str, Any]:
         features, taps, state = self._features(batch)

@@ -7,7 +7,6 @@ import numpy.typing as npt
 from ray.rllib.core.columns import Columns
 
 from vlm_rewards.rllib.eye import EYE_MASK, EYE_TARGETS
-from vlm_rewards.rllib.relabelling import relabelled
 from vlm_rewards.rllib.replay import Batch, EpisodeReplay
 
 ENDS = "ends"
@@ -63,17 +62,14 @@ class SequenceReplay(EpisodeReplay):
         # (B, T + 1), held at the episode's last state.
         step = np.minimum(first[:, None] + np.arange(self.window + 1), length[:, None])
         slot = start[:, None] + step
-        goal = columns["goal"][slot[:, 0]].astype(np.int64) if "goal" in columns else np.zeros(count, np.int64)
-        if self.settings.hindsight is not None:
-            goal = relabelled(rng, self.settings.hindsight, goal, columns["later"][slot[:, 0]])
+        goal, tokens = self._drawn_goals(slot[:, 0])
         inside = first[:, None] + np.arange(self.window) < length[:, None]
         rewards, ends = self._arrivals(slot[:, 1:], goal)
         ends = ends & inside
         # Nothing is taken after an end, which for a relabelled window is where its own goal is achieved.
         taken = inside & (np.cumsum(ends, axis=1) - ends == 0)
-        tokens = columns["tokens"][slot] if self._goals is None else self._goals.tokens[goal][:, None]
         batch: Batch = {
-            Columns.OBS: self._observations(slot, np.broadcast_to(tokens, (*slot.shape, tokens.shape[-1]))),
+            Columns.OBS: self._observations(slot, np.broadcast_to(tokens[:, None], (*slot.shape, tokens.shape[-1]))),
             Columns.ACTIONS: columns["action"][slot[:, :-1]].astype(np.int64),
             Columns.REWARDS: rewards * taken,
             Columns.ACTION_LOGP: columns["log_prob"][slot[:, :-1]],
@@ -94,13 +90,3 @@ class SequenceReplay(EpisodeReplay):
         kept = np.where(self._rng.random(count) < self.newest_share, newest, self._count)
         back = (self._rng.random(count) * kept).astype(np.int64)
         return (self._first + self._count - 1 - back) % len(self._starts)
-
-    def _arrivals(
-        self, slot: npt.NDArray[np.int64], goal: npt.NDArray[np.int64]
-    ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
-        """Return rewards and ends of arriving at slots (B, T), for the goals (B,) of the windows."""
-        ends: npt.NDArray[np.bool_] = self._columns["end"][slot]
-        if "achieved" not in self._columns:
-            return self._columns["reward"][slot], ends
-        achieved: npt.NDArray[np.bool_] = self._columns["achieved"][slot, goal[:, None]]
-        return achieved.astype(np.float32), ends | achieved
