@@ -1,45 +1,18 @@
 """Reading the stores, and writing what was found."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from mlflow import MlflowClient
 
 from experiments.offline.report import write_csv
 from experiments.predicting.ranking import misled, table
 from experiments.predicting.settings import EXACT, gather
 from experiments.shared.cells import markdown_text
+from experiments.shared.stored_runs import runs_of
 from experiments.study_report.document import interval, number
-from vlm_rewards.credentials import with_password
-from vlm_rewards.errors import ConfigError, TrackingError
-from vlm_rewards.tracking.store import first_line, sqlite_file
-from vlm_rewards.tracking.writes import STORE_ERRORS
-
-
-def runs_of(uri: str) -> Iterator[Any]:
-    """Give all runs of a store, page by page.
-
-    Raises:
-        TrackingError: The store does not exist, or does not answer.
-    """
-    database = sqlite_file(uri)
-    if database is not None and not database.is_file():
-        # MLflow would make an empty one.
-        raise TrackingError(f"there is no MLflow store {database}: name one that holds trainings")
-    try:
-        client = MlflowClient(tracking_uri=with_password(uri))
-        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
-        token: str | None = None
-        while experiments:
-            page = client.search_runs(experiments, max_results=1000, page_token=token)
-            yield from page
-            token = page.token
-            if not token:
-                break
-    except STORE_ERRORS as error:
-        raise TrackingError(f"the MLflow store {uri} cannot be read: {first_line(error)}") from error
+from vlm_rewards.errors import ConfigError
 
 
 def write(stores: Sequence[str], folder: Path, loose: bool, resamples: int, seed: int) -> str:
@@ -56,7 +29,7 @@ def write(stores: Sequence[str], folder: Path, loose: bool, resamples: int, seed
         ConfigError: No setting was both trained and measured.
         TrackingError: A store cannot be read.
     """
-    found = gather((run for uri in stores for run in runs_of(uri)), () if loose else EXACT)
+    found = gather((run for uri in stores for _, run in runs_of(uri)), () if loose else EXACT)
     if not found:
         raise ConfigError(
             "no reward in these stores was both measured by offline_pr or pressure and used to train an agent to its "

@@ -2,7 +2,9 @@
 
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from mlflow import MlflowClient
 
@@ -24,7 +26,7 @@ def open_to_read(uri: str) -> tuple[MlflowClient, list[str]]:
     database = sqlite_file(uri)
     if database is not None and not database.is_file():
         # MLflow would make an empty one.
-        raise TrackingError(f"there is no MLflow store {database}: run a study first, or name one with --mlflow-uri")
+        raise TrackingError(f"there is no MLflow store {database}: name one that holds runs with --mlflow-uri")
     try:
         client = MlflowClient(tracking_uri=with_password(uri))
         return client, [experiment.experiment_id for experiment in client.search_experiments()]
@@ -32,6 +34,25 @@ def open_to_read(uri: str) -> tuple[MlflowClient, list[str]]:
         raise TrackingError(
             f"the MLflow store {uri} cannot be read ({first_line(error)}): check the URI and that the server runs"
         ) from error
+
+
+def runs_of(uri: str) -> Iterator[tuple[MlflowClient, Any]]:
+    """Give all runs of a store with the client that reads them, page by page.
+
+    Raises:
+        TrackingError: The store does not exist, or does not answer.
+    """
+    client, experiments = open_to_read(uri)
+    token: str | None = None
+    while experiments:
+        try:
+            page = client.search_runs(experiments, max_results=1000, page_token=token)
+        except STORE_ERRORS as error:
+            raise TrackingError(f"the MLflow store {uri} cannot be read: {first_line(error)}") from error
+        yield from ((client, run) for run in page)
+        token = page.token
+        if not token:
+            break
 
 
 def artifact(client: MlflowClient, run_id: str, path: str) -> bytes | None:

@@ -134,9 +134,9 @@ def store(tmp_path_factory, with_store):
 
 
 def test_trainings_and_measures_of_one_setting_find_each_other(store):
-    from experiments.predicting.report import runs_of
+    from experiments.shared.stored_runs import runs_of
 
-    runs = list(runs_of(f"sqlite:///{store / 'mlflow.db'}"))
+    runs = [run for _, run in runs_of(f"sqlite:///{store / 'mlflow.db'}")]
     found = gather(runs)
     assert len(found) == 12
     first = next(

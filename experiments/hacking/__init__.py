@@ -1,0 +1,1 @@
+"""Is the reward-hacking alarm right? Judged on recorded trainings."""
