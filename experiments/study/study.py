@@ -14,6 +14,8 @@ import yaml
 
 # Before Tune is imported: its own tables and log lines are not what a person watches a study for.
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+# A trial stays where the study was started, so that a model's folder or a task set's file may be named from there.
+os.environ.setdefault("RAY_CHDIR_TO_TRIAL_DIR", "0")
 
 from ray import tune
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler
