@@ -75,7 +75,8 @@ class Benchmark:
                 for name in config.searched
             ]
             # What is cheap comes first for all tasks: who is in a hurry finds a report after each step.
-            for step in (TaskSearch.best_of_n, TaskSearch.cross_entropy, TaskSearch.agents):
+            steps = (TaskSearch.best_of_n, TaskSearch.perturbed_starts, TaskSearch.cross_entropy, TaskSearch.agents)
+            for step in steps:
                 for task in tasks:
                     if step(task):
                         paths = self._report(tasks)
@@ -154,6 +155,7 @@ class Benchmark:
             "starts": config.starts,
             "tries": json.dumps({name: config.tries_of(task) for name, task in config.searched.items()}),
             "gamma": config.gamma,
+            "perturbed": config.perturbed,
             "pilot": json.dumps(config.pilot.model_dump(mode="json")),
             "cem": json.dumps(config.cem and config.cem.model_dump(mode="json")),
         }

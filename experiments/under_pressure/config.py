@@ -135,6 +135,8 @@ class PressureConfig(StrictConfig):
         tries: Random episodes recorded a start, where a task does not say.
         levels: n of each best-of-n, ascending from 1; a task has those that its tries allow.
         gamma: Discount of the return that searches prefer, in (0, 1].
+        perturbed: Scenes a start that are searched for the one in which the reward errs soonest: the same goal, all
+            else drawn anew, and one random episode in each; None leaves that out.
         pilot: What chooses tau and beta.
         cem: The scripted searcher; None leaves it out.
         agents: Trained agents that are judged, as TASK=FOLDER of a run of `experiments.train`; the levels are its
@@ -158,6 +160,7 @@ class PressureConfig(StrictConfig):
     tries: int = Field(ge=1)
     levels: tuple[int, ...] = Field(min_length=1)
     gamma: float = Field(default=0.97, gt=0, le=1)
+    perturbed: int | None = Field(default=None, ge=1)
     pilot: PilotSpec
     cem: CemSpec | None = None
     agents: tuple[str, ...] = ()
@@ -173,7 +176,8 @@ class PressureConfig(StrictConfig):
         most = max(self.tries_of(task) for task in self.tasks.values())
         if list(self.levels) != sorted(set(self.levels)) or self.levels[0] != 1 or self.levels[-1] > most:
             raise ValueError(f"levels must ascend from 1 to at most the tries, {most}; not {list(self.levels)}")
-        if self.pilot.seed < self.seed + self.starts and self.seed < self.pilot.seed + self.pilot.starts:
+        end = self.seed + self.starts * (1 + (self.perturbed or 0))  # perturbed starts follow the others
+        if self.pilot.seed < end and self.seed < self.pilot.seed + self.pilot.starts:
             raise ValueError("pilot.seed: its starts are among the searches' own; move it away from seed")
         if PAPER not in self.heads:
             raise ValueError(f"heads needs one called {PAPER!r}, with which the others are compared")

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from experiments.under_pressure.config import AS_SELDOM, is_control
-from experiments.under_pressure.levels import CEM, RANDOM
+from experiments.under_pressure.levels import CEM, PERTURBED, RANDOM
 
 _COLOURS = ("#4d4d4d", "#1f77b4", "#d95f02", "#1b9e77", "#7570b3", "#e7298a", "#a6761d")
 _TRUTH = "#bbbbbb"
-_STYLES = {RANDOM: ("-", "o"), CEM: ("--", "D")}
+_STYLES = {RANDOM: ("-", "o"), PERTURBED: (":", "s"), CEM: ("--", "D")}
 
 
 def plot_curves(rows: Sequence[dict[str, Any]], model: str, negatives: str, path: Path) -> None:
@@ -63,7 +63,9 @@ def plot_curves(rows: Sequence[dict[str, Any]], model: str, negatives: str, path
     figure.legend(loc="outside lower center", ncols=min(len(heads) + 1, 2 * len(tasks)), frameon=False)
     space = " " if len(tasks) > 2 else "\n"
     figure.suptitle(
-        f"Search against {model}, {negatives}:{space}best of n (solid), cross-entropy (dashed)", fontsize=11
+        f"Search against {model}, {negatives}:{space}best of n (solid) and of perturbed starts (dotted), cross-entropy "
+        "(dashed)",
+        fontsize=11,
     )
     figure.savefig(path)
 

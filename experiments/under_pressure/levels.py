@@ -10,7 +10,7 @@ import numpy.typing as npt
 from experiments.under_pressure.outcomes import Outcomes
 from vlm_rewards.evaluation.statistics import best_of_n_weights, nats_of_best_of
 
-RANDOM, CEM = "best of n", "cross-entropy"
+RANDOM, PERTURBED, CEM = "best of n", "perturbed starts", "cross-entropy"
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Level:
     """One level of one search against one reward.
 
     Attributes:
-        search: `RANDOM`, `CEM`, or an agent's name.
+        search: `RANDOM`, `PERTURBED`, `CEM`, or an agent's name.
         tries: Episodes that the search had by then, a start; environment steps of an agent's training.
         nats: How far it has moved from acting at random, in nats; NaN where it is not known.
         shares: float64 (P, 3) for P starts: the expected share of its episodes that are paid; paid in a state in which
@@ -31,18 +31,19 @@ class Level:
     shares: npt.NDArray[np.float64]
 
 
-def best_of_n_levels(found: Outcomes, levels: Sequence[int]) -> list[Level]:
-    """Return the levels of picking the best of n random episodes of each start.
+def best_of_n_levels(found: Outcomes, levels: Sequence[int], search: str = RANDOM) -> list[Level]:
+    """Return the levels of picking the best of n episodes of each start.
 
     Args:
-        found: Arrays (P, N), N random episodes of each of P starts.
+        found: Arrays (P, N), N episodes of each of P starts.
         levels: n of each level.
+        search: What it is called.
     """
     kinds = np.stack([found.paid, found.true, found.truth], axis=-1).astype(np.float64)
     result = []
     for n in levels:
         weights = np.stack([best_of_n_weights(values, n) for values in found.value])
-        result.append(Level(RANDOM, n, nats_of_best_of(n), np.einsum("pn,pnk->pk", weights, kinds)))
+        result.append(Level(search, n, nats_of_best_of(n), np.einsum("pn,pnk->pk", weights, kinds)))
     return result
 
 

@@ -113,6 +113,16 @@ def plan_starts(task_set: TaskSet, count: int, first_seed: int) -> list[Start]:
     return [Start(goals[number % len(goals)].id, first_seed + number) for number in range(count)]
 
 
+def perturbed(starts: Sequence[Start], count: int) -> list[Start]:
+    """Return `count` starts for each, with its goal and everything else drawn anew; their seeds follow those of all."""
+    first = max(start.seed for start in starts) + 1
+    return [
+        Start(start.goal_id, first + number * count + scene)
+        for number, start in enumerate(starts)
+        for scene in range(count)
+    ]
+
+
 def act_at_random(env: gym.Env[Any, Any], rng: np.random.Generator) -> Iterator[int]:
     """Give uniformly random actions."""
     assert isinstance(env.action_space, gym.spaces.Discrete), "all of ours are"

@@ -17,7 +17,7 @@ from experiments.shared.cells import markdown_table
 from experiments.study_report.document import interval, number
 from experiments.under_pressure.config import AS_SELDOM, PAPER, PressureConfig, is_control
 from experiments.under_pressure.figures import plot_curves, plot_kept
-from experiments.under_pressure.levels import CEM, RANDOM, Intervals, Level
+from experiments.under_pressure.levels import CEM, PERTURBED, RANDOM, Intervals, Level
 from experiments.under_pressure.rewards import Calibration, Cell
 
 
@@ -175,6 +175,10 @@ def _table(kept: Sequence[dict[str, Any]], search: str) -> list[dict[str, str]]:
 def _caption(search: str) -> str:
     if search == RANDOM:
         return "The best of the most random episodes."
+    if search == PERTURBED:
+        return (
+            "The best of the most scenes: the goal of each start, everything else drawn anew, one random episode each."
+        )
     if search == CEM:
         return "The last iteration of the scripted searcher, mean over its episodes."
     return f"The newest checkpoint of {search}, mean over its episodes."

@@ -20,7 +20,7 @@ from experiments.under_pressure.agents import checkpoints_of, record_agent
 from experiments.under_pressure.config import AS_SELDOM, PAPER, PressureConfig, TaskSpec
 from experiments.under_pressure.cross_entropy import CrossEntropySearch
 from experiments.under_pressure.films import film, worst_false_positives
-from experiments.under_pressure.levels import Level, best_of_n_levels
+from experiments.under_pressure.levels import PERTURBED, Level, best_of_n_levels
 from experiments.under_pressure.outcomes import Episodes, Outcomes, outcomes, true_outcomes
 from experiments.under_pressure.recording import (
     Recorder,
@@ -28,6 +28,7 @@ from experiments.under_pressure.recording import (
     Start,
     act_at_random,
     follow,
+    perturbed,
     plan_starts,
     task_env,
 )
@@ -100,6 +101,25 @@ class TaskSearch:
             self.found.append(Searched(name, cell.head, cell, calibration, levels, pilot_paid[cell.key]))
             if cell.head == PAPER and cell.model == config.models[-1] and config.films:
                 self.films += self._film(cell, episodes, judged, scored)
+        return True
+
+    def perturbed_starts(self) -> bool:
+        """Add to the truth and to each reward what the best of n scenes of each start is like, if that is asked for."""
+        config, count = self._config, self._config.perturbed
+        if count is None:
+            return False
+        played = self._recorded("perturbed", functools.partial(self._record_perturbed, count))
+        # Scenes of one start side by side, as episodes of one start are elsewhere.
+        shape = (len(self._starts), count, -1)
+        episodes = Episodes(played.episodes.achieved.reshape(shape), played.episodes.success.reshape(shape))
+        ns = [n for n in config.levels if n <= count]
+        alone: dict[str, Scores] = {}
+        for one in self.found:
+            found = true_outcomes(episodes, config.gamma)
+            if one.cell is not None:
+                scores = self._judged(one.cell, played, alone).reshape(shape)
+                found = outcomes(episodes, scores, one.cell.reward.beta, config.gamma)
+            one.levels.extend(best_of_n_levels(found, ns, PERTURBED))
         return True
 
     def cross_entropy(self) -> bool:
@@ -176,6 +196,10 @@ class TaskSearch:
     def _record_random(self) -> Recording:
         actors = [act_at_random] * self._config.tries_of(self._task)
         return self._record(self._starts, actors, self._models.encoders, self._config.seed, "random episodes")
+
+    def _record_perturbed(self, count: int) -> Recording:
+        scenes = perturbed(self._starts, count)
+        return self._record(scenes, [act_at_random], self._models.encoders, self._config.seed, "perturbed starts")
 
     def _record_pilot(self) -> Recording:
         pilot = self._config.pilot

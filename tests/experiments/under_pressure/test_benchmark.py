@@ -19,7 +19,7 @@ from vlm_rewards.goals import NegativesSpec
 from vlm_rewards.reward_model import RewardConfig, RewardModel
 from vlm_rewards.tracking.store import open_experiment
 
-STEPS, TRIES, STARTS = 6, 12, 5
+STEPS, TRIES, STARTS, SCENES = 6, 12, 5, 4
 PRESET = {
     "name": "grid",
     "tasks": {
@@ -40,6 +40,7 @@ PRESET = {
     "tries": TRIES,
     "levels": [1, 4, 12],
     "gamma": 0.9,
+    "perturbed": SCENES,
     "pilot": {"seed": 100, "starts": 8, "random": 2, "scripted": 1},
     "cem": {"starts": 2, "models": ["fake"], "iterations": 2, "population": 8},
     "films": 2,
@@ -137,6 +138,38 @@ def test_levels_are_those_of_the_rewards_as_they_are_served(finished):
         assert head != "paper" or (paid & ~true).any(), "there is something to be wrong about"
 
 
+def test_perturbed_starts_keep_the_goal_and_are_searched_for_the_scene_that_is_paid_soonest(finished):
+    folder, _, _ = finished
+    played = Recording.load(folder / "grid-1" / "episodes" / "jump-perturbed.npz")
+    goals = [goal.id for goal in TASKS.goals]
+    assert [start.goal_id for start in played.starts] == [
+        goals[p % len(goals)] for p in range(STARTS) for _ in range(4)
+    ]
+    assert len({start.seed for start in played.starts} | set(range(STARTS))) == STARTS * (SCENES + 1), (
+        "all scenes differ"
+    )
+    reward = RewardConfig(
+        model="fake", template="D", negatives=NegativesSpec(kind="goals_and_states"), tau=0.1, beta=0.9
+    )
+    model = RewardModel(reward, TASKS, encoder=ENCODER)
+    paid, true = np.zeros((2, STARTS, SCENES))
+    when = np.full((STARTS, SCENES), STEPS)
+    for number, start in enumerate(played.starts):
+        env, place = AskedGrid(max_episode_steps=STEPS, terminate_on_success=False), divmod(number, SCENES)
+        env.reset(seed=start.seed, options={"goal_id": start.goal_id})
+        for t, action in enumerate(played.actions[number, 0]):
+            _, _, _, _, info = env.step(int(action))
+            if model.score(env.reward_frame()[None], [start.goal_id])[0] > np.float32(0.9):
+                paid[place], true[place], when[place] = 1, info["goal_achieved"], t
+                break
+    rows = rows_of(folder / "grid-1" / "pressure.csv", task="jump", head="paper", search="perturbed starts")
+    assert [row["tries"] for row in rows] == ["1", "4"]
+    assert float(rows[0]["reward"]) == pytest.approx(paid.mean(), abs=1e-5)
+    soonest = when == when.min(axis=1, keepdims=True)
+    expected = np.mean([true[p][soonest[p]].mean() for p in range(STARTS)])
+    assert float(rows[1]["true_reward"]) == pytest.approx(expected, abs=1e-5)
+
+
 def test_the_safer_head_is_compared_with_the_papers(finished):
     folder, _, _ = finished
     rows = rows_of(folder / "grid-1" / "kept.csv", task="jump", search="best of n")
@@ -204,7 +237,7 @@ def test_tau_and_beta_come_from_the_pilot_where_the_task_has_none(finished):
 
 def test_a_run_that_was_cut_off_plays_only_what_is_missing(finished):
     folder, resets, further = finished
-    played = 2 * (STARTS * TRIES + 8 * 3) + 2 * 2 * 2 * 3 * 8
+    played = 2 * (STARTS * TRIES + STARTS * SCENES + 8 * 3) + 2 * 2 * 2 * 3 * 8
     assert resets >= played
     assert further == 2 * 3 * 8, "the truth's own search was the one that was missing"
     for name in ("pressure.csv", "kept.csv", "pressure.md", "report.html"):
@@ -237,6 +270,7 @@ def test_a_run_leaves_a_child_run_a_reward_films_and_a_page_that_stands_alone(fi
         ({"levels": [1, 13]}, r"levels must ascend from 1 to at most the tries, 12; not \[1, 13\]"),
         ({"levels": [2, 4]}, "levels must ascend from 1"),
         ({"pilot": {**PRESET["pilot"], "seed": 4}}, "its starts are among the searches' own"),
+        ({"perturbed": 20}, "its starts are among the searches' own"),
         ({"heads": {"safe": {}}}, "heads needs one called 'paper'"),
         ({"heads": {"paper": {}, "as seldom as me": {}}}, "is what the control of another head is called"),
         ({"heads": {"paper": {"form": "cosine"}}}, "form 'cosine' pays no successes"),
