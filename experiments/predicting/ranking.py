@@ -153,15 +153,14 @@ def _arrays(
     return settings, success, np.array([setting.family for setting in settings], np.str_)
 
 
+def measure_of(measured: Measured, name: str) -> float:
+    """Return a measure of a setting, the mean over its runs; NaN where it was not measured."""
+    return float(np.mean(measured.measures[name])) if name in measured.measures else float("nan")
+
+
 def _values(found: Mapping[Setting, Measured], name: str) -> npt.NDArray[np.float64]:
     sign = -1 if name in _LESS else 1
-    return np.array(
-        [
-            sign * float(np.mean(measured.measures[name])) if name in measured.measures else np.nan
-            for measured in found.values()
-        ],
-        np.float64,
-    )
+    return np.array([sign * measure_of(measured, name) for measured in found.values()], np.float64)
 
 
 def _spearman(values: npt.NDArray[Any], success: npt.NDArray[Any], families: npt.NDArray[Any]) -> float:

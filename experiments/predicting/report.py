@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from experiments.offline.report import write_csv
+from experiments.predicting.figure import draw
 from experiments.predicting.ranking import misled, table
 from experiments.predicting.settings import EXACT, gather
 from experiments.shared.cells import markdown_text
@@ -16,7 +17,7 @@ from vlm_rewards.errors import ConfigError
 
 
 def write(stores: Sequence[str], folder: Path, loose: bool, resamples: int, seed: int) -> str:
-    """Write `predictors.csv`, `misled.csv` and `predictors.md`, and return the last.
+    """Write `predictors.csv`, `misled.csv`, `predictors.png` and `predictors.md`, and return the last.
 
     Args:
         stores: MLflow stores.
@@ -40,6 +41,7 @@ def write(stores: Sequence[str], folder: Path, loose: bool, resamples: int, seed
     write_csv(folder / "predictors.csv", rows)
     if wrong:
         write_csv(folder / "misled.csv", wrong)
+    (folder / "predictors.png").write_bytes(draw(found, rows, seed))
     agents = sum(len(measured.success) for measured in found.values())
     text = f"{len(found)} settings with {agents} agents. {_verdict(rows)}\n\n{_measures(rows)}"
     if wrong:

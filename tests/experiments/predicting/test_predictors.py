@@ -5,6 +5,7 @@ import itertools
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy import stats
 from typer.testing import CliRunner
 
@@ -166,6 +167,8 @@ def test_the_command_writes_its_tables(store, tmp_path):
     assert float(rows["average_precision"]["all_spearman"]) == pytest.approx(1)
     assert float(rows["precision"]["all_spearman"]) == pytest.approx(-1)
     assert rows["pressure best_of_n/precision"]["all_spearman"] == ""
+    with Image.open(tmp_path / "predictors.png") as figure:
+        assert np.asarray(figure).std() > 10
     (worst,) = csv.DictReader((tmp_path / "misled.csv").open())
     assert (worst["measure"], float(worst["success_lost"])) == ("precision", pytest.approx(0.55))
 
