@@ -1,5 +1,6 @@
 """Figures of offline rewards: precision and recall in the manner of the paper's figure 4, left, and by model size."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,7 +107,7 @@ def plot_average_precision(
     with needs_extra("offline"):
         from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(0.6 + 3.1 * len(rows), 3.9), dpi=130, layout="constrained")
+    figure = Figure(figsize=(1.2 + 3.1 * len(rows), 4.1), dpi=130, layout="constrained")
     panels = figure.subplots(1, len(rows), sharex=True, sharey=True, squeeze=False)[0]
     for axes, row in zip(panels, rows, strict=True):
         for column, colour in zip(columns, ("#d95f02", "#1f77b4", "#4d4d4d", "#7570b3"), strict=False):
@@ -122,8 +123,9 @@ def plot_average_precision(
                 capsize=3,
             )
         for point in points[row, columns[0]]:
-            below = {"ha": "center", "fontsize": 7, "color": "grey"}
-            axes.annotate(plain(point.label), (point.parameters, 0), (0, 4), textcoords="offset points", **below)
+            # Upright: names are longer than the steps between sizes.
+            upright = {"rotation": 90, "ha": "center", "va": "bottom", "fontsize": 7, "color": "grey"}
+            axes.annotate(plain(point.label), (point.parameters, 0), (0, 4), textcoords="offset points", **upright)
         axes.axhline(base_rates[row], color="grey", linestyle=":", linewidth=1)
         axes.set(xscale="log", ylim=(0, 1.02), xlabel="parameters")
         axes.set_title(plain(row.replace("_", " ")), fontsize=10)
@@ -131,6 +133,7 @@ def plot_average_precision(
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("average precision")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
-    figure.suptitle(plain(title), fontsize=11)
+    beside = min(len(columns), len(rows) + 1) if len(rows) > 1 else 1
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=beside, frameon=False)
+    figure.suptitle(plain(textwrap.fill(title, 45 * len(rows))), fontsize=11)
     figure.savefig(path)
