@@ -3,7 +3,7 @@
 import numpy as np
 
 from tests.vlm_rewards.environment.grid_env import ENCODER, TASKS
-from tests.vlm_rewards.rllib.test_connector import Recording, runner_of
+from tests.vlm_rewards.rllib.runners import Recording, runner_of
 from vlm_rewards.reward_model import RewardConfig, RewardModel
 from vlm_rewards.service import InProcessTransport, RewardClient
 
