@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from experiments.predicting.settings import Measured, Setting
+from vlm_rewards.evaluation.statistics import ranks_within
 
 # More is better but for these, of which less is.
 _LESS = ("calibration_error", "epic_distance", "epic_distance_best", "dard_distance")
@@ -164,24 +165,12 @@ def _values(found: Mapping[Setting, Measured], name: str) -> npt.NDArray[np.floa
 
 
 def _spearman(values: npt.NDArray[Any], success: npt.NDArray[Any], families: npt.NDArray[Any]) -> float:
-    first, second = _ranks(values, families), _ranks(success, families)
+    first, second = ranks_within(values, families), ranks_within(success, families)
     known = np.isfinite(first)
     first, second = first[known], second[known]
     if len(first) < 2 or np.ptp(first) == 0 or np.ptp(second) == 0:
         return float("nan")
     return float(np.corrcoef(first, second)[0, 1])
-
-
-def _ranks(values: npt.NDArray[Any], families: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Return ranks within families in [-1, 1], ties sharing theirs; NaN in a family of one, which has no order."""
-    from scipy import stats
-
-    ranks = np.full(len(values), np.nan)
-    for family in np.unique(families):
-        own = np.flatnonzero(families == family)
-        if len(own) > 1:
-            ranks[own] = 2 * (stats.rankdata(values[own]) - 1) / (len(own) - 1) - 1
-    return ranks
 
 
 def _kendall(values: npt.NDArray[Any], success: npt.NDArray[Any], families: npt.NDArray[Any]) -> float:

@@ -1,18 +1,17 @@
 """Findings of studies that compare arms in an order: figures 4 (right) and 5 of the paper."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from experiments.study_report.all_tasks import all_tasks_table
+from experiments.study_report.correlations import Ordering, correlation_statements, correlation_tables
 from experiments.study_report.document import MISSING, Figure, Findings, Table, estimate, interval, number, slug
 from experiments.study_report.figures.arm_panels import Arm, ArmPanels
 from experiments.study_report.learning_curves import INTERVALS, band_kinds, finals, held_out_band, random_success
 from experiments.study_report.records import Study
-from vlm_rewards.evaluation.statistics import RankCorrelation, rank_correlation, success_over_seeds
-
-RHO = "\u03c1"
+from vlm_rewards.evaluation.statistics import success_over_seeds
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def arm_findings(study: Study, comparison: Comparison) -> Findings:
     """Return curves, final values, offline precision and rank correlations of each task."""
     figures: list[Figure] = []
     bands: set[str] = set()
-    rows, records, ranks, statements = [], [], [], []
+    rows, records, orderings = [], [], []
     for group in _groups(study):
         panels = _panels(study, group, comparison)
         bands |= band_kinds([arm.held_out for arm in panels.arms])
@@ -64,9 +63,7 @@ def arm_findings(study: Study, comparison: Comparison) -> Findings:
             row, record = _numbers(study, group, name, arm, comparison)
             rows.append(row)
             records.append(record)
-        correlations = _correlations(study, group, panels, comparison)
-        ranks += [(group, name, correlation) for name, correlation in correlations]
-        statements += [_statement(group, name, correlation) for name, correlation in correlations]
+        orderings += _orderings(study, group, panels, comparison)
     caption = (
         f"{comparison.caption} Success rate by ground truth on held-out goals; lines and bands: "
         f"{'; '.join(sorted(bands)) or 'none'}. Marks after training: {INTERVALS}."
@@ -83,9 +80,9 @@ def arm_findings(study: Study, comparison: Comparison) -> Findings:
         records,
     )
     tables = [*([summary] if rows else []), *all_tasks_table(study)]
-    if ranks:
-        tables.append(_rank_table(ranks))
-    else:
+    tables += correlation_tables(orderings)
+    statements = correlation_statements(orderings)
+    if not statements:
         statements.append("No rank correlation yet: it takes two arms and three finished trials of one task.")
     return Findings(statements, figures, caption, tables, columns=4 if study.offline else 2)
 
@@ -201,10 +198,8 @@ def _numbers(
     return row, record
 
 
-def _correlations(
-    study: Study, group: Group, panels: ArmPanels, comparison: Comparison
-) -> list[tuple[str, RankCorrelation]]:
-    """Return the rank correlations of a group with its final success rates, by what is correlated."""
+def _orderings(study: Study, group: Group, panels: ArmPanels, comparison: Comparison) -> list[Ordering]:
+    """Return what a group's arms can be ordered by, beside the final success rates of their trials."""
     rates = {name: [rate for rate, _, _ in finals(study.finished(group.task, name))] for name in group.arms}
     properties: dict[str, dict[str, float]] = {comparison.name: {}}
     for name, arm in zip(group.arms, panels.arms, strict=False):
@@ -215,76 +210,7 @@ def _correlations(
             if math.isfinite(value):
                 key = f"offline AP (negatives: {negatives.replace('_', ' ')})"
                 properties.setdefault(key, {})[name] = value
-    found = []
-    for what, values in properties.items():
-        correlation = rank_correlation(list(values.values()), [rates[name] for name in values])
-        if correlation is not None:
-            found.append((what, correlation))
-    return found
-
-
-def _statement(group: Group, what: str, found: RankCorrelation) -> str:
-    if not math.isfinite(found.rho):
-        return (
-            f"{group.title}: all {found.trials} trials ended with the same held-out success rate; {what} has nothing "
-            "to rank."
-        )
-    return (
-        f"{group.title}: {what} against final held-out success rate, Spearman's {_rho(found)} over "
-        f"{found.trials} trials, p {_p(found.p_value)}; over the means of {found.arms} arms "
-        f"{number(found.arm_rho)}, p {_p(found.arm_p_value)}."
-    )
-
-
-def _p(value: float) -> str:
-    """Return what follows the letter p."""
-    return "< 0.001" if value < 0.001 else f"= {number(value, 3)}"
-
-
-def _rho(found: RankCorrelation) -> str:
-    if not math.isfinite(found.low):
-        return f"{RHO} = {number(found.rho)} (no interval: one seed an arm)"
-    return f"{RHO} = {number(found.rho)} (95 % {number(found.low)} to {number(found.high)})"
-
-
-def _rank_table(ranks: Sequence[tuple[Group, str, RankCorrelation]]) -> Table:
-    exact = all(found.exact for _, _, found in ranks)
-    rows = [
-        {
-            "task": group.title,
-            "final success rate against": what,
-            f"{RHO} over trials": interval(found.rho, found.low, found.high),
-            "p": _p(found.p_value).removeprefix("= "),
-            "trials": str(found.trials),
-            f"{RHO} over arms": number(found.arm_rho),
-            "p over arms": _p(found.arm_p_value).removeprefix("= "),
-            "arms": str(found.arms),
-        }
-        for group, what, found in ranks
+    return [
+        Ordering(group.task, group.negatives, group.title, what, values, {name: rates[name] for name in values})
+        for what, values in properties.items()
     ]
-    records = [
-        {
-            "task": group.task,
-            "negatives": group.negatives,
-            "property": what,
-            "spearman": found.rho,
-            "spearman_low": found.low,
-            "spearman_high": found.high,
-            "p_value": found.p_value,
-            "p_value_exact": found.exact,
-            "trials": found.trials,
-            "spearman_of_arm_means": found.arm_rho,
-            "p_value_of_arm_means": found.arm_p_value,
-            "arms": found.arms,
-        }
-        for group, what, found in ranks
-    ]
-    test = "exact (all orders)" if exact else "from 100,000 random orders where there are more than nine trials"
-    return Table(
-        "correlations",
-        "Spearman's rank correlation with the final held-out success rate. Interval: 95 % percentile bootstrap that "
-        f"draws seeds within each arm. p: two-sided permutation test, {test}. Over arms, the seeds of one arm count "
-        "once: stricter, since four arms can show no less than p = 0.083.",
-        rows,
-        records,
-    )

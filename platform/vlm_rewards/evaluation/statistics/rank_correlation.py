@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -71,6 +72,74 @@ def rank_correlation(
     rho, p_value, exact = _permutation_test(by_trial, np.concatenate(groups), rng)
     arm_rho, arm_p_value, _ = _permutation_test(by_arm, np.array([group.mean() for group in groups]), rng)
     return RankCorrelation(rho, low, high, p_value, exact, len(by_trial), arm_rho, arm_p_value, len(pairs))
+
+
+@dataclass(frozen=True)
+class GroupedCorrelation:
+    """Rank correlation within groups of arms, over all groups together.
+
+    Attributes:
+        rho: Correlation of the ranks that arms have in their own group, in [-1, 1]; NaN where one side has one value
+            only.
+        low: Lower end of its 95 % interval, by bootstrap over groups.
+        high: Upper end.
+        groups: How many groups of two arms or more.
+        arms: How many arms these have.
+    """
+
+    rho: float
+    low: float
+    high: float
+    groups: int
+    arms: int
+
+
+def grouped_rank_correlation(
+    groups: Sequence[tuple[Sequence[float], Sequence[float]]], resamples: int = 2000, seed: int = 0
+) -> GroupedCorrelation | None:
+    """Return how well a property orders arms within groups: templates within models, say, whatever the model is worth.
+
+    Args:
+        groups: For each, a number an arm and its final return; a group of one arm has no order and is left out.
+        resamples: Resamples of the bootstrap over groups.
+        seed: Seed of the bootstrap.
+
+    Returns:
+        None with fewer than three groups: there would be nothing to draw.
+    """
+    usable = [(values, returns) for values, returns in groups if len(values) > 1]
+    if len(usable) < 3:
+        return None
+    ranked = [
+        np.stack([ranks_within(np.asarray(side, np.float64), np.zeros(len(side))) for side in group])
+        for group in usable
+    ]
+
+    def rho(parts: Sequence[npt.NDArray[np.float64]]) -> float:
+        x, y = np.concatenate(parts, axis=1)
+        return float(_correlations(x, y[None])[0])
+
+    rng = np.random.default_rng(seed)
+    draws = rng.integers(0, len(ranked), (resamples, len(ranked)))
+    spread = np.array([rho([ranked[i] for i in drawn]) for drawn in draws])
+    spread = spread[np.isfinite(spread)]
+    low, high = np.quantile(spread, [0.025, 0.975]) if len(spread) else (np.nan, np.nan)
+    return GroupedCorrelation(rho(ranked), float(low), float(high), len(ranked), sum(part.shape[1] for part in ranked))
+
+
+def ranks_within(values: npt.NDArray[np.float64], groups: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return ranks within groups, scaled to [-1, 1], ties sharing theirs; NaN in a group of one, which has no order.
+
+    Args:
+        values: float64 (N,).
+        groups: (N,), equal for values of one group.
+    """
+    ranks = np.full(len(values), np.nan)
+    for group in np.unique(groups):
+        own = np.flatnonzero(groups == group)
+        if len(own) > 1:
+            ranks[own] = 2 * (_ranks(values[own]) - 1) / (len(own) - 1) - 1
+    return ranks
 
 
 def _bootstrap(
