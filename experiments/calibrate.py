@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 HELP = """Pick [bold]tau and beta[/bold] by precision, since false positives hurt an agent most.
 
 The trajectories are divided so that calibration and test share no home. On the calibration side the most recall is
-taken among all temperatures and thresholds that are precise enough; the test side says what that is worth. The
+taken among all temperatures and thresholds that are precise enough, or with --objective signal what ends the most
+episodes rightly, which is what an agent learns from; the test side says what that is worth. The
 embeddings are those of `experiments.offline_pr` with the same output folder; run the command again to continue.
 """
 
@@ -55,6 +56,7 @@ command = Command(
         Option("--family", "Use only this family of goals; repeatable.", list[str], sets="data.families"),
         Option("--limit", "Use this many trajectories, evenly spread.", int, sets="data.limit"),
         Option("--precision", "Precision to reach.", float, sets="precision"),
+        Option("--objective", "`precision`, or `signal`: the most episodes that are ended rightly.", sets="objective"),
         Option("--transport", "How the reward is served: in_process, deploy, attach or http.", sets="served_by.kind"),
         Option(
             "--reward-file", "Where the reward preset goes; RUN_FOLDER/reward.yaml by default.", is_results_path=True

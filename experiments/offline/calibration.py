@@ -24,7 +24,12 @@ from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.offline import OfflineMeasures, measure, split_trajectories
 from vlm_rewards.evaluation.offline.embedding_store import EmbeddingStore
 from vlm_rewards.evaluation.offline.precision_recall import average_precision
-from vlm_rewards.evaluation.offline.thresholds import ThresholdChoice, choose_threshold, softmax_scores
+from vlm_rewards.evaluation.offline.thresholds import (
+    ThresholdChoice,
+    choose_by_signal,
+    choose_threshold,
+    softmax_scores,
+)
 from vlm_rewards.goals import NegativesSpec, PromptTemplate
 from vlm_rewards.hub.reward_file import CALIBRATION_FILE
 from vlm_rewards.hub.saved_reward import CalibrationCurve
@@ -110,7 +115,7 @@ class Calibration:
             sides = [states.rows_of(side) for side in (self._split.calibration, self._split.test)]
             searched: list[dict[str, Any]] = []
             found = [self._calibrate(negatives, images, sides, searched, bars) for negatives in config.negatives]
-            best = max(found, key=lambda one: _merit(one.choice))
+            best = max(found, key=lambda one: self._merit(one.choice))
             path = self._reward_file or folder.path / "reward.yaml"
             self._write_preset(path, best)
             files = [path, self._write_curve(folder.path, best), *self._write_tables(folder.path, found, searched)]
@@ -164,13 +169,8 @@ class Calibration:
             else:
                 del scores[name]
         name = best[0]
-        choices = [
-            choose_threshold(
-                column, labels, calibration.trajectory, config.precision, config.confidence, seed=config.seed
-            )
-            for column in scores[name].T
-        ]
-        picked = max(range(len(choices)), key=lambda index: _merit(choices[index]))
+        choices = [self._choose(column, labels, calibration.trajectory) for column in scores[name].T]
+        picked = max(range(len(choices)), key=lambda index: self._merit(choices[index]))
         choice = choices[picked]
         reward = vary(
             self._variants[name, label].config, tau=config.taus[picked], beta=float(np.clip(choice.beta, 0, 1))
@@ -187,6 +187,20 @@ class Calibration:
         )
         return Calibrated(reward, choice, test)
 
+    def _choose(self, scores: np.ndarray, labels: np.ndarray, trajectories: np.ndarray) -> ThresholdChoice:
+        config = self._config
+        if config.objective == "signal":
+            return choose_by_signal(scores, labels, trajectories)
+        return choose_threshold(scores, labels, trajectories, config.precision, config.confidence, seed=config.seed)
+
+    def _merit(self, choice: ThresholdChoice) -> tuple[bool, float, float]:
+        """Order choices: by signal, or by recall among the precise enough and by precision among the others."""
+        if self._config.objective == "signal":
+            return True, choice.signal, choice.precision
+        if choice.reached:
+            return True, choice.recall, choice.precision
+        return False, choice.precision_bound, choice.recall
+
     def _write_preset(self, path: Path, best: Calibrated) -> None:
         # With a preset below it what is left out would be that one's, and not what was calibrated.
         reward = best.reward.model_dump(mode="json", exclude_unset=self._extends is None)
@@ -201,14 +215,19 @@ class Calibration:
             f"# {self._dataset.name}, families {', '.join(self._task_sets)}; "
             f"{len(self._split.calibration)} trajectories to calibrate, {len(self._split.test)} to test.",
             f"# Calibration: precision {choice.precision:.3f}, lower bound {choice.precision_bound:.3f}, "
-            f"recall {choice.recall:.3f}; asked for {self._config.precision:g}"
-            + ("." if choice.reached else ", which no threshold reaches."),
+            f"recall {choice.recall:.3f}; {choice.signal:.3f} of the trajectories ended rightly; {self._asked(choice)}",
             f"# Test: precision {test.precision:.3f} ({test.precision_interval.low:.3f} to "
             f"{test.precision_interval.high:.3f}), recall {test.recall:.3f} ({test.recall_interval.low:.3f} to "
             f"{test.recall_interval.high:.3f}).",
         ]
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, "\n".join([*lines, body]))
+
+    def _asked(self, choice: ThresholdChoice) -> str:
+        if self._config.objective == "signal":
+            return "asked for the most of these."
+        missed = "." if choice.reached else ", which no threshold reaches."
+        return f"asked for precision {self._config.precision:g}{missed}"
 
     def _write_curve(self, folder: Path, best: Calibrated) -> Path:
         """Write what a saved reward and its card say of the calibration: of the test side, which chose nothing."""
@@ -236,6 +255,7 @@ class Calibration:
                 "calibration_precision": one.choice.precision,
                 "calibration_precision_bound": one.choice.precision_bound,
                 "calibration_recall": one.choice.recall,
+                "calibration_signal": one.choice.signal,
                 "reached": one.choice.reached,
                 **one.test.row(),
             }
@@ -258,6 +278,7 @@ class Calibration:
             "model": config.reward.model,
             "encoder_fingerprint": self._encoder.fingerprint,
             "templates": len(self._templates),
+            "objective": config.objective,
             "precision_asked": config.precision,
             "confidence": config.confidence,
         }
@@ -265,6 +286,7 @@ class Calibration:
     def _log(self, run: MlflowRun, best: Calibrated) -> None:
         metrics = {f"test/{name}": value for name, value in best.test.row().items()}
         metrics |= {"tau": best.reward.tau, "beta": best.reward.beta, "calibration/recall": best.choice.recall}
+        metrics |= {"calibration/signal": best.choice.signal}
         metrics |= {"calibration/precision": best.choice.precision, "reached": float(best.choice.reached)}
         run.log_metrics(metrics, 0)
 
@@ -285,10 +307,3 @@ class Calibration:
             )
         for path in files:
             bars.tell(str(path))
-
-
-def _merit(choice: ThresholdChoice) -> tuple[bool, float, float]:
-    """Order choices: by recall among those that are precise enough, by precision among those that are not."""
-    if choice.reached:
-        return True, choice.recall, choice.precision
-    return False, choice.precision_bound, choice.recall

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SerializeAsAny, field_validator
 
@@ -107,13 +107,17 @@ class CalibrateConfig(OfflineConfig):
     Attributes:
         split: Which trajectories calibrate and which test.
         taus: Temperatures tried.
-        precision: To reach.
+        objective: `precision` takes the most recall among thresholds that are precise enough; `signal` the threshold
+            that ends the most trajectories in a state in which the goal holds, whatever its precision: what an agent
+            can learn from.
+        precision: To reach; `signal` does not ask for it.
         confidence: Confidence of the lower bound on precision that must reach it; 0 asks it of precision itself.
         search: Prompt set to search by average precision on the calibration split; None keeps the reward's template.
     """
 
     split: SplitSpec = SplitSpec()
     taus: tuple[float, ...] = Field(default=(0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2), min_length=1)
+    objective: Literal["precision", "signal"] = "precision"
     precision: float = Field(default=0.9, gt=0, le=1)
     confidence: float = Field(default=0.9, ge=0, lt=1)
     search: str | None = None

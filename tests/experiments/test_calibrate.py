@@ -83,6 +83,17 @@ def test_the_preset_that_is_found_is_right_and_loads_everywhere(
     assert float(searched[0]["average_precision"]) > float(searched[-1]["average_precision"])
 
 
+def test_a_threshold_may_be_chosen_by_what_an_agent_learns_from(options, mlflow_store, tmp_path):
+    output = run(*options, *NAMES, *mlflow_store, "--output", str(tmp_path / "runs"), "--objective", "signal")
+    folder = tmp_path / "runs" / "made-calibration-1"
+    assert "asked for the most of these" in (folder / "reward.yaml").read_text()
+    with (folder / "calibration.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    # The painted frames show what they are: every trajectory that reaches its goal is ended there.
+    assert max(float(row["calibration_signal"]) for row in rows) > 0.5
+    assert "no threshold reaches" not in output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -1,4 +1,4 @@
-"""Does a reward tell episodes that reach their goal from those that do not? Each counts by its highest score."""
+"""What a reward makes of whole episodes: does it tell successes from failures, and which does it end rightly?"""
 
 from dataclasses import dataclass
 
@@ -50,6 +50,40 @@ def success_gap(found: Outcomes) -> float:
     if found.succeeded.all() or not found.succeeded.any():
         return np.nan
     return float(found.best[found.succeeded].mean() - found.best[~found.succeeded].mean())
+
+
+def paid_shares(
+    scores: np.ndarray, labels: np.ndarray, trajectory: np.ndarray, betas: np.ndarray
+) -> npt.NDArray[np.float64]:
+    """Return which share of trajectories a threshold ends rightly, and which wrongly.
+
+    A reward ends an episode at the first state whose score is above beta; that is right where the goal holds there. A
+    low threshold pays too early, a high one never: the first share has its highest value in between, and is what an
+    agent learns from, the share of episodes that are paid times the precision of what is paid.
+
+    Args:
+        scores: float (N,), the states of a trajectory in order.
+        labels: bool (N,), whether the state has reached its goal.
+        trajectory: int (N,), the trajectory of each state.
+        betas: float (B,), thresholds.
+
+    Returns:
+        float64 (B, 2), in [0, 1].
+    """
+    # As rewards compare them: scores of float32 with beta as float32.
+    scores, betas = np.asarray(scores, np.float32), np.asarray(betas, np.float32)
+    right = np.asarray(labels, bool)
+    order = np.argsort(np.asarray(trajectory), kind="stable")
+    starts = np.flatnonzero(np.diff(np.asarray(trajectory)[order], prepend=-1))
+    paid = np.zeros((len(betas), 2))
+    for rows in np.split(order, starts[1:]):
+        highest = np.maximum.accumulate(scores[rows])
+        first = np.searchsorted(highest, betas, side="right")  # of the first state above each
+        ends = first < len(rows)
+        found = right[rows[np.minimum(first, len(rows) - 1)]]
+        paid[:, 0] += ends & found
+        paid[:, 1] += ends & ~found
+    return paid / len(starts)
 
 
 def preference_accuracy(found: Outcomes) -> float:

@@ -1,4 +1,4 @@
-"""Choosing tau and beta: the most recall among thresholds that are precise enough."""
+"""Choosing tau and beta: the most recall among thresholds that are precise enough, or the most to learn from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.offline.cluster_bootstrap import bootstrap_precision_recall
+from vlm_rewards.evaluation.offline.outcomes import paid_shares
 from vlm_rewards.evaluation.offline.precision_recall import precision_and_recall, precision_recall_curve
 
 
@@ -22,6 +23,7 @@ class ThresholdChoice:
         recall: In [0, 1].
         reached: Whether precision (its bound) reaches what was asked for; where no threshold does, this one comes
             nearest.
+        signal: Share of trajectories that it ends in a state in which the goal holds, in [0, 1].
     """
 
     beta: float
@@ -29,6 +31,7 @@ class ThresholdChoice:
     precision_bound: float
     recall: float
     reached: bool
+    signal: float
 
 
 def choose_threshold(
@@ -74,7 +77,36 @@ def choose_threshold(
     else:
         best = int(np.lexsort((curve.recall, bounds))[-1])
     point, recall = precision_and_recall(scores > betas[best], labels)
-    return ThresholdChoice(float(betas[best]), float(point), float(bounds[best]), float(recall), bool(good.any()))
+    ((signal, _),) = paid_shares(scores, labels, clusters, betas[best : best + 1])
+    return ThresholdChoice(
+        float(betas[best]), float(point), float(bounds[best]), float(recall), bool(good.any()), float(signal)
+    )
+
+
+def choose_by_signal(
+    scores: np.ndarray, labels: np.ndarray, clusters: np.ndarray, candidates: int = 200
+) -> ThresholdChoice:
+    """Return the threshold that ends most trajectories rightly.
+
+    That is the share of episodes that are paid times the precision of what is paid: what an agent can learn from,
+    where precision alone says nothing of how seldom it is paid. Nothing is asked for, so `reached` is always true.
+
+    Args:
+        scores: float32 (N,), the states of a trajectory in order.
+        labels: bool (N,).
+        clusters: int (N,), the trajectory of each state.
+        candidates: Thresholds tried, evenly spread over recall.
+
+    Raises:
+        ConfigError: Scores and labels do not fit, or there are no positive or no negative labels.
+    """
+    curve = precision_recall_curve(scores, labels).thinned(candidates)
+    scores, betas = np.asarray(scores, np.float32), _between(curve.betas, scores)
+    signals = paid_shares(scores, labels, clusters, betas)[:, 0]
+    # Of equals the strictest: it pays less that is false.
+    best = int(np.lexsort((betas, signals))[-1])
+    point, recall = precision_and_recall(scores > betas[best], labels)
+    return ThresholdChoice(float(betas[best]), float(point), float(point), float(recall), True, float(signals[best]))
 
 
 def _between(betas: npt.NDArray[np.float32], scores: np.ndarray) -> npt.NDArray[np.float32]:

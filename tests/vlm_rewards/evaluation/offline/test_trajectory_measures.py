@@ -10,7 +10,7 @@ from vlm_rewards.evaluation.offline.dard import dard_distance
 from vlm_rewards.evaluation.offline.epic import epic_distance
 from vlm_rewards.evaluation.offline.goal_confusion import goal_trajectory_confusion, pooled
 from vlm_rewards.evaluation.offline.measure_figures import MEASURES, plot_goal_confusion, plot_measures
-from vlm_rewards.evaluation.offline.outcomes import outcomes, preference_accuracy, success_gap
+from vlm_rewards.evaluation.offline.outcomes import outcomes, paid_shares, preference_accuracy, success_gap
 from vlm_rewards.evaluation.offline.precision_recall import negative_predictive_value
 from vlm_rewards.evaluation.offline.progress import (
     discounted_values,
@@ -18,6 +18,7 @@ from vlm_rewards.evaluation.offline.progress import (
     value_correlation,
     value_order_correlation,
 )
+from vlm_rewards.evaluation.offline.thresholds import choose_by_signal, choose_threshold
 
 # Two trajectories that reach their goal (at their third and second state) and one that does not.
 TRAJECTORY = np.array([4, 4, 4, 4, 7, 7, 9, 9, 9])
@@ -78,6 +79,29 @@ def test_gap_and_preferences_compare_the_highest_scores():
     # Of goals with successes alone or failures alone there is no pair.
     assert np.isnan(preference_accuracy(outcomes(SCORES, LABELS, TRAJECTORY, GOALS)))
     assert np.isnan(success_gap(outcomes(SCORES, np.zeros(9), TRAJECTORY, GOALS)))
+
+
+def test_an_episode_ends_rightly_where_its_first_paid_state_has_the_goal():
+    found = paid_shares(SCORES, LABELS, TRAJECTORY, np.array([0.4, 0.6, 0.85, 0.9]))
+    # At 0.4 the first trajectory is paid for its second state, wrongly; above 0.5 for its fourth, rightly.
+    np.testing.assert_allclose(found, np.array([[1, 2], [2, 1], [1, 1], [0, 0]]) / 3)
+    rng = np.random.default_rng(2)
+    trajectory = rng.integers(0, 9, 80)  # rows of several in between
+    scores, labels = rng.random(80).astype(np.float32), rng.random(80) < 0.4
+    for beta, (rightly, wrongly) in zip(
+        [0.2, 0.5, 0.8], paid_shares(scores, labels, trajectory, [0.2, 0.5, 0.8]), strict=True
+    ):
+        first = [np.flatnonzero((trajectory == t) & (scores > np.float32(beta)))[:1] for t in range(9)]
+        assert rightly == pytest.approx(sum(labels[i].sum() for i in first) / 9)
+        assert rightly + wrongly == pytest.approx(sum(len(i) for i in first) / 9)
+
+
+def test_the_threshold_of_most_signal_pays_neither_too_early_nor_never():
+    choice = choose_by_signal(SCORES, LABELS, TRAJECTORY)
+    assert 0.5 < choice.beta < 0.8
+    assert (choice.signal, choice.reached) == (pytest.approx(2 / 3), True)
+    assert choice.precision == pytest.approx(2 / 3)
+    assert choose_threshold(SCORES, LABELS, TRAJECTORY, precision=0.5, confidence=0).signal <= choice.signal
 
 
 def test_preferences_are_the_area_under_the_curve_weighted_by_pairs():
