@@ -81,8 +81,8 @@ class GroupedCorrelation:
     Attributes:
         rho: Correlation of the ranks that arms have in their own group, in [-1, 1]; NaN where one side has one value
             only.
-        low: Lower end of its 95 % interval, by bootstrap over groups.
-        high: Upper end.
+        low: Lower end of its 95 % interval, by bootstrap over groups, in [-1, 1].
+        high: Upper end, in [-1, 1].
         groups: How many groups of two arms or more.
         arms: How many arms these have.
     """
@@ -128,11 +128,14 @@ def grouped_rank_correlation(
 
 
 def ranks_within(values: npt.NDArray[np.float64], groups: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-    """Return ranks within groups, scaled to [-1, 1], ties sharing theirs; NaN in a group of one, which has no order.
+    """Return ranks within groups; ties share theirs.
 
     Args:
-        values: float64 (N,).
-        groups: (N,), equal for values of one group.
+        values: float64 (N,), in the units of what is ranked.
+        groups: (N,) of any dtype, equal for values of one group.
+
+    Returns:
+        float64 (N,), scaled to [-1, 1]; NaN in a group of one, which has no order.
     """
     ranks = np.full(len(values), np.nan)
     for group in np.unique(groups):
