@@ -130,6 +130,8 @@ class TrainConfig(StrictConfig):
         sampling: How experience is gathered.
         exploring_starts: Begins some training episodes elsewhere; None begins all where the environment does.
         agent: The agent's networks.
+        begin_with: Folder of a run whose newest networks this one begins with, of the same algorithm and sizes; None
+            begins with random ones.
         algorithm: What learns, by name, with its hyperparameters. APPO and IMPALA sample while they learn: they need
             `sampling.num_env_runners`, pay on many cores, and give no two equal runs.
         evaluation: How the agent is judged.
@@ -148,6 +150,7 @@ class TrainConfig(StrictConfig):
     sampling: SamplingConfig = SamplingConfig()
     exploring_starts: ExploringStarts | None = None
     agent: GoalModuleConfig = GoalModuleConfig()
+    begin_with: str | None = None
     algorithm: Annotated[SerializeAsAny[CommonHyperparameters], BeforeValidator(ALGORITHMS.parse)] = (
         PPOHyperparameters()
     )

@@ -15,7 +15,7 @@ from experiments.shared.run_folder import RunFolder
 from experiments.training.config import TrainConfig
 from experiments.training.console import success_table
 from experiments.training.environments import evaluation_env, task_set_of
-from experiments.training.restoring import restoring
+from experiments.training.restoring import MODULE_IN_CHECKPOINT, restoring
 from experiments.training.results import evaluate_and_record
 from experiments.training.run import REPOSITORY
 from experiments.viewing.sources import write_page_beside
@@ -24,9 +24,6 @@ from vlm_rewards.service import RewardClient
 from vlm_rewards.service.served_by import connect
 from vlm_rewards.tracking import MlflowRun, flatten, provenance_tags
 from vlm_rewards.tracking.store import default_uri
-
-# Where RLlib keeps the only policy's networks in a checkpoint of an algorithm.
-MODULE_IN_CHECKPOINT = Path("learner_group", "learner", "rl_module", "default_policy")
 
 
 class Evaluation:

@@ -7,6 +7,9 @@ from pathlib import Path
 from vlm_rewards.errors import ConfigError, VLMRewardsError
 from vlm_rewards.rllib import health
 
+# Where RLlib keeps the only policy's networks in a checkpoint of an algorithm.
+MODULE_IN_CHECKPOINT = Path("learner_group", "learner", "rl_module", "default_policy")
+
 
 @contextmanager
 def restoring(checkpoint: Path) -> Iterator[Path]:

@@ -21,6 +21,7 @@ from experiments.training.environments import evaluation_env, replay_in_words, t
 from experiments.training.loop import TrainingLoop, Watcher, seed_after
 from experiments.training.restoring import restoring
 from experiments.training.results import Results, evaluate, evaluate_and_record
+from experiments.training.warm_start import give_networks, newest_checkpoint
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.curve_point import last_quarter_precision
 from vlm_rewards.reward_model import RewardDescription
@@ -104,6 +105,7 @@ class Training:
         if self._state is not None and self._state.finished:
             raise ConfigError(f"the run in {folder.path} has finished already; start a new one without --resume")
         self._state = folder.restorable(watcher.stage)
+        self._begin_with = newest_checkpoint(config.begin_with, watcher.notice) if config.begin_with else None
         self._uri = config.tracking.uri or default_uri(folder.path.parent)
         self._task_set = task_set_of(config)
         self._evaluation_env = functools.partial(evaluation_env, config)
@@ -136,6 +138,8 @@ class Training:
             self._start_tracking(description) as run,
             named_signals(),
         ):
+            if self._begin_with is not None and (self._state is None or self._state.checkpoint is None):
+                give_networks(algorithm, self._begin_with)
             if self._state is None:
                 self._state = RunState(mlflow_run_id=run.run_id)
                 self.folder.write_state(self._state)

@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 
 from experiments.shared.run_folder import RunFolder
-from experiments.training.restoring import restoring
+from experiments.training.restoring import MODULE_IN_CHECKPOINT, restoring
 from experiments.under_pressure.config import TaskSpec
 from experiments.under_pressure.recording import Actor, Recorder, Recording, Start, task_env
 from vlm_rewards.encoders import Encoder
@@ -76,7 +76,6 @@ def record_agent(
     # Imported here: only an agent that RLlib trained needs it.
     from ray.rllib.core.rl_module import RLModule
 
-    from experiments.training.evaluation import MODULE_IN_CHECKPOINT
     from vlm_rewards.evaluation.module_policy import ModulePolicy
 
     trained = RunFolder.existing(run).config().get("environment", {}).get("options", {})

@@ -6,7 +6,7 @@ import yaml
 
 from experiments.shared.preset_files import load_preset
 from experiments.shared.run_folder import RunFolder
-from experiments.training.evaluation import MODULE_IN_CHECKPOINT
+from experiments.training.restoring import MODULE_IN_CHECKPOINT
 from experiments.under_pressure.agents import LatestObservation, checkpoints_of, record_agent
 from experiments.under_pressure.config import PressureConfig
 from experiments.under_pressure.recording import Recorder, Recording, act_at_random, follow, plan_starts, task_env
