@@ -37,6 +37,8 @@ _SHORT = {
     "value_kendall": "tau, value",
     "success_gap": "gap",
     "preference_accuracy": "preference accuracy",
+    "paid_rightly": "ended rightly",
+    "paid_wrongly": "ended wrongly",
     "own_goal_first": "own goal first",
     "own_goal_gap": "own goal gap",
 }

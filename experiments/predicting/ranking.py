@@ -12,7 +12,7 @@ from experiments.predicting.settings import Measured, Setting
 from vlm_rewards.evaluation.statistics import ranks_within
 
 # More is better but for these, of which less is.
-_LESS = ("calibration_error", "epic_distance", "epic_distance_best", "dard_distance")
+_LESS = ("calibration_error", "epic_distance", "epic_distance_best", "dard_distance", "paid_wrongly")
 _FEWEST = 4
 
 

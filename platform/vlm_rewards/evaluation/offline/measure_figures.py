@@ -13,6 +13,8 @@ MEASURES = {
     "roc_auc": ("area under ROC", (0, 1), True),
     "negative_predictive_value": ("negative predictive value", (0, 1), True),
     "preference_accuracy": ("preference accuracy", (0, 1), True),
+    "paid_rightly": ("episodes ended rightly", (0, 1), True),
+    "paid_wrongly": ("episodes ended wrongly", (0, 1), False),
     "own_goal_first": ("own goal scores highest", (0, 1), True),
     "value_order_correlation": ("value-order correlation", (-1, 1), True),
     "time_kendall_tau": ("Kendall's tau with time", (-1, 1), True),

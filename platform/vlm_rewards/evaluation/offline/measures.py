@@ -16,7 +16,7 @@ from vlm_rewards.evaluation.offline.dard import dard_distance
 from vlm_rewards.evaluation.offline.dataset import States
 from vlm_rewards.evaluation.offline.epic import epic_distance
 from vlm_rewards.evaluation.offline.goal_confusion import GoalTrajectoryConfusion, pooled
-from vlm_rewards.evaluation.offline.outcomes import outcomes, preference_accuracy, success_gap
+from vlm_rewards.evaluation.offline.outcomes import outcomes, paid_shares, preference_accuracy, success_gap
 from vlm_rewards.evaluation.offline.precision_recall import (
     PrecisionRecallCurve,
     average_precision,
@@ -60,6 +60,8 @@ class OfflineMeasures:
         value_kendall: Kendall's tau of the same, in [-1, 1].
         success_gap: Highest score of successes over that of failures, in the units of the score.
         preference_accuracy: How often a success scores higher than a failure at the same goal, in [0, 1].
+        paid_rightly: Share of trajectories that the reward at `beta` ends where the goal holds, in [0, 1].
+        paid_wrongly: Share that it ends where the goal does not hold, in [0, 1].
         own_goal_first: Share of successes whose own goal scores highest of its family, in [0, 1]; NaN where scores
             under other goals were not given.
         own_goal_gap: Score of the own goal over the others', in the units of the score; NaN as above.
@@ -88,6 +90,8 @@ class OfflineMeasures:
     value_kendall: float
     success_gap: float
     preference_accuracy: float
+    paid_rightly: float
+    paid_wrongly: float
     own_goal_first: float = np.nan
     own_goal_gap: float = np.nan
 
@@ -120,6 +124,8 @@ class OfflineMeasures:
             "value_kendall": self.value_kendall,
             "success_gap": self.success_gap,
             "preference_accuracy": self.preference_accuracy,
+            "paid_rightly": self.paid_rightly,
+            "paid_wrongly": self.paid_wrongly,
             "own_goal_first": self.own_goal_first,
             "own_goal_gap": self.own_goal_gap,
         }
@@ -161,6 +167,7 @@ def measure(
     distances = [epic_distance(scores > limit, labels, goals) for limit in curve.thinned(_EPIC_BETAS).betas]
     ended = outcomes(scores, labels, clusters, goals)
     spearman, kendall = value_correlation(scores, labels, clusters, goals)
+    ((rightly, wrongly),) = paid_shares(scores, labels, clusters, np.array([beta]))
     own_goal_first, own_goal_gap = pooled(confusions)
     return OfflineMeasures(
         states=len(states),
@@ -188,6 +195,8 @@ def measure(
         value_kendall=kendall,
         success_gap=success_gap(ended),
         preference_accuracy=preference_accuracy(ended),
+        paid_rightly=float(rightly),
+        paid_wrongly=float(wrongly),
         own_goal_first=own_goal_first,
         own_goal_gap=own_goal_gap,
     )
