@@ -42,6 +42,11 @@ def resolve_model(model: str) -> str:
         return model
     if _HUB_ID.fullmatch(model) and not model.startswith("."):
         return model
+    if model.count("/") > 1:  # no hub id, and no name misspelt
+        raise ConfigError(
+            f"unknown model {model[:200]!r}: there is no such folder; make it first, as the preset that "
+            "names it says, or name another folder, a packaged model or a hub id"
+        )
     hint = near_matches(model, ["fake", *packaged_models()])
     raise ConfigError(f"unknown model {model[:200]!r}; {hint} (a folder or a hub id such as owner/name works too)")
 
