@@ -12,6 +12,7 @@ import typer
 
 from experiments.shared.command import Command, Invocation, Option, Output
 from experiments.shared.job_storage import output_root, results_path
+from vlm_rewards.errors import ConfigError
 
 HELP = """Judge the [bold]reward-hacking alarm[/bold] on trainings that are over.
 
@@ -33,6 +34,9 @@ def _write(invocation: Invocation) -> None:
     # Imported here: `--help` should not wait for MLflow.
     from experiments.hacking.report import write
 
+    for name, least in (("minimum_window", 2), ("significance", 0)):
+        if (value := invocation.options[name]) is not None and value < least:
+            raise ConfigError(f"--{name.replace('_', '-')} must be at least {least}, not {value}")
     folder = invocation.output if invocation.output_given else invocation.output / "hacking_alarm"
     parameters = {
         name: value for name in ("minimum_window", "significance") if (value := invocation.options[name]) is not None
