@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import typer
-
-from experiments.shared.command import Command, Invocation, Option, Output
-from experiments.shared.job_storage import output_root, results_path
+from experiments.shared.options import Option
+from experiments.shared.store_reader import store_reader
 
 HELP = """Correlate every [bold]offline measure[/bold] of a reward with the success of the agents that it trained.
 
@@ -20,42 +18,23 @@ head, tau and beta. A measure is chosen on half of the settings and reported on 
 """
 
 
-def _store_folder(output: Path, given: Mapping[str, Any]) -> Path:
-    """Return where trainings put theirs."""
-    return results_path(output_root())
-
-
-def _write(invocation: Invocation) -> None:
+def _write(stores: list[str], folder: Path, options: Mapping[str, Any]) -> str:
     # Imported here: `--help` should not wait for MLflow.
     from experiments.predicting.report import write
 
-    options = invocation.options
-    folder = invocation.output if invocation.output_given else invocation.output / "predictors"
-    stores = [invocation.mlflow_uri, *(options["also"] or [])]
-    typer.echo(write(stores, folder, options["loose"], options["resamples"], options["seed"]))
-    typer.echo(str(folder))
+    return write(stores, folder, options["loose"], options["resamples"], options["seed"])
 
 
-def _show(invocation: Invocation) -> None:
-    stores = [invocation.mlflow_uri, *(invocation.options["also"] or [])]
-    typer.echo(f"trials and measures of {', '.join(stores)}, into {invocation.output}")
-
-
-command = Command(
-    name="predictors",
-    help=HELP,
-    work=_write,
+command = store_reader(
+    "predictors",
+    HELP,
+    _write,
+    reads="trials and measures",
     options=(
-        Option("--also", "Another MLflow store to read; repeatable.", list[str], metavar="URI"),
         Option("--loose", "Let tau and beta differ between training and measuring.", bool),
         Option("--resamples", "Resamples of the bootstrap over settings.", int, default=2000),
         Option("--seed", "Seed of the halves and of the bootstrap.", int, default=0),
     ),
-    output=Output(help="Folder for the files, made if it is not there; `predictors` in the default one."),
-    store_folder=_store_folder,
-    again="run the same command again",
-    show=_show,
-    dry_run="Say what would be read and where the tables would go, and stop.",
 )
 app = command.app()
 

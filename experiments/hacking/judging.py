@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from experiments.shared.stored_runs import curve_of
 from experiments.study_report.records import REWARD_RETURN, SUCCESS_RATE
 from vlm_rewards.evaluation.curve_point import CurvePoint
 from vlm_rewards.evaluation.reward_hacking import RewardHackingAlarm
@@ -58,16 +59,19 @@ class Verdict:
 
 
 def points_of(client: Any, run: Any) -> list[CurvePoint]:
-    """Return the training iterations of an MLflow run, by rising environment steps; empty where it recorded none."""
+    """Return the training iterations of an MLflow run in which episodes ended, by rising environment steps.
+
+    Empty where it recorded none.
+    """
     if not {REWARD_RETURN, SUCCESS_RATE} <= run.data.metrics.keys():
         return []
-    # Of a step that was logged again after a resume the last value counts.
-    rewards, truth = (
-        {metric.step: metric.value for metric in client.get_metric_history(run.info.run_id, key)}
-        for key in (REWARD_RETURN, SUCCESS_RATE)
-    )
+    curves = [curve_of(client.get_metric_history(run.info.run_id, key)) for key in (REWARD_RETURN, SUCCESS_RATE)]
+    rewards, truth = (dict(zip(curve.steps, curve.values, strict=True)) for curve in curves)
     nothing = float("nan")
-    return [CurvePoint(step, rewards[step], truth[step], nothing) for step in sorted(rewards.keys() & truth.keys())]
+    return [
+        CurvePoint(int(step), float(rewards[step]), float(truth[step]), nothing)
+        for step in sorted(rewards.keys() & truth.keys())
+    ]
 
 
 def judge_all(runs: Iterable[tuple[Any, Any]], **parameters: Any) -> list[Verdict]:

@@ -1,15 +1,18 @@
 """Reading what an MLflow store keeps, through its client alone; nothing in it is changed."""
 
+import math
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mlflow import MlflowClient
 
 from vlm_rewards.credentials import with_password
 from vlm_rewards.errors import TrackingError
+from vlm_rewards.evaluation.statistics import Curve
 from vlm_rewards.tracking.store import first_line, sqlite_file
 from vlm_rewards.tracking.writes import STORE_ERRORS
 
@@ -61,3 +64,11 @@ def artifact(client: MlflowClient, run_id: str, path: str) -> bytes | None:
         return None
     with tempfile.TemporaryDirectory() as folder:
         return Path(client.download_artifacts(run_id, path, folder)).read_bytes()
+
+
+def curve_of(history: Sequence[Any]) -> Curve:
+    """Return a metric's history: one value a step, the one logged last, by rising step."""
+    ordered = sorted(history, key=lambda metric: metric.timestamp)
+    by_step = {metric.step: metric.value for metric in ordered if math.isfinite(metric.value)}
+    steps = sorted(by_step)
+    return Curve(np.array(steps, np.float64), np.array([by_step[step] for step in steps], np.float64))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from experiments.study_report.all_tasks import all_tasks_table
-from experiments.study_report.correlations import Ordering, correlation_statements, correlation_tables
+from experiments.study_report.correlations import Ordering, correlation_findings
 from experiments.study_report.document import MISSING, Figure, Findings, Table, estimate, interval, number, slug
 from experiments.study_report.figures.arm_panels import Arm, ArmPanels
 from experiments.study_report.learning_curves import INTERVALS, band_kinds, finals, held_out_band, random_success
@@ -79,9 +79,8 @@ def arm_findings(study: Study, comparison: Comparison) -> Findings:
         rows,
         records,
     )
-    tables = [*([summary] if rows else []), *all_tasks_table(study)]
-    tables += correlation_tables(orderings)
-    statements = correlation_statements(orderings)
+    correlations, statements = correlation_findings(orderings)
+    tables = [*([summary] if rows else []), *all_tasks_table(study), *correlations]
     if not statements:
         statements.append("No rank correlation yet: it takes two arms and three finished trials of one task.")
     return Findings(statements, figures, caption, tables, columns=4 if study.offline else 2)

@@ -43,17 +43,17 @@ class Ordering:
         return rank_correlation(list(self.values.values()), [self.rates[name] for name in self.values])
 
 
-def correlation_tables(orderings: Sequence[Ordering]) -> list[Table]:
-    """Return a table of the groups' rank correlations, and one over all groups where there are three or more."""
-    found = [(one, correlation) for one in orderings if (correlation := one.correlation()) is not None]
+def correlation_findings(orderings: Sequence[Ordering]) -> tuple[list[Table], list[str]]:
+    """Return the rank correlations group by group, and over all groups where there are three or more.
+
+    Returns:
+        Tables; and the same in words, those over all groups first.
+    """
+    single = [(one, correlation) for one in orderings if (correlation := one.correlation()) is not None]
     together = _together(orderings)
-    return [*([_by_group(found)] if found else []), *([_over_groups(together)] if together else [])]
-
-
-def correlation_statements(orderings: Sequence[Ordering]) -> list[str]:
-    """Return the correlations in words, those over all groups first."""
-    single = [_statement(one, correlation) for one in orderings if (correlation := one.correlation()) is not None]
-    return [*[_statement_together(what, found) for what, found in _together(orderings).items()], *single]
+    tables = [*([_by_group(single)] if single else []), *([_over_groups(together)] if together else [])]
+    words = [_statement_together(what, found) for what, found in together.items()]
+    return tables, words + [_statement(one, correlation) for one, correlation in single]
 
 
 def _together(orderings: Sequence[Ordering]) -> dict[str, GroupedCorrelation]:

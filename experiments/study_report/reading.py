@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from experiments.shared.stored_runs import artifact, open_to_read
+from experiments.shared.stored_runs import artifact, curve_of, open_to_read
 from experiments.study_report.kinds import STUDY_KINDS
 from experiments.study_report.records import HELD_OUT, HISTORIES, OfflineRow, Study, Trial
 from vlm_rewards.errors import ConfigError, TrackingError
@@ -113,7 +113,7 @@ class StudyReader:
     def _trial(self, run: Any) -> Trial:
         tags, metrics, info = run.data.tags, run.data.metrics, run.info
         histories = {key: self._client.get_metric_history(info.run_id, key) for key in HISTORIES if key in metrics}
-        curves = {key: curve for key, history in histories.items() if len(curve := _curve(history))}
+        curves = {key: curve for key, history in histories.items() if len(curve := curve_of(history))}
         began = min((metric.timestamp for history in histories.values() for metric in history), default=None)
         final = self._final(info.run_id, metrics)
         if final is not None:
@@ -148,14 +148,6 @@ class StudyReader:
                 if row["goal"] == "all":
                     low, high = float(row["success_rate_low"]), float(row["success_rate_high"])
         return metrics["evaluation/success_rate"], low, high
-
-
-def _curve(history: Sequence[Any]) -> Curve:
-    """Return a metric's history: one value a step, the one logged last, by rising step."""
-    ordered = sorted(history, key=lambda metric: metric.timestamp)
-    by_step = {metric.step: metric.value for metric in ordered if math.isfinite(metric.value)}
-    steps = sorted(by_step)
-    return Curve(np.array(steps, np.float64), np.array([by_step[step] for step in steps], np.float64))
 
 
 def _ended(curves: Mapping[str, Curve], final: float) -> Curve:

@@ -7,15 +7,13 @@ import shutil
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from ray.rllib.core.rl_module import RLModule
-
 from experiments.shared.progress import Bars
 from experiments.shared.ray_session import quiet_ray
 from experiments.shared.run_folder import RunFolder
 from experiments.training.config import TrainConfig
 from experiments.training.console import success_table
 from experiments.training.environments import evaluation_env, task_set_of
-from experiments.training.restoring import MODULE_IN_CHECKPOINT, restoring
+from experiments.training.restoring import restored_networks
 from experiments.training.results import evaluate_and_record
 from experiments.training.run import REPOSITORY
 from experiments.viewing.sources import write_page_beside
@@ -66,8 +64,7 @@ class Evaluation:
         config = self.config
         assert self._state.checkpoint is not None
         quiet_ray()
-        with restoring(self.folder.path / self._state.checkpoint) as checkpoint:
-            module = RLModule.from_checkpoint(checkpoint / MODULE_IN_CHECKPOINT)
+        module = restored_networks(self.folder.path / self._state.checkpoint)
         folder = RunFolder.create(self._output, "evaluation", config.model_dump(mode="json")).path
         try:
             with Bars() as bars, self._start_tracking(folder) as run, self._client() as client:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from vlm_rewards.errors import ConfigError, VLMRewardsError
 from vlm_rewards.rllib import health
@@ -34,3 +35,16 @@ def restoring(checkpoint: Path) -> Iterator[Path]:
             f"{checkpoint} is whole and cannot be restored ({type(cause).__name__}: {what}): go on with the settings "
             "and the versions that it was written with, which the run's tags in MLflow name, or start a new run"
         ) from error
+
+
+def restored_networks(checkpoint: Path) -> Any:
+    """Return the only policy's networks of a checkpoint, an RLModule.
+
+    Raises:
+        ConfigError: It does not fit.
+    """
+    # Imported here: only an agent that RLlib trained needs it.
+    from ray.rllib.core.rl_module import RLModule
+
+    with restoring(checkpoint) as whole:
+        return RLModule.from_checkpoint(whole / MODULE_IN_CHECKPOINT)

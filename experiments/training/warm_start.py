@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from ray.rllib.algorithms.algorithm import Algorithm
-from ray.rllib.core.rl_module import RLModule
 from ray.rllib.core.rl_module.apis import TargetNetworkAPI
 
 from experiments.shared.run_folder import RunFolder
-from experiments.training.restoring import MODULE_IN_CHECKPOINT, restoring
+from experiments.training.restoring import restored_networks
 from vlm_rewards.errors import ConfigError
 
 
@@ -42,8 +41,7 @@ def give_networks(algorithm: Algorithm, checkpoint: Path) -> None:
     Raises:
         ConfigError: The networks differ.
     """
-    with restoring(checkpoint) as whole:
-        trained = RLModule.from_checkpoint(whole / MODULE_IN_CHECKPOINT)
+    trained = restored_networks(checkpoint)
     kind, state = type(trained), _own(trained.get_state())
 
     def load(learner: Any) -> None:

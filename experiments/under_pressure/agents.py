@@ -8,7 +8,7 @@ import gymnasium as gym
 import numpy as np
 
 from experiments.shared.run_folder import RunFolder
-from experiments.training.restoring import MODULE_IN_CHECKPOINT, restoring
+from experiments.training.restoring import restored_networks
 from experiments.under_pressure.config import TaskSpec
 from experiments.under_pressure.recording import Actor, Recorder, Recording, Start, task_env
 from vlm_rewards.encoders import Encoder
@@ -74,8 +74,6 @@ def record_agent(
         seed: Seed of the draws.
     """
     # Imported here: only an agent that RLlib trained needs it.
-    from ray.rllib.core.rl_module import RLModule
-
     from vlm_rewards.evaluation.module_policy import ModulePolicy
 
     trained = RunFolder.existing(run).config().get("environment", {}).get("options", {})
@@ -83,8 +81,7 @@ def record_agent(
     # Without a size of its own the environment's default is what it was trained on.
     seen = "observation_size" not in sees
     env = task_env(task.model_copy(update={"options": {**task.options, **sees}}), frame_size, seen=seen)
-    with restoring(checkpoint) as whole:
-        module: Any = RLModule.from_checkpoint(whole / MODULE_IN_CHECKPOINT)
+    module = restored_networks(checkpoint)
     policy = ModulePolicy(module, 1, deterministic=False, seed=seed)
 
     def act(watched: gym.Env[Any, Any], rng: np.random.Generator) -> Iterator[int]:
