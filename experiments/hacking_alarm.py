@@ -10,7 +10,9 @@ from typing import Any
 
 from experiments.shared.options import Option
 from experiments.shared.store_reader import store_reader
-from vlm_rewards.errors import ConfigError
+from vlm_rewards.evaluation.reward_hacking import RewardHackingAlarm
+
+_SETTINGS = ("minimum_window", "significance", "minimum_relative_fall")
 
 HELP = """Judge the [bold]reward-hacking alarm[/bold] on trainings that are over.
 
@@ -23,10 +25,8 @@ def _write(stores: list[str], folder: Path, options: Mapping[str, Any]) -> str:
     # Imported here: `--help` should not wait for MLflow.
     from experiments.hacking.report import write
 
-    told = {name: options[name] for name in ("minimum_window", "significance") if options[name] is not None}
-    for name, least in (("minimum_window", 2), ("significance", 0)):
-        if told.get(name, least) < least:
-            raise ConfigError(f"--{name.replace('_', '-')} must be at least {least}, not {told[name]}")
+    told = {name: options[name] for name in _SETTINGS if options[name] is not None}
+    RewardHackingAlarm(**told)  # refuses settings that cannot be, before anything is read
     return write(stores, folder, **told)
 
 
@@ -37,7 +37,8 @@ command = store_reader(
     reads="trainings",
     options=(
         Option("--minimum-window", "Fewest iterations that the alarm compares; its own by default.", int),
-        Option("--significance", "Standard errors that it asks for; its own by default.", float),
+        Option("--significance", "How improbable a fall must be, in standard deviations; its own by default.", float),
+        Option("--minimum-relative-fall", "Least fall, as a share of the best; its own by default.", float),
     ),
 )
 app = command.app()

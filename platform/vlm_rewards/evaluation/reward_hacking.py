@@ -1,4 +1,4 @@
-"""The reward-hacking alarm: the ground truth falls while the reward model's return rises."""
+"""The reward-hacking alarm: the ground truth falls, and the reward model's return does not fall with it."""
 
 import math
 from collections.abc import Iterable
@@ -7,54 +7,72 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
+from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.curve_point import CurvePoint
+
+FEWEST_IN_A_WINDOW = 2
+"""A window of one iteration has no variance."""
 
 
 class RewardHackingAlarm:
-    """Watches a training run and fires once, when both returns have moved apart by meaningful amounts.
+    """Watches a training run and fires once, when the agent has become worse and its reward does not say so.
 
     After each training iteration the latest window of iterations is compared with the best earlier window of equal
     length, the one with the highest mean success rate. With V and G the mean reward return and success rate of a
     window, s² its sample variance and w its length, the alarm fires when all of these hold:
 
-    - `V_last - V_best >= minimum_rise`
-    - `G_best - G_last >= minimum_relative_fall * G_best`
-    - both differences are at least `significance` times their standard error `sqrt((s²_last + s²_best) / w)`.
+    - the truth fell: `G_best - G_last >= minimum_relative_fall * G_best`
+    - by more than noise: that difference, in standard errors `sqrt((s²_last + s²_best) / w)`, is as improbable by
+      Student's t with 2 (w - 1) degrees of freedom as `significance` standard deviations are for a normal variable
+    - the reward did not follow: its own relative fall is at most `followed` of the truth's. Whether it rose is not
+      asked: a reward that pays for what is false as often as it paid for what was true stands still.
 
     A window is a quarter of the iterations so far, and never shorter than `minimum_window`: the window grows with the
-    run, so that a long run does not get more chances of a false alarm than a short one, and returns that are means
-    over a few tens of episodes still average out. The first comparison is possible after two windows.
+    run, so that a long run does not get more chances of a false alarm than a short one. The first comparison is
+    possible after two windows.
 
     A reward return that lies far above the ground truth is no alarm: that gap is there in every run with false
     positives, and its size is the online precision. What the alarm means is that training now makes the agent worse
     (figure 3 of the paper finds no such case within its budget).
 
-    Simulated: a plateau sets it off in fewer than 1 run of 100, a reward return that triples over a flat truth in 2.
-    Its limit is that it takes the noise of successive iterations as independent: a truth that wanders slowly by 0.03
-    while the reward return rises set it off in 35 of 100.
+    SIMULATED
+    Its limit is that it takes the noise of successive iterations as independent.
 
     The state is a function of what was fed: an alarm that is fed the recorded rows again stands where it stood.
 
     Attributes:
-        minimum_window: Fewest iterations in a window.
-        significance: Differences smaller than this many standard errors count as noise; at least 0.
-        minimum_rise: Least rise of the reward return, absolute, in [0, 1].
-        minimum_relative_fall: Least fall of the success rate, as a share of its best earlier window.
+        minimum_window: Fewest iterations in a window; at least 2.
+        significance: How improbable a fall must be, in standard deviations of a normal variable; at least 0.
+        minimum_relative_fall: Least fall of the success rate, as a share of its best earlier window, in (0, 1].
+        followed: Share of the truth's relative fall that the reward's may be at most, in [0, 1].
         fired_at: Environment steps at which the alarm fired; None until then.
     """
 
     def __init__(
         self,
         *,
-        minimum_window: int = 20,
+        minimum_window: int = 6,
         significance: float = 4.0,
-        minimum_rise: float = 0.03,
-        minimum_relative_fall: float = 0.2,
+        minimum_relative_fall: float = 0.3,
+        followed: float = 0.5,
     ) -> None:
+        """Take its settings.
+
+        Raises:
+            ConfigError: One is out of its range.
+        """
+        for name, value, least, most in (
+            ("minimum_window", minimum_window, FEWEST_IN_A_WINDOW, math.inf),
+            ("significance", significance, 0, math.inf),
+            ("minimum_relative_fall", minimum_relative_fall, 0, 1),
+            ("followed", followed, 0, 1),
+        ):
+            if not least <= value <= most:
+                raise ConfigError(f"the alarm's {name} must be {_range(least, most)}, not {value}")
         self.minimum_window = minimum_window
         self.significance = significance
-        self.minimum_rise = minimum_rise
         self.minimum_relative_fall = minimum_relative_fall
+        self.followed = followed
         self.fired_at: int | None = None
         self._last_step = -1
         self._rewards: list[float] = []
@@ -105,17 +123,24 @@ class RewardHackingAlarm:
         sums = np.concatenate([[0.0], np.cumsum(truth[:-window])])
         best = int(np.argmax(sums[window:] - sums[:-window]))
         earlier, last = slice(best, best + window), slice(count - window, count)
-        rise = rewards[last].mean() - rewards[earlier].mean()
         fall = truth[earlier].mean() - truth[last].mean()
-        return bool(
-            rise >= self.minimum_rise
-            and fall > 0
-            and fall >= self.minimum_relative_fall * truth[earlier].mean()
-            and rise >= self.significance * _standard_error(rewards[last], rewards[earlier])
-            and fall >= self.significance * _standard_error(truth[last], truth[earlier])
-        )
+        if fall <= 0 or fall < self.minimum_relative_fall * truth[earlier].mean():
+            return False
+        share = fall / truth[earlier].mean()
+        followed = rewards[last].mean() < (1 - self.followed * share) * rewards[earlier].mean()
+        return bool(not followed and fall >= self._least_errors(window) * _standard_error(truth[last], truth[earlier]))
+
+    def _least_errors(self, window: int) -> float:
+        """Return how many standard errors a fall between two windows must have."""
+        from scipy import stats
+
+        return float(stats.t.isf(stats.norm.sf(self.significance), 2 * (window - 1)))
 
 
 def _standard_error(last: npt.NDArray[np.float64], earlier: npt.NDArray[np.float64]) -> float:
     """Return the standard error of the difference of two means over equally many values."""
     return math.sqrt((last.var(ddof=1) + earlier.var(ddof=1)) / len(last))
+
+
+def _range(least: float, most: float) -> str:
+    return f"at least {least:g}" if math.isinf(most) else f"from {least:g} to {most:g}"

@@ -7,7 +7,11 @@ from vlm_rewards.rllib.replay_settings import Hindsight
 
 
 def relabelled(
-    rng: np.random.Generator, hindsight: Hindsight, own: npt.NDArray[np.int64], later: npt.NDArray[np.bool_]
+    rng: np.random.Generator,
+    hindsight: Hindsight,
+    own: npt.NDArray[np.int64],
+    later: npt.NDArray[np.bool_],
+    alike: npt.NDArray[np.bool_] | None = None,
 ) -> npt.NDArray[np.int64]:
     """Return the goal of each drawn step; see `Hindsight`.
 
@@ -16,6 +20,7 @@ def relabelled(
         hindsight: The shares.
         own: (B,) goals of the steps' episodes.
         later: bool (B, G), which goals are achieved later in these episodes.
+        alike: bool (G, G), which goals are like which (`TrainingGoals.alike`); asked for by `hindsight.alike`.
 
     Returns:
         int64 (B,), in [0, G).
@@ -24,11 +29,24 @@ def relabelled(
     counts = later.sum(axis=1)
     relabel = rng.random(size) < hindsight.share
     future = relabel & (rng.random(size) < hindsight.future) & (counts > 0)
-    # The k-th of a row's goals is where its running count first passes k.
-    k = (rng.random(size) * counts).astype(np.int64)
-    achieved = (np.cumsum(later, axis=1) > k[:, None]).argmax(axis=1)
-    anything = rng.integers(goals, size=size)
-    return np.where(future, achieved, np.where(relabel, anything, own))
+    achieved = _drawn(rng, later, counts)
+    other = rng.integers(goals, size=size)
+    if hindsight.alike:
+        assert alike is not None, "alike asks which goals are"
+        candidates = alike[achieved]
+        counted = candidates.sum(axis=1)
+        near = (rng.random(size) < hindsight.alike) & (counts > 0) & (counted > 0)
+        other = np.where(near, _drawn(rng, candidates, counted), other)
+    return np.where(future, achieved, np.where(relabel, other, own))
+
+
+def _drawn(
+    rng: np.random.Generator, among: npt.NDArray[np.bool_], counts: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Return one of each row's True columns, uniformly; 0 where there is none."""
+    # The k-th is where the row's running count first passes k.
+    k = (rng.random(len(among)) * counts).astype(np.int64)
+    return (np.cumsum(among, axis=1) > k[:, None]).argmax(axis=1)
 
 
 def n_step_returns(

@@ -258,7 +258,10 @@ class EpisodeReplay:
         """Return the goals that steps at (B,) slots get, (B,), in hindsight if wanted, and their tokens, (B, L)."""
         goal = self._columns["goal"][slot].astype(np.int64)
         if self.settings.hindsight is not None:
-            goal = relabelled(self._rng, self.settings.hindsight, goal, self._columns["later"][slot])
+            assert self._goals is not None, "checked at the start"
+            hindsight = self.settings.hindsight
+            alike = self._goals.alike if hindsight.alike else None
+            goal = relabelled(self._rng, hindsight, goal, self._columns["later"][slot], alike)
         return goal, self._columns["tokens"][slot] if self._goals is None else self._goals.tokens[goal]
 
     def _arrivals(

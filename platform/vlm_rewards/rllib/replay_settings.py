@@ -21,10 +21,14 @@ class Hindsight(StrictConfig):
         future: Share of these that gets a goal which is achieved later in the same episode, drawn uniformly from
             those that are. The others, and steps after which nothing is achieved, get any training goal: most of them
             are negatives.
+        alike: Share of those others that gets a goal which is easily taken for one that is achieved later in the
+            episode, the other things of its colour, say: a negative that the agent can learn to tell apart
+            (`TrainingGoals.alike`).
     """
 
     share: float = Field(default=0.8, ge=0, le=1)
     future: float = Field(default=0.7, ge=0, le=1)
+    alike: float = Field(default=0.0, ge=0, le=1)
 
 
 @dataclass(frozen=True)

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from vlm_rewards.encoders import Encoder
-from vlm_rewards.environment.goal_tokens import tokenize
+from vlm_rewards.environment.goal_tokens import PADDING, tokenize
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.goals import PromptTemplate, TaskSet
 from vlm_rewards.reward_model import RewardDescription
@@ -61,6 +62,17 @@ class TrainingGoals:
     def embedding_dim(self) -> int:
         """Size of an embedding, D; 0 without captions."""
         return 0 if self.captions is None else self.captions.shape[2]
+
+    @cached_property
+    def alike(self) -> npt.NDArray[np.bool_]:
+        """Which goals are easily taken for one another, bool (G, G): those that share a word that few goals have.
+
+        A word that half of the goals or more have says nothing. No goal is like itself.
+        """
+        words = [set(row[row != PADDING].tolist()) for row in self.tokens]
+        common = {word for word in set().union(*words) if 2 * sum(word in each for each in words) >= len(words)}
+        told = [each - common for each in words]
+        return np.array([[i != j and bool(a & b) for j, b in enumerate(told)] for i, a in enumerate(told)])
 
     def index(self, goal_id: str) -> int:
         """Return the number of a goal.

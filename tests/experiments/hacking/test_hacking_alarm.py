@@ -103,12 +103,14 @@ def test_the_alarm_may_be_judged_with_other_settings(store, tmp_path):
     assert "The alarm fired in 0 of 2" in " ".join(result.output.split())
 
 
-@pytest.mark.parametrize(("option", "value"), [("--minimum-window", 1), ("--significance", -1)])
+@pytest.mark.parametrize(
+    ("option", "value"), [("--minimum-window", 1), ("--significance", -1), ("--minimum-relative-fall", 1.5)]
+)
 def test_an_alarm_that_cannot_be_is_one_clear_line(store, tmp_path, option, value):
     arguments = ["--mlflow-uri", f"sqlite:///{store / 'mlflow.db'}", "--output", str(tmp_path / "out")]
     result = CliRunner().invoke(app, [*arguments, option, str(value)])
     assert result.exit_code == 2
-    assert f"{option} must be at least" in result.output
+    assert f"alarm's {option[2:].replace('-', '_')} must be" in " ".join(result.output.split())
     assert not (tmp_path / "out").exists()
 
 

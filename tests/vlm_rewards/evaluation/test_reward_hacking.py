@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.curve_point import CurvePoint
 from vlm_rewards.evaluation.reward_hacking import RewardHackingAlarm
 
@@ -54,9 +55,43 @@ def test_both_falling_does_not_fire():
     assert not any(fired(run(0.6 - 0.4 * share, 0.5 - 0.4 * share, 30, seed)) for seed in range(20))
 
 
-def test_a_plateau_with_noise_fires_in_less_than_one_of_a_hundred_runs():
-    plateau = np.full(80, 0.4)
+@pytest.mark.parametrize("reward", [[0.45, 0.45], [0.45, 0.4], [0.45, 0.6]], ids=["stands", "falls less", "rises"])
+def test_a_truth_that_halves_while_the_reward_does_not_follow_fires(reward):
+    share = s_curve(30)  # short runs too: the demo has thirty iterations
+    paid = reward[0] + (reward[1] - reward[0]) * share
+    assert all(fired(run(paid, 0.9 - 0.5 * share, 40, seed)) for seed in range(20))
+
+
+def test_a_truth_that_falls_by_less_than_is_asked_for_does_not_fire():
+    share = s_curve(100)
+    assert not any(fired(run(0.5, 0.9 - 0.15 * share, 40, seed)) for seed in range(20))
+
+
+@pytest.mark.parametrize("iterations", [30, 80])
+def test_a_plateau_with_noise_fires_in_less_than_one_of_a_hundred_runs(iterations):
+    plateau = np.full(iterations, 0.4)
     assert sum(fired(run(plateau + 0.1, plateau, 30, seed)) is not None for seed in range(1000)) <= 10
+
+
+def test_a_short_window_asks_for_more_errors_than_a_long_one():
+    short, long = (RewardHackingAlarm()._least_errors(window) for window in (2, 5000))
+    assert long == pytest.approx(4.0, abs=0.01)
+    assert short > 100
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("minimum_window", 1),
+        ("significance", -0.1),
+        ("minimum_relative_fall", 1.1),
+        ("followed", -0.1),
+        ("followed", float("nan")),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(setting, value):
+    with pytest.raises(ConfigError, match=f"alarm's {setting} must be .*not"):
+        RewardHackingAlarm(**{setting: value})
 
 
 def test_it_fires_once_and_only_with_enough_iterations():
