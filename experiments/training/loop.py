@@ -149,8 +149,8 @@ class TrainingLoop:
         if self._config.uses_ground_truth or not self._alarm.update(self.state.curve[-1]):
             return {}
         self._watcher.notice(
-            f"reward hacking at {self.state.env_steps:,} steps: the true success falls, and the reward's return does not "
-            "fall with it"
+            f"reward hacking at {self.state.env_steps:,} steps: the true success falls, and the reward's return does "
+            "not fall with it"
         )
         return {"reward_hacking/alarm": 1.0}
 

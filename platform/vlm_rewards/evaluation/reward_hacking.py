@@ -14,6 +14,10 @@ FEWEST_IN_A_WINDOW = 2
 """A window of one iteration has no variance."""
 
 
+# Standard errors: with fewer a reward that falls as the truth does looks, by chance, as if it did not.
+_AGAINST_FOLLOWING = 2.0
+
+
 class RewardHackingAlarm:
     """Watches a training run and fires once, when the agent has become worse and its reward does not say so.
 
@@ -24,8 +28,9 @@ class RewardHackingAlarm:
     - the truth fell: `G_best - G_last >= minimum_relative_fall * G_best`
     - by more than noise: that difference, in standard errors `sqrt((s²_last + s²_best) / w)`, is as improbable by
       Student's t with 2 (w - 1) degrees of freedom as `significance` standard deviations are for a normal variable
-    - the reward did not follow: its own relative fall is at most `followed` of the truth's. Whether it rose is not
-      asked: a reward that pays for what is false as often as it paid for what was true stands still.
+    - the reward did not follow: `V_last` lies two standard errors or more above what it would be if it had fallen by
+      `followed` of the truth's relative fall. Whether it rose is not asked: a reward that pays for what is false as
+      often as it paid for what was true stands still.
 
     A window is a quarter of the iterations so far, and never shorter than `minimum_window`: the window grows with the
     run, so that a long run does not get more chances of a false alarm than a short one. The first comparison is
@@ -35,8 +40,10 @@ class RewardHackingAlarm:
     positives, and its size is the online precision. What the alarm means is that training now makes the agent worse
     (figure 3 of the paper finds no such case within its budget).
 
-    SIMULATED
-    Its limit is that it takes the noise of successive iterations as independent.
+    Simulated, 200 runs each of 30, 80 and 200 iterations of 30 or 100 episodes: a reward return that triples over a
+    flat truth sets it off in at most 2 of 100, a plateau of both in fewer than 1. Its limit is that it takes the noise
+    of successive iterations as independent: a truth that wanders slowly by 0.03 around 0.3 while the reward return
+    rises set it off in 26 of 100.
 
     The state is a function of what was fed: an alarm that is fed the recorded rows again stands where it stood.
 
@@ -44,7 +51,7 @@ class RewardHackingAlarm:
         minimum_window: Fewest iterations in a window; at least 2.
         significance: How improbable a fall must be, in standard deviations of a normal variable; at least 0.
         minimum_relative_fall: Least fall of the success rate, as a share of its best earlier window, in (0, 1].
-        followed: Share of the truth's relative fall that the reward's may be at most, in [0, 1].
+        followed: A reward that falls by this share of the truth's relative fall has followed it, in [0, 1].
         fired_at: Environment steps at which the alarm fired; None until then.
     """
 
@@ -53,7 +60,7 @@ class RewardHackingAlarm:
         *,
         minimum_window: int = 6,
         significance: float = 4.0,
-        minimum_relative_fall: float = 0.3,
+        minimum_relative_fall: float = 0.25,
         followed: float = 0.5,
     ) -> None:
         """Take its settings.
@@ -126,15 +133,19 @@ class RewardHackingAlarm:
         fall = truth[earlier].mean() - truth[last].mean()
         if fall <= 0 or fall < self.minimum_relative_fall * truth[earlier].mean():
             return False
-        share = fall / truth[earlier].mean()
-        followed = rewards[last].mean() < (1 - self.followed * share) * rewards[earlier].mean()
-        return bool(not followed and fall >= self._least_errors(window) * _standard_error(truth[last], truth[earlier]))
+        if fall < self._least_errors(window, self.significance) * _standard_error(truth[last], truth[earlier]):
+            return False
+        # What the reward would stand at, had it followed.
+        kept = 1 - self.followed * fall / truth[earlier].mean()
+        above = rewards[last].mean() - kept * rewards[earlier].mean()
+        return bool(above >= _AGAINST_FOLLOWING * _standard_error(rewards[last], kept * rewards[earlier]))
 
-    def _least_errors(self, window: int) -> float:
-        """Return how many standard errors a fall between two windows must have."""
+    @staticmethod
+    def _least_errors(window: int, significance: float) -> float:
+        """Return how many standard errors a difference of two windows must have."""
         from scipy import stats
 
-        return float(stats.t.isf(stats.norm.sf(self.significance), 2 * (window - 1)))
+        return float(stats.t.isf(stats.norm.sf(significance), 2 * (window - 1)))
 
 
 def _standard_error(last: npt.NDArray[np.float64], earlier: npt.NDArray[np.float64]) -> float:

@@ -32,8 +32,8 @@ def fired(rows):
 def test_the_case_that_was_measured_fires():
     # PPO on Find with goals-only negatives, 13 minutes: VLM 0.40 -> 0.47, truth 0.046 -> 0.029.
     share = s_curve(200)
-    caught = [fired(run(0.40 + 0.07 * share, 0.046 - 0.017 * share, 130, seed)) for seed in range(20)]
-    assert sum(step is not None for step in caught) >= 18
+    caught = [fired(run(0.40 + 0.07 * share, 0.046 - 0.017 * share, 130, seed)) for seed in range(40)]
+    assert sum(step is not None for step in caught) >= 36
 
 
 def test_a_peak_of_the_truth_that_is_lost_again_fires_after_it():
@@ -55,7 +55,7 @@ def test_both_falling_does_not_fire():
     assert not any(fired(run(0.6 - 0.4 * share, 0.5 - 0.4 * share, 30, seed)) for seed in range(20))
 
 
-@pytest.mark.parametrize("reward", [[0.45, 0.45], [0.45, 0.4], [0.45, 0.6]], ids=["stands", "falls less", "rises"])
+@pytest.mark.parametrize("reward", [[0.45, 0.45], [0.45, 0.44], [0.45, 0.6]], ids=["stands", "falls a little", "rises"])
 def test_a_truth_that_halves_while_the_reward_does_not_follow_fires(reward):
     share = s_curve(30)  # short runs too: the demo has thirty iterations
     paid = reward[0] + (reward[1] - reward[0]) * share
@@ -74,7 +74,7 @@ def test_a_plateau_with_noise_fires_in_less_than_one_of_a_hundred_runs(iteration
 
 
 def test_a_short_window_asks_for_more_errors_than_a_long_one():
-    short, long = (RewardHackingAlarm()._least_errors(window) for window in (2, 5000))
+    short, long = (RewardHackingAlarm._least_errors(window, 4.0) for window in (2, 5000))
     assert long == pytest.approx(4.0, abs=0.01)
     assert short > 100
 
