@@ -109,6 +109,7 @@ def agent_config(
     num_gpus_per_learner: float = 0,
     seed: int = 0,
     torch_threads: int | None = None,
+    compile_learner: bool = False,
     exploring_starts: ExploringStarts | None = None,
     recorder: Callable[[RewardedStep], None] | None = None,
     sample_timeout_s: float = 600.0,
@@ -144,6 +145,8 @@ def agent_config(
         seed: Seed of weights, exploration and envs. Equal seeds give equal weights, bit by bit, on one machine with
             equal `torch_threads`; not so for asynchronous algorithms, where it is a race which sample comes first.
         torch_threads: Torch threads of the learner's process; None leaves them as they are.
+        compile_learner: Compile the learner's forward and backward pass by TorchInductor. That needs batches of one
+            size: no recurrence, no asynchronous algorithm, and one learner.
         exploring_starts: Begins some training episodes elsewhere; see `ExploringStarts`.
         recorder: Called with every rewarded vector step, in the env runner; must be picklable.
         sample_timeout_s: Longest wait for remote env runners. Longer than any reward client's deadline, so that a
@@ -156,11 +159,16 @@ def agent_config(
 
     Raises:
         ConfigError: A learning rate that falls, and no length of the training; hindsight or an eye without what they
-            need; or a batch that the learners cannot share.
+            need; a batch that the learners cannot share; or a compiled learner whose batches differ in size.
     """
     module = module or GoalModuleConfig()
     _check_learners(hyperparameters, num_learners, num_gpus_per_learner)
     _check_eye(module, goals)
+    if compile_learner and not compiles(hyperparameters, module, num_learners):
+        raise ConfigError(
+            "a compiled learner needs batches of one size, which a recurrent agent, an asynchronous algorithm and "
+            "several learners do not have; leave sampling.compile_learner out"
+        )
     all_goals = goals if hyperparameters.scores_all_goals else None
     training_env = {
         "env": env,
@@ -175,7 +183,8 @@ def agent_config(
     # Its fluent methods take what the algorithm at hand has, which their types do not say.
     fluent: Any = config
     configured: Config = (
-        fluent.environment(env=RLlibRewardVectorEnv, env_config=training_env)
+        fluent.framework(torch_compile_learner=compile_learner)
+        .environment(env=RLlibRewardVectorEnv, env_config=training_env)
         .env_runners(
             env_runner_cls=RewardEnvRunner,
             num_env_runners=num_env_runners,
@@ -218,6 +227,11 @@ def agent_config(
         .debugging(seed=seed)
     )
     return configured
+
+
+def compiles(hyperparameters: CommonHyperparameters, module: GoalModuleConfig, num_learners: int) -> bool:
+    """Return whether a learner's batches have one size, so that its networks need be compiled once."""
+    return not (hyperparameters.is_asynchronous or module.recurrent or num_learners > 1)
 
 
 def eye_targets(

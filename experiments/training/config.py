@@ -8,12 +8,13 @@ from pydantic import BeforeValidator, Field, SerializeAsAny, model_validator
 from experiments.shared.tracking_config import TrackingConfig
 from experiments.training.reward_kinds import GroundTruthReward, parse_reward
 from rllib_configs.algorithms import ALGORITHMS
-from rllib_configs.common import CommonHyperparameters
+from rllib_configs.common import CommonHyperparameters, compiles
 from rllib_configs.ppo import PPOHyperparameters
 from vlm_rewards.environment.exploring_starts import ExploringStarts
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.heads import Cascade
 from vlm_rewards.reward_model import RewardConfig
+from vlm_rewards.rllib.adam_learner import has_compiler
 from vlm_rewards.rllib.rl_module import GoalModuleConfig
 from vlm_rewards.service.served_by import Deploy, InProcess, ServedBy
 from vlm_rewards.service.serving import check_device
@@ -21,6 +22,9 @@ from vlm_rewards.strict_config import StrictConfig
 
 Algorithm = Annotated[SerializeAsAny[CommonHyperparameters], BeforeValidator(ALGORITHMS.parse)]
 Reward = Annotated[SerializeAsAny[RewardConfig | GroundTruthReward], BeforeValidator(parse_reward)]
+
+# Some two thousand updates of the replay's algorithms: what compiling takes is won back in a few hundred.
+_STEPS_WORTH_COMPILING = 50_000
 
 
 class EnvironmentConfig(StrictConfig):
@@ -51,6 +55,10 @@ class SamplingConfig(StrictConfig):
         learner_threads: Threads of the learner's arithmetic; None leaves them as they are. Results are the same bit by
             bit only for equal numbers. More than one pays only on cores that are free: threads that wait for one
             another on busy cores were measured ten times slower than one thread.
+        compile_learner: Compile the learner's forward and backward pass (TorchInductor, which needs a C++ compiler):
+            less time an update, after half a minute once on a machine and some seconds at each further start. None
+            does so on a processor where it can be done and the training is long enough for it to pay. Results are the
+            same bit by bit only for equal answers.
         num_learners: Remote processes that learn side by side, each from its share of a batch; 0 learns in the run's
             own.
         num_gpus_per_learner: GPUs of each of them, or of the run's own process; a share of one, or whole ones.
@@ -61,6 +69,7 @@ class SamplingConfig(StrictConfig):
     num_env_runners: int = Field(default=0, ge=0)
     num_envs_per_env_runner: int = Field(default=16, ge=1)
     learner_threads: int | None = Field(default=1, ge=1)
+    compile_learner: bool | None = None
     num_learners: int = Field(default=0, ge=0)
     num_gpus_per_learner: float = Field(default=0, ge=0)
     min_env_runners_share: float = Field(default=0.5, gt=0, le=1)
@@ -207,6 +216,19 @@ class TrainConfig(StrictConfig):
                 "twice; set served_by.cache_mb, 16 is enough"
             )
         return self
+
+    @property
+    def compiles_learner(self) -> bool:
+        """Whether the learner's networks are compiled."""
+        sampling = self.sampling
+        if sampling.compile_learner is not None:
+            return sampling.compile_learner
+        return (
+            self.total_env_steps >= _STEPS_WORTH_COMPILING
+            and not sampling.num_gpus_per_learner
+            and compiles(self.algorithm, self.agent, sampling.num_learners)
+            and has_compiler()
+        )
 
     @property
     def trainer_cpus(self) -> int:

@@ -98,6 +98,7 @@ def _check_algorithm(config: TrainConfig) -> None:
         num_learners=config.sampling.num_learners,
         num_gpus_per_learner=config.sampling.num_gpus_per_learner,
         torch_threads=config.sampling.learner_threads,
+        compile_learner=config.compiles_learner,
         exploring_starts=config.exploring_starts,
         seed=config.seed,
     )

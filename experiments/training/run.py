@@ -221,6 +221,7 @@ class Training:
             num_learners=sampling.num_learners,
             num_gpus_per_learner=sampling.num_gpus_per_learner,
             torch_threads=sampling.learner_threads,
+            compile_learner=self.config.compiles_learner,
             exploring_starts=self.config.exploring_starts,
             seed=self.config.seed,
             min_env_runners_share=sampling.min_env_runners_share,

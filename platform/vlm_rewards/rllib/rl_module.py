@@ -1,7 +1,7 @@
 """The agent: a policy and a value function over an image and a goal in words."""
 
 import functools
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any, Literal, Self, cast
 
 import gymnasium as gym
@@ -37,6 +37,12 @@ def multiplies_bf16(device: str) -> bool:
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     has = torch.cpu.get_capabilities()
     return bool(has.get("avx512_bf16") or has.get("amx_bf16")) and cpu_runs_bf16()
+
+
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]  # a compiled learner asks once
+def _trains_in_bf16(precision: str, device: str) -> bool:
+    """Return whether a learner's encoder computes in bf16 on a device, for a `training_precision`."""
+    return precision == "bf16" or (precision == "auto" and multiplies_bf16(device))
 
 
 class GoalModuleConfig(StrictConfig):
@@ -209,10 +215,7 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI, TargetNetworkAPI, I
 
     def _training_precision(self, device: str) -> AbstractContextManager[Any]:
         """Return the context in which a learner's encoder computes."""
-        precision = self._config.training_precision
-        if precision == "fp32" or (precision == "auto" and not multiplies_bf16(device)):
-            return nullcontext()
-        return torch.autocast(device, torch.bfloat16)
+        return torch.autocast(device, torch.bfloat16, enabled=_trains_in_bf16(self._config.training_precision, device))
 
     def _features(self, batch: dict[str, Any]) -> tuple[Tensor, Tensor | None, Tensor | None]:
         """Return features (B[, T], hidden_dim), tap logits (B*T, cells) and the next state (B, hidden_dim)."""

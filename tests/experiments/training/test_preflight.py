@@ -33,9 +33,10 @@ def test_settings_that_only_ray_would_have_refused(override, message):
             r"the replay needs 1\d{3}\.\d\d GB, .* lower algorithm.replay_capacity",
         ),
         (["agent.recurrent=true"], "set agent.recurrent false"),
+        (["sampling={compile_learner: true, num_learners: 2}"], "leave sampling.compile_learner out"),
     ],
 )
-def test_a_replay_is_refused_before_ray(overrides, message):
+def test_a_learner_is_refused_before_ray(overrides, message):
     with pytest.raises(ConfigError, match=message):
         check_before_ray([TrainConfig(**load_preset("train", "find_hindsight", overrides))])
 
@@ -89,3 +90,22 @@ def test_a_model_that_is_nowhere_is_told(monkeypatch, tmp_path):
         check_model("no/such-model")
     with pytest.raises(CheckpointError, match=r"has no config\.json"):
         check_model(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "compiler", "compiles"),
+    [
+        ([], True, True),
+        ([], False, False),
+        (["total_env_steps=20000"], True, False),
+        (["total_env_steps=20000", "sampling.compile_learner=true"], True, True),
+        (["sampling.compile_learner=false"], True, False),
+        (["sampling.num_gpus_per_learner=1"], True, False),
+        (["sampling.num_learners=2"], True, False),
+    ],
+)
+def test_long_trainings_on_a_processor_are_compiled_where_there_is_a_compiler(
+    monkeypatch, overrides, compiler, compiles
+):
+    monkeypatch.setattr("experiments.training.config.has_compiler", lambda: compiler)
+    assert TrainConfig(**load_preset("train", "find_hindsight", overrides)).compiles_learner == compiles
