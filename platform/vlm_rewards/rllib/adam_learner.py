@@ -35,7 +35,8 @@ class AdamLearner(TorchLearner):
         super().build()
         if not self.config.torch_compile_learner:
             return
-        if self._device.type == "cpu" and not has_compiler():
+        device: Any = self._device
+        if device.type == "cpu" and not has_compiler():
             raise ConfigError(
                 "a compiled learner needs a C++ compiler, and there is none: install g++ or clang (CXX may name one), "
                 "or leave sampling.compile_learner out"
@@ -43,7 +44,8 @@ class AdamLearner(TorchLearner):
         # RLlib (2.60) compiles no module of a `MultiRLModule`, which is what a learner has: it asks for the type of the
         # whole instead of the part's. One size at a time: a kernel for any size would come with the second size that
         # is met, so a training that is resumed would compute with other kernels than one that went on.
-        for _, module in self.module.items():
+        modules: Any = self.module
+        for _, module in modules.items():
             module._forward_train = torch.compile(
                 module._forward_train, backend=self.config.torch_compile_learner_dynamo_backend, dynamic=False
             )

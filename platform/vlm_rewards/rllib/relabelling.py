@@ -30,7 +30,7 @@ def relabelled(
     relabel = rng.random(size) < hindsight.share
     future = relabel & (rng.random(size) < hindsight.future) & (counts > 0)
     achieved = _drawn(rng, later, counts)
-    other = rng.integers(goals, size=size)
+    other: npt.NDArray[np.int64] = rng.integers(goals, size=size)
     if hindsight.alike:
         assert alike is not None, "alike asks which goals are"
         candidates = alike[achieved]
@@ -46,7 +46,8 @@ def _drawn(
     """Return one of each row's True columns, uniformly; 0 where there is none."""
     # The k-th is where the row's running count first passes k.
     k = (rng.random(len(among)) * counts).astype(np.int64)
-    return (np.cumsum(among, axis=1) > k[:, None]).argmax(axis=1)
+    drawn: npt.NDArray[np.int64] = (np.cumsum(among, axis=1) > k[:, None]).argmax(axis=1)
+    return drawn
 
 
 def n_step_returns(
