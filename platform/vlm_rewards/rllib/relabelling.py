@@ -30,7 +30,7 @@ def relabelled(
     relabel = rng.random(size) < hindsight.share
     future = relabel & (rng.random(size) < hindsight.future) & (counts > 0)
     achieved = _drawn(rng, later, counts)
-    other: npt.NDArray[np.int64] = rng.integers(goals, size=size)
+    other: npt.NDArray[np.int64] = np.asarray(rng.integers(goals, size=size))
     if hindsight.alike:
         assert alike is not None, "alike asks which goals are"
         candidates = alike[achieved]
