@@ -14,7 +14,7 @@ from vlm_rewards.environment.exploring_starts import ExploringStarts
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.heads import Cascade
 from vlm_rewards.reward_model import RewardConfig
-from vlm_rewards.rllib.adam_learner import has_compiler
+from vlm_rewards.rllib.compiled_learner import has_compiler
 from vlm_rewards.rllib.rl_module import GoalModuleConfig
 from vlm_rewards.service.served_by import Deploy, InProcess, ServedBy
 from vlm_rewards.service.serving import check_device

@@ -10,7 +10,7 @@ from rllib_configs.muesli import MuesliHyperparameters
 from rllib_configs.ppo import PPOHyperparameters
 from tests.rllib_configs.grid_training import SEEING, assert_resumes, grid_config, trained
 from vlm_rewards.errors import ConfigError
-from vlm_rewards.rllib.adam_learner import has_compiler
+from vlm_rewards.rllib.compiled_learner import has_compiler
 from vlm_rewards.rllib.replay_settings import Hindsight
 from vlm_rewards.rllib.rl_module import GoalModuleConfig
 

@@ -1,22 +1,11 @@
-"""What a gradient step costs: Adam in one pass, one look at whether gradients are finite, and compiled networks."""
+"""What a gradient step costs beside the network: Adam in one pass, and one look at whether gradients are finite."""
 
-import os
-import shutil
-import sys
 from collections.abc import Hashable
 from typing import Any
 
 import torch
 from ray.rllib.core.learner.torch.torch_learner import TorchLearner
 from torch.nn.utils import get_total_norm
-
-from vlm_rewards.errors import ConfigError
-
-
-def has_compiler() -> bool:
-    """Return whether this machine has the C++ compiler that TorchInductor calls: the one CXX names, or its default."""
-    default = "clang++" if sys.platform == "darwin" else "g++"
-    return shutil.which(os.environ.get("CXX", default)) is not None
 
 
 class AdamLearner(TorchLearner):
@@ -25,30 +14,6 @@ class AdamLearner(TorchLearner):
     For networks as small as an agent's, RLlib's (2.60) two checks of each parameter's gradient and an optimizer that
     goes through the parameters one by one take a tenth of the learner's time on a CPU.
     """
-
-    def build(self) -> None:
-        """Build the learner, and compile each module's forward and backward pass where `torch_compile_learner` asks.
-
-        Raises:
-            ConfigError: There is no C++ compiler.
-        """
-        super().build()
-        if not self.config.torch_compile_learner:
-            return
-        device: Any = self._device
-        if device.type == "cpu" and not has_compiler():
-            raise ConfigError(
-                "a compiled learner needs a C++ compiler, and there is none: install g++ or clang (CXX may name one), "
-                "or leave sampling.compile_learner out"
-            )
-        # RLlib (2.60) compiles no module of a `MultiRLModule`, which is what a learner has: it asks for the type of the
-        # whole instead of the part's. One size at a time: a kernel for any size would come with the second size that
-        # is met, so a training that is resumed would compute with other kernels than one that went on.
-        modules: Any = self.module
-        for _, module in modules.items():
-            module._forward_train = torch.compile(
-                module._forward_train, backend=self.config.torch_compile_learner_dynamo_backend, dynamic=False
-            )
 
     def configure_optimizers_for_module(self, module_id: str, config: Any = None) -> None:
         """Register Adam as one fused kernel, with the epsilon of the configuration where it has one."""

@@ -10,13 +10,14 @@ from torch import Tensor
 from torch.nn import functional
 
 from vlm_rewards.rllib.adam_learner import AdamLearner
+from vlm_rewards.rllib.compiled_learner import CompiledLearner
 from vlm_rewards.rllib.eye_learner import EyeLearner
 
 DISCOUNTS = "discounts"
 """Column of what the value of the state arrived at is multiplied by."""
 
 
-class DoubleQLossLearner(AdamLearner, DQNTorchLearner):
+class DoubleQLossLearner(CompiledLearner, AdamLearner, DQNTorchLearner):
     """RLlib's DQN learner, whose target network it keeps, with a target that a hit can cut.
 
     RLlib's own loss discounts every step by gamma^n and takes any termination for one of the whole window. Here each

@@ -10,13 +10,14 @@ from torch.nn import functional
 
 from vlm_rewards.rllib import muesli_module as outputs
 from vlm_rewards.rllib.adam_learner import AdamLearner
+from vlm_rewards.rllib.compiled_learner import CompiledLearner
 from vlm_rewards.rllib.eye_learner import EyeLearner
 from vlm_rewards.rllib.muesli_module import MuesliModule
 from vlm_rewards.rllib.muesli_targets import arrived_values, clipped_policy, divergence, retrace
 from vlm_rewards.rllib.sequence_replay import ENDS, TAKEN
 
 
-class MuesliLossLearner(AdamLearner):
+class MuesliLossLearner(CompiledLearner, AdamLearner):
     """The policy gradient, its regulariser, and what value and model learn; the target network follows each update."""
 
     def build(self) -> None:

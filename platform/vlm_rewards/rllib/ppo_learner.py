@@ -8,6 +8,7 @@ from ray.rllib.connectors.connector_v2 import ConnectorV2
 from ray.rllib.core.columns import Columns
 
 from vlm_rewards.rllib.adam_learner import AdamLearner
+from vlm_rewards.rllib.compiled_learner import CompiledLearner
 from vlm_rewards.rllib.eye_learner import EyeLearner
 
 
@@ -28,7 +29,7 @@ class DropBootstrapSteps(ConnectorV2):
         return batch
 
 
-class BootstrapFreePPOLearner(EyeLearner, AdamLearner, PPOTorchLearner):
+class BootstrapFreePPOLearner(EyeLearner, CompiledLearner, AdamLearner, PPOTorchLearner):
     """RLlib's PPO learner; its train batches hold the sampled steps and nothing else. It teaches the eye, if any."""
 
     def build(self) -> None:

@@ -172,6 +172,8 @@ class GoalConditionedModule(TorchRLModule, ValueFunctionAPI, TargetNetworkAPI, I
         """Make `target` an equal copy, without gradients; RLlib's learner calls it."""
         self.target = None
         self.target = cast(GoalConditionedModule, make_target_network(self))
+        # A compiled pass is bound to the weights that it was compiled with: the copy's would be the original's.
+        self.target.__dict__.pop("_forward_train", None)
 
     def get_target_network_pairs(self) -> list[tuple[nn.Module, nn.Module]]:
         """Return the pairs (what is followed, what follows)."""
