@@ -10,7 +10,6 @@ from typing import Any
 
 from experiments.shared.options import Option
 from experiments.shared.store_reader import store_reader
-from vlm_rewards.evaluation.reward_hacking import RewardHackingAlarm
 
 _SETTINGS = ("minimum_window", "significance", "minimum_relative_fall")
 
@@ -22,8 +21,9 @@ alarm is replayed over the recorded iterations, so one that was changed is judge
 
 
 def _write(stores: list[str], folder: Path, options: Mapping[str, Any]) -> str:
-    # Imported here: `--help` should not wait for MLflow.
+    # Imported here: `--help` should not wait for MLflow and numpy.
     from experiments.hacking.report import write
+    from vlm_rewards.evaluation.reward_hacking import RewardHackingAlarm
 
     told = {name: options[name] for name in _SETTINGS if options[name] is not None}
     RewardHackingAlarm(**told)  # refuses settings that cannot be, before anything is read
