@@ -23,7 +23,7 @@ from vlm_rewards.strict_config import StrictConfig
 Algorithm = Annotated[SerializeAsAny[CommonHyperparameters], BeforeValidator(ALGORITHMS.parse)]
 Reward = Annotated[SerializeAsAny[RewardConfig | GroundTruthReward], BeforeValidator(parse_reward)]
 
-# Some two thousand updates of the replay's algorithms: what compiling takes is won back in a few hundred.
+# Some three thousand updates of the replay's algorithms: what compiling takes is won back in a few hundred.
 _STEPS_WORTH_COMPILING = 50_000
 
 

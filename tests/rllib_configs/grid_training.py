@@ -6,12 +6,21 @@ from tests.vlm_rewards.environment.grid_env import ENCODER, TASKS, grid_client, 
 from vlm_rewards.rllib import health
 from vlm_rewards.rllib.env_runner import begin_anew
 from vlm_rewards.rllib.eye import Eye
+from vlm_rewards.rllib.replay_settings import Hindsight
 from vlm_rewards.rllib.rl_module import GoalModuleConfig
 from vlm_rewards.rllib.training_goals import TrainingGoals
 
 GOALS = TrainingGoals.of(TASKS)
 CAPTIONED = GOALS.captioned(TASKS, "D", lambda goal_id: [f"the {goal_id} cell far away"], ENCODER)
 SMALL = GoalModuleConfig(channels=(8, 8), strides=(4, 1), goal_dim=16, hidden_dim=32, grid=(6, 6))
+QUICK_REPLAY = {
+    "train_batch_size": 32,
+    "replay_capacity": 400,
+    "learning_starts": 64,
+    "rollout_fragment_length": 4,
+    "report_env_steps": 128,
+    "hindsight": Hindsight(),
+}
 SEEING = SMALL.model_copy(update={"eye": Eye(weight=0.5)})
 
 

@@ -8,25 +8,18 @@ from rllib_configs.dqn import DQNHyperparameters
 from rllib_configs.impala import IMPALAHyperparameters
 from rllib_configs.muesli import MuesliHyperparameters
 from rllib_configs.ppo import PPOHyperparameters
-from tests.rllib_configs.grid_training import SEEING, assert_resumes, grid_config, trained
+from tests.rllib_configs.grid_training import QUICK_REPLAY, SEEING, assert_resumes, grid_config, trained
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.rllib.compiled_learner import has_compiler
-from vlm_rewards.rllib.replay_settings import Hindsight
 from vlm_rewards.rllib.rl_module import GoalModuleConfig
 
-REPLAYING = {
-    "train_batch_size": 32,
-    "replay_capacity": 400,
-    "learning_starts": 64,
-    "rollout_fragment_length": 4,
-    "report_env_steps": 128,
-    "hindsight": Hindsight(),
-}
 ALGORITHMS = {
     "ppo": PPOHyperparameters(train_batch_size=128, minibatch_size=32, epochs=2),
-    "dqn": DQNHyperparameters(exploration_steps=200, **REPLAYING),
-    "muesli": MuesliHyperparameters(window=4, unroll=3, **REPLAYING),
+    "dqn": DQNHyperparameters(exploration_steps=200, **QUICK_REPLAY),
+    "muesli": MuesliHyperparameters(window=4, unroll=3, **QUICK_REPLAY),
 }
+
+needs_compiler = pytest.mark.skipif(not has_compiler(), reason="no C++ compiler: install g++")
 
 
 @pytest.fixture
@@ -58,6 +51,7 @@ def test_each_algorithm_s_networks_are_one_graph_compiled_once(ray_session, stri
     assert counters["stats"]["unique_graphs"] == 1
 
 
+@needs_compiler
 @pytest.mark.budget(120)  # each network is compiled by g++, once
 def test_what_is_compiled_by_inductor_learns_the_same_and_resumes_bit_by_bit(ray_session, strict, tmp_path):
     weights = []
@@ -84,6 +78,7 @@ def test_what_is_compiled_by_inductor_learns_the_same_and_resumes_bit_by_bit(ray
             algorithm.stop()
 
 
+@needs_compiler
 def test_without_a_compiler_it_is_one_clear_line(ray_session, monkeypatch):
     assert has_compiler()
     monkeypatch.setenv("CXX", "no-such-compiler")

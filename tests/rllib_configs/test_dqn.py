@@ -8,7 +8,16 @@ import pytest
 from rllib_configs.dqn import DQNHyperparameters
 from rllib_configs.impala import IMPALAHyperparameters
 from rllib_configs.ppo import PPOHyperparameters
-from tests.rllib_configs.grid_training import GOALS, SEEING, SMALL, assert_resumes, grid_config, same, trained
+from tests.rllib_configs.grid_training import (
+    GOALS,
+    QUICK_REPLAY,
+    SEEING,
+    SMALL,
+    assert_resumes,
+    grid_config,
+    same,
+    trained,
+)
 from tests.vlm_rewards.environment.grid_env import make_grid, make_scrambled_grid
 from vlm_rewards.errors import CheckpointError, ConfigError
 from vlm_rewards.rllib import health
@@ -18,15 +27,7 @@ from vlm_rewards.rllib.replay_settings import Hindsight
 from vlm_rewards.rllib.rl_module import GoalModuleConfig
 from vlm_rewards.rllib.training_goals import TrainingGoals
 
-QUICK = DQNHyperparameters(
-    train_batch_size=32,
-    replay_capacity=400,
-    learning_starts=64,
-    rollout_fragment_length=4,
-    report_env_steps=128,
-    exploration_steps=200,
-    hindsight=Hindsight(),
-)
+QUICK = DQNHyperparameters(exploration_steps=200, **QUICK_REPLAY)
 
 
 config_of = partial(grid_config, hyperparameters=QUICK)

@@ -10,6 +10,7 @@ from rllib_configs.muesli import MuesliHyperparameters
 from tests.rllib_configs.grid_training import (
     CAPTIONED,
     GOALS,
+    QUICK_REPLAY,
     SEEING,
     SMALL,
     assert_resumes,
@@ -25,16 +26,7 @@ from vlm_rewards.rllib.policy import Policy
 from vlm_rewards.rllib.replay_settings import Hindsight
 from vlm_rewards.rllib.rl_module import GoalModuleConfig
 
-QUICK = MuesliHyperparameters(
-    train_batch_size=32,
-    window=4,
-    unroll=3,
-    replay_capacity=400,
-    learning_starts=64,
-    rollout_fragment_length=4,
-    report_env_steps=128,
-    hindsight=Hindsight(),
-)
+QUICK = MuesliHyperparameters(window=4, unroll=3, **QUICK_REPLAY)
 TAPPING = GoalModuleConfig(channels=(16, 16), strides=(4, 1), goal_dim=16, hidden_dim=64, tap_grid=(4, 4))
 
 

@@ -10,10 +10,6 @@ import numpy.typing as npt
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.curve_point import CurvePoint
 
-FEWEST_IN_A_WINDOW = 2
-"""A window of one iteration has no variance."""
-
-
 # Standard errors: with fewer a reward that falls as the truth does looks, by chance, as if it did not.
 _AGAINST_FOLLOWING = 2.0
 
@@ -50,7 +46,7 @@ class RewardHackingAlarm:
     Attributes:
         minimum_window: Fewest iterations in a window; at least 2.
         significance: How improbable a fall must be, in standard deviations of a normal variable; at least 0.
-        minimum_relative_fall: Least fall of the success rate, as a share of its best earlier window, in (0, 1].
+        minimum_relative_fall: Least fall of the success rate, as a share of its best earlier window, in [0, 1].
         followed: A reward that falls by this share of the truth's relative fall has followed it, in [0, 1].
         fired_at: Environment steps at which the alarm fired; None until then.
     """
@@ -69,7 +65,7 @@ class RewardHackingAlarm:
             ConfigError: One is out of its range.
         """
         for name, value, least, most in (
-            ("minimum_window", minimum_window, FEWEST_IN_A_WINDOW, math.inf),
+            ("minimum_window", minimum_window, 2, math.inf),  # one iteration has no variance
             ("significance", significance, 0, math.inf),
             ("minimum_relative_fall", minimum_relative_fall, 0, 1),
             ("followed", followed, 0, 1),
@@ -133,19 +129,19 @@ class RewardHackingAlarm:
         fall = truth[earlier].mean() - truth[last].mean()
         if fall <= 0 or fall < self.minimum_relative_fall * truth[earlier].mean():
             return False
-        if fall < self._least_errors(window, self.significance) * _standard_error(truth[last], truth[earlier]):
+        if fall < _least_errors(window, self.significance) * _standard_error(truth[last], truth[earlier]):
             return False
         # What the reward would stand at, had it followed.
         kept = 1 - self.followed * fall / truth[earlier].mean()
         above = rewards[last].mean() - kept * rewards[earlier].mean()
         return bool(above >= _AGAINST_FOLLOWING * _standard_error(rewards[last], kept * rewards[earlier]))
 
-    @staticmethod
-    def _least_errors(window: int, significance: float) -> float:
-        """Return how many standard errors a difference of two windows must have."""
-        from scipy import stats
 
-        return float(stats.t.isf(stats.norm.sf(significance), 2 * (window - 1)))
+def _least_errors(window: int, significance: float) -> float:
+    """Return how many standard errors a difference of two windows must have."""
+    from scipy import stats
+
+    return float(stats.t.isf(stats.norm.sf(significance), 2 * (window - 1)))
 
 
 def _standard_error(last: npt.NDArray[np.float64], earlier: npt.NDArray[np.float64]) -> float:

@@ -23,7 +23,7 @@ class Hindsight(StrictConfig):
             are negatives.
         alike: Share of those others that gets a goal which is easily taken for one that is achieved later in the
             episode, the other things of its colour, say: a negative that the agent can learn to tell apart
-            (`TrainingGoals.alike`).
+            (`TrainingGoals.alike`). Where there is none, as among apps whose names share no word, any goal does.
     """
 
     share: float = Field(default=0.8, ge=0, le=1)

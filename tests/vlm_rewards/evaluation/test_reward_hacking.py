@@ -5,7 +5,7 @@ import pytest
 
 from vlm_rewards.errors import ConfigError
 from vlm_rewards.evaluation.curve_point import CurvePoint
-from vlm_rewards.evaluation.reward_hacking import RewardHackingAlarm
+from vlm_rewards.evaluation.reward_hacking import RewardHackingAlarm, _least_errors
 
 
 def point(env_steps, reward_return, success_rate):
@@ -74,7 +74,7 @@ def test_a_plateau_with_noise_fires_in_less_than_one_of_a_hundred_runs(iteration
 
 
 def test_a_short_window_asks_for_more_errors_than_a_long_one():
-    short, long = (RewardHackingAlarm._least_errors(window, 4.0) for window in (2, 5000))
+    short, long = (_least_errors(window, 4.0) for window in (2, 5000))
     assert long == pytest.approx(4.0, abs=0.01)
     assert short > 100
 
